@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { Role, SessionPolicy } from './session-policy.ts';
+
+/**
+ * The global request (RFC 4254 section 4, want-reply true) that the piper sends right after the mapping key has
+ * authenticated it, before anything of the client passes. Its one argument is a string: JSON of {@link IdentityAssertion}.
+ * REQUEST_SUCCESS: the sidecar serves the connection as that user. REQUEST_FAILURE: it does not, and disconnects.
+ */
+export const ASSERT_IDENTITY = 'assert-identity@sshaccess.dev';
+
+/** Who the user behind a piped connection is and what they may do. */
+export const IdentityAssertion = z.strictObject({
+  version: z.literal(1),
+  username: z.string().min(1).max(191),
+  role: Role,
+  policy: SessionPolicy,
+  /** `SHA256:…` of the key whose signature the piper verified. */
+  fingerprint: z.string().max(128),
+  clientAddress: z.string().max(64),
+  clientPort: z.int().min(0).max(65_535),
+  /** Names the connection in every log, Event and refusal. */
+  connectionId: z.string().regex(/^[a-z0-9-]{1,64}$/),
+});
+export type IdentityAssertion = z.infer<typeof IdentityAssertion>;

@@ -1,0 +1,65 @@
+/**
+ * What the operator writes and the sidecar and piper read. Secrets cross a trust boundary, so each reader parses them
+ * with these schemas; a Secret that does not parse grants nothing.
+ */
+import { z } from 'zod';
+import { Role, SessionPolicy } from './session-policy.ts';
+
+/** Data keys of the pod's Secret `<name>-sshaccess`. */
+export const POD_SECRET_KEYS = {
+  /** OpenSSH private key (PEM): the pods' host key, shared by all replicas. */
+  hostKey: 'host-key',
+  /** One OpenSSH public key line: the only key that may authenticate to the sidecar. */
+  mappingKeyPublic: 'mapping-key.pub',
+  /** JSON of {@link Ceiling}. */
+  ceiling: 'ceiling.json',
+} as const;
+
+/** The most that a piper may assert to this pod: for each allowed role, the widest policy. */
+export const Ceiling = z.strictObject({
+  version: z.literal(1),
+  roles: z.partialRecord(Role, SessionPolicy),
+  auditLogging: z.boolean(),
+});
+export type Ceiling = z.infer<typeof Ceiling>;
+
+/** Data keys of a route Secret, in the system namespace. */
+export const ROUTE_SECRET_KEYS = {
+  /** JSON of {@link Route}. */
+  route: 'route.json',
+  /** OpenSSH private key (PEM) with which the piper authenticates to the pods of this route. */
+  mappingKey: 'mapping-key',
+} as const;
+
+/** One user of a route. `authorizedKeys` are OpenSSH public key lines that the operator has already checked. */
+export const RouteUser = z.strictObject({
+  username: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/)
+    .max(191),
+  role: Role,
+  authorizedKeys: z.array(z.string().max(16_384)).max(64),
+  policy: SessionPolicy,
+  /** RFC 3339; no new login and no live session after it. */
+  expiresAt: z.string().optional(),
+});
+export type RouteUser = z.infer<typeof RouteUser>;
+
+/** Everything the piper must know of one SshAccess. */
+export const Route = z.strictObject({
+  version: z.literal(1),
+  namespace: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  enabled: z.boolean(),
+  /** The headless Service in `namespace` whose EndpointSlices list the pods. */
+  service: z.string(),
+  port: z.int().min(1).max(65_535),
+  /** OpenSSH public key line that every pod of this route must prove to hold. */
+  hostKey: z.string(),
+  users: z.array(RouteUser).max(64),
+});
+export type Route = z.infer<typeof Route>;
+
+/** Data keys of the piper's host key Secret end so; each holds a private key (PEM, OpenSSH or PKCS #8). */
+export const PIPER_HOST_KEY_SUFFIX = 'host-key';

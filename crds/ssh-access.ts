@@ -1,0 +1,159 @@
+/** THE API: the zod schema of SshAccess, from which the types, the CRD and every boundary's parser come. */
+import { z } from 'zod';
+import { SESSION_ENTRIES } from './injection-record.ts';
+import { LocalForwarding, ROLES } from './session-policy.ts';
+
+const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+const dnsLabel = (description: string) => z.string().min(1).max(63).regex(DNS_LABEL).describe(description);
+
+const SecretReference = z.object({
+  name: z
+    .string()
+    .min(1)
+    .max(253)
+    .describe(
+      'Name of a Secret in the same namespace, with OpenSSH public key lines under ssh-publickey or authorized_keys.',
+    ),
+});
+
+export const SshUser = z
+  .object({
+    suffix: dnsLabel(
+      'Appended to the username as <organization>-<slug>-<suffix>; exactly one user, the primary, has none.',
+    ).optional(),
+    secretRef: SecretReference.describe('Where the public keys of this user are.'),
+    access: z
+      .enum(ROLES)
+      .describe(
+        'root: uid 0 where the pod allows it; limited: an unprivileged uid. Default: root for the primary user, else limited.',
+      )
+      .optional(),
+    expiresAt: z.iso
+      .datetime({ offset: true })
+      .describe('No login and no session after this time (RFC 3339).')
+      .optional(),
+  })
+  .describe('One user of the workload.');
+export type SshUser = z.infer<typeof SshUser>;
+
+const RolePolicy = z.object({
+  maxSessions: z.int32().min(1).max(64).describe('Sessions open at once on one connection.').optional(),
+  localForwarding: LocalForwarding.describe(
+    'Where ssh -L, -D and -W may lead: none, or the loopback of the pod.',
+  ).optional(),
+});
+
+const onePrimary = {
+  rule: 'self.filter(u, !has(u.suffix)).size() == 1',
+  message: 'exactly one user has no suffix (the primary user); give every other user a suffix of its own',
+};
+const uniqueSuffixes = {
+  rule: 'self.all(u, !has(u.suffix) || self.filter(v, has(v.suffix) && v.suffix == u.suffix).size() == 1)',
+  message: 'two users have the same suffix; a suffix names one user',
+};
+
+export const SshAccessSpec = z.object({
+  enabled: z
+    .boolean()
+    .default(true)
+    .describe('The toggle: false ends every session at once and keeps everything else.'),
+  organization: dnsLabel(
+    'First part of every username. Default: the label sshaccess.dev/organization of the namespace, else its name.',
+  ).optional(),
+  slug: dnsLabel('Second part of every username. Default: the name of this object.').optional(),
+  target: z
+    .object({
+      apiVersion: z.enum(['apps/v1']).default('apps/v1').describe('API version of the workload.'),
+      kind: z.enum(['Deployment', 'StatefulSet', 'DaemonSet']).default('Deployment').describe('Kind of the workload.'),
+      name: z.string().min(1).max(253).describe('Name of the workload, in the same namespace.'),
+      container: dnsLabel('The container that sessions open in. Default: the first.').optional(),
+    })
+    .describe('The workload whose pods are reached.'),
+  runtime: z
+    .enum(['sidecar'])
+    .default('sidecar')
+    .describe('sidecar: an sshd is injected beside the app, whatever its image.'),
+  rollout: z
+    .enum(['Automatic', 'Manual'])
+    .default('Automatic')
+    .describe(
+      'Automatic: label the pod template, which rolls the pods once. Manual: you add the label sshaccess.dev/access yourself.',
+    ),
+  users: z
+    .array(SshUser)
+    .min(1)
+    .max(5)
+    .describe('One to five users; the one without suffix is the primary user.')
+    .meta({ 'x-kubernetes-list-type': 'atomic', 'x-kubernetes-validations': [onePrimary, uniqueSuffixes] }),
+  policy: z
+    .object({ root: RolePolicy.optional(), limited: RolePolicy.optional() })
+    .describe('What each role may do, where it differs from the defaults.')
+    .optional(),
+  audit: z
+    .object({ logging: z.boolean().default(true).describe('Write SSH_AUDIT lines to the log of the sidecar.') })
+    .default({ logging: true })
+    .describe('The audit trail in the pod.'),
+});
+export type SshAccessSpec = z.infer<typeof SshAccessSpec>;
+
+export const Condition = z.object({
+  type: z.string().max(316),
+  status: z.enum(['True', 'False', 'Unknown']),
+  reason: z.string().max(1024),
+  message: z.string().max(32_768),
+  lastTransitionTime: z.iso.datetime({ offset: true }),
+  observedGeneration: z.int().optional(),
+});
+export type Condition = z.infer<typeof Condition>;
+
+export const UserStatus = z.object({
+  username: z.string(),
+  access: z.enum(ROLES),
+  effectiveUser: z.string().describe('The uid that a session really gets.').optional(),
+  fingerprints: z.array(z.string()).describe('SHA256 fingerprints of the keys that may log in.').optional(),
+  expiresAt: z.string().optional(),
+  command: z.string().describe('The ready-to-use line.').optional(),
+});
+export type UserStatus = z.infer<typeof UserStatus>;
+
+export const SshAccessStatus = z.object({
+  observedGeneration: z.int().optional(),
+  conditions: z
+    .array(Condition)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
+    .optional(),
+  endpoint: z.object({ host: z.string(), port: z.int32() }).optional(),
+  runtime: z.string().optional(),
+  sessionEntry: z.enum(SESSION_ENTRIES).optional(),
+  /** Username of the primary user, for the printer column. */
+  primaryUser: z.string().optional(),
+  users: z
+    .array(UserStatus)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['username'] })
+    .optional(),
+  pods: z
+    .array(z.object({ name: z.string(), ready: z.boolean() }))
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    .optional(),
+});
+export type SshAccessStatus = z.infer<typeof SshAccessStatus>;
+
+/** An SshAccess as the API server hands it out; unknown fields of the metadata are not ours to judge. */
+export const SshAccess = z.object({
+  apiVersion: z.string().optional(),
+  kind: z.string().optional(),
+  metadata: z.object({
+    name: z.string(),
+    namespace: z.string(),
+    uid: z.string(),
+    generation: z.int().optional(),
+    resourceVersion: z.string().optional(),
+    creationTimestamp: z.union([z.string(), z.date()]).optional(),
+    deletionTimestamp: z.union([z.string(), z.date()]).optional(),
+    finalizers: z.array(z.string()).optional(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
+  spec: SshAccessSpec,
+  status: SshAccessStatus.optional(),
+});
+export type SshAccess = z.infer<typeof SshAccess>;
