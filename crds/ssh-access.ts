@@ -4,7 +4,18 @@ import { SESSION_ENTRIES } from './injection-record.ts';
 import { LocalForwarding, ROLES } from './session-policy.ts';
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
-const dnsLabel = (description: string) => z.string().min(1).max(63).regex(DNS_LABEL).describe(description);
+const dnsLabelRule = {
+  rule: "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+  message: 'use only a-z, 0-9 and -, beginning and ending with a letter or a digit',
+};
+const dnsLabel = (description: string) =>
+  z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(DNS_LABEL, dnsLabelRule.message)
+    .describe(description)
+    .meta({ 'x-kubernetes-validations': [dnsLabelRule] });
 
 const SecretReference = z.object({
   name: z

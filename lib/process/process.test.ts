@@ -1,10 +1,7 @@
-import { afterEach, expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
 import { ConfigError, parseEnvironment } from './config.ts';
 import { serveHealth } from './health.ts';
-
-const stop = new AbortController();
-afterEach(() => stop.abort());
 
 test('a wrong environment names every problem at once', () => {
   const schema = z.object({ PORT: z.coerce.number().int(), HOST: z.string() });
@@ -14,6 +11,8 @@ test('a wrong environment names every problem at once', () => {
 });
 
 test('readyz says why the program is not ready', async () => {
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
   let reason: string | undefined = 'routes are not loaded yet';
   await serveHealth(18_417, { ready: () => reason }, stop.signal);
   const get = async (path: string) => {
