@@ -1,0 +1,31 @@
+/**
+ * The operator: SshAccess → Secrets, Service, template label, status.
+ *
+ * What it needs of the API server, exactly (the chart grants this and nothing else; every program runs alone under
+ * its own ServiceAccount):
+ *
+ * ClusterRole
+ * | apiGroups        | resources                             | verbs                            |
+ * | ---------------- | ------------------------------------- | -------------------------------- |
+ * | sshaccess.dev    | sshaccesses                           | get list watch patch             |
+ * | sshaccess.dev    | sshaccesses/status                    | patch                            |
+ * | sshaccess.dev    | sshaccesses/finalizers                | update (blockOwnerDeletion where OwnerReferencesPermissionEnforcement is on) |
+ * | ""               | secrets                               | get list watch create patch (the watch is metadata-only; never update, never delete) |
+ * | ""               | services                              | get list watch create patch      |
+ * | ""               | pods                                  | list watch                       |
+ * | ""               | namespaces                            | list watch                       |
+ * | apps             | deployments, statefulsets, daemonsets | get list watch patch             |
+ * | events.k8s.io    | events                                | create                           |
+ *
+ * Role in the system namespace (POD_NAMESPACE)
+ * | apiGroups           | resources      | verbs             |
+ * | ------------------- | -------------- | ----------------- |
+ * | ""                  | secrets        | delete (route Secrets of deleted SshAccesses) |
+ * | coordination.k8s.io | leases         | get create update (one Lease: `sshaccess-operator`) |
+ * | discovery.k8s.io    | endpointslices | list (is the webhook ready? asked before pods that it missed are rolled) |
+ *
+ * Environment: POD_NAMESPACE, POD_NAME (downward API), ENDPOINT_HOST, ENDPOINT_PORT (what users type),
+ * HEALTH_PORT=8080 (/livez, /readyz), LOG_LEVEL=info, WEBHOOK_SERVICE (name of the webhook's Service in POD_NAMESPACE;
+ * optional: without it, pods that were not injected are reported but never rolled).
+ */
+export {};
