@@ -1,0 +1,152 @@
+/** Host keys stay, users come and go within seconds, nothing restarts that need not. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { demo } from './support/demo.ts';
+import { eventually } from './support/eventually.ts';
+import { apply, kubectl, pods } from './support/kubectl.ts';
+import { type Login, disposeScratch, generateKey, rootLogin, scratch, ssh, sshCommand } from './support/openssh.ts';
+import { succeed } from './support/process.ts';
+import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
+
+const namespace = 'e2e-lifecycle';
+const promisedMs = 5000;
+const primary = { secretRef: { name: 'alice' } };
+const second = { suffix: 'bob', secretRef: { name: 'bob' } };
+const logins: Record<'alice' | 'bob', Login> = {
+  alice: { user: `${namespace}-app`, key: join(scratch, 'alice') },
+  bob: { user: `${namespace}-app-bob`, key: join(scratch, 'bob') },
+};
+const sessions: ChildProcess[] = [];
+
+beforeAll(async () => {
+  await createWorkload({ namespace, name: 'app', script: 'sleep infinity' });
+  for (const name of ['alice', 'bob']) await apply(keySecret(namespace, name, (await generateKey(name)).publicKey));
+  await apply(accessManifest(namespace, 'app', [primary]));
+  await waitUntilReady(namespace, 'app');
+  await eventually(async () => expect((await ssh(logins.alice, 'true')).code).toBe(0));
+});
+
+afterEach(() => {
+  for (const session of sessions.splice(0)) session.kill('SIGKILL');
+});
+
+afterAll(async () => {
+  await removeNamespace(namespace);
+  disposeScratch();
+});
+
+/** Opens a session that stays; answers it once the remote program runs, with a promise of its end. */
+async function stay(login: Login): Promise<{ ended: Promise<string>; alive: () => boolean }> {
+  const [program = '', ...args] = sshCommand(login, ['-o', 'LogLevel=INFO'], 'echo up; sleep 1000');
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  sessions.push(child);
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const ended = new Promise<string>((resolve) => child.on('close', () => resolve(stderr)));
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.once('data', () => resolve());
+    child.once('close', () => reject(new Error(`the session did not start: ${stderr}`)));
+  });
+  return { ended, alive: () => child.exitCode === null && child.signalCode === null };
+}
+
+/** Fails if a session has not ended within what was promised. */
+const endsInTime = (ended: Promise<string>): Promise<string> =>
+  Promise.race([
+    ended,
+    new Promise<string>((_resolve, reject) => setTimeout(() => reject(new Error('the session goes on')), promisedMs)),
+  ]);
+
+const podUids = async () =>
+  (await pods(namespace, 'app')).map((pod) => `${pod.metadata.uid} ${restarts(pod)}`).toSorted();
+const restarts = (pod: Awaited<ReturnType<typeof pods>>[number]) =>
+  [...pod.status.containerStatuses, ...pod.status.initContainerStatuses]
+    .map((container) => container.restartCount)
+    .join(',');
+
+describe('users', () => {
+  test('one who is added comes in within 5 s, one who is removed is out within 5 s; nothing restarts', async () => {
+    const before = await podUids();
+    const alice = await stay(logins.alice);
+
+    await apply(accessManifest(namespace, 'app', [primary, second]));
+    await eventually(async () => expect((await ssh(logins.bob, 'true')).code).toBe(0), promisedMs);
+    const bob = await stay(logins.bob);
+
+    await apply(accessManifest(namespace, 'app', [primary]));
+    expect(await endsInTime(bob.ended)).toMatch(/revoked|no longer/);
+    expect((await ssh(logins.bob, 'true')).code).toBe(255);
+
+    expect(alice.alive()).toBe(true);
+    expect(await podUids()).toEqual(before);
+  });
+
+  test('a changed key lets the new one in and ends the session of the old one, within 5 s', async () => {
+    const session = await stay(logins.alice);
+    const successor = await generateKey('alice-2');
+    await apply(keySecret(namespace, 'alice', successor.publicKey));
+    await endsInTime(session.ended);
+    const login = { ...logins.alice, key: successor.path };
+    await eventually(async () => expect((await ssh(login, 'true')).code).toBe(0), promisedMs);
+    expect((await ssh(logins.alice, 'true')).code).toBe(255);
+    await apply(keySecret(namespace, 'alice', readFileSync(join(scratch, 'alice.pub'), 'utf8')));
+    await eventually(async () => expect((await ssh(logins.alice, 'true')).code).toBe(0), promisedMs);
+  });
+
+  test('the toggle ends sessions within 5 s and lets users back in without a restart', async () => {
+    const before = await podUids();
+    const session = await stay(logins.alice);
+    await apply(accessManifest(namespace, 'app', [primary], { enabled: false }));
+    await endsInTime(session.ended);
+    await apply(accessManifest(namespace, 'app', [primary]));
+    await eventually(async () => expect((await ssh(logins.alice, 'true')).code).toBe(0), promisedMs);
+    expect(await podUids()).toEqual(before);
+  });
+});
+
+describe('host keys', () => {
+  test('the successor of a deleted pod is reached, and proves the same host key', async () => {
+    const [old] = await pods(namespace, 'app');
+    await kubectl('delete', 'pod', '-n', namespace, old?.metadata.name ?? '', '--wait=true');
+    const host = await eventually(async () => {
+      const { stdout, code } = await ssh(logins.alice, 'hostname');
+      expect(code).toBe(0);
+      return stdout.trim();
+    });
+    expect(host).not.toBe(old?.metadata.name);
+    await waitUntilReady(namespace, 'app');
+  });
+
+  test('helm upgrade and a restart of every program keep them', async () => {
+    const { helmUpgrade, systemNamespace } = demo();
+    const secrets = () =>
+      kubectl(
+        'get',
+        'secrets',
+        '-n',
+        systemNamespace,
+        '-o',
+        'jsonpath={range .items[*]}{.metadata.name} {.data}{"\\n"}{end}',
+      );
+    const stable = async () =>
+      (await secrets())
+        .split('\n')
+        .filter((line) => !line.startsWith('sh.helm'))
+        .toSorted();
+    const podHostKey = () =>
+      kubectl('get', 'secret', '-n', namespace, 'app-sshaccess', '-o', 'jsonpath={.data.host-key}');
+    const before = [await stable(), await podHostKey()];
+    expect((await ssh(rootLogin(), 'true')).code).toBe(0);
+
+    await succeed(helmUpgrade, { timeoutMs: 120_000 });
+    await kubectl('rollout', 'restart', 'deployment', '-n', systemNamespace);
+    for (const name of (await kubectl('get', 'deployments', '-n', systemNamespace, '-o', 'name')).trim().split('\n'))
+      await kubectl('rollout', 'status', '-n', systemNamespace, name, '--timeout=150s');
+
+    expect([await stable(), await podHostKey()]).toEqual(before);
+    // The same known_hosts file as before: a changed key would be refused (StrictHostKeyChecking).
+    await eventually(async () => expect((await ssh(rootLogin(), 'true')).code).toBe(0), 30_000);
+  });
+});

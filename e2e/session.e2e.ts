@@ -1,0 +1,135 @@
+/** A session is the app: its host name, environment, directory and ids, with a terminal that behaves like one. */
+import { afterAll, describe, expect, test } from 'vitest';
+import { pods } from './support/kubectl.ts';
+import { disposeScratch, limitedLogin, rootLogin, ssh, sshCommand } from './support/openssh.ts';
+import { run } from './support/process.ts';
+
+afterAll(disposeScratch);
+
+const names = async () => (await pods('acme', 'hello')).map((pod) => pod.metadata.name);
+
+describe('root', () => {
+  test('is in the pod, with the environment and the working directory of the app, as uid 0', async () => {
+    const { stdout, code, stderr } = await ssh(rootLogin(), 'cat /etc/hostname; env; pwd; id');
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    const lines = stdout.split('\n');
+    expect(await names()).toContain(lines[0]);
+    expect(lines).toContain('GREETING=hello');
+    expect(lines).toContain('/srv/hello');
+    expect(stdout).toMatch(/^uid=0\(root\) gid=0\(root\)/m);
+    // The marker by which the sidecar finds the app is not the user's business.
+    expect(stdout).not.toContain('SSHACCESS_CONTAINER');
+  });
+
+  test('can read the environment of the app and signal it', async () => {
+    const script = `for p in /proc/[0-9]*; do tr '\\0' '\\n' < $p/environ 2>/dev/null | grep -q '^SSHACCESS_CONTAINER=app$' && kill -0 \${p#/proc/} && echo reached; done`;
+    const { stdout } = await ssh(rootLogin(), script);
+    expect(stdout).toContain('reached');
+  });
+});
+
+describe('limited', () => {
+  test('is another uid than root and the app, with no way to more', async () => {
+    const { stdout, code } = await ssh(
+      limitedLogin(),
+      'id -u; id -G; umask; grep -E "NoNewPrivs|CapEff|CapPrm" /proc/self/status',
+    );
+    expect(code).toBe(0);
+    const [uid, groups, umask, ...status] = stdout.trim().split('\n');
+    expect(Number(uid)).toBeGreaterThan(1000);
+    expect(groups).toBe(uid);
+    expect(umask).toBe('0077');
+    expect(status.map((line) => line.replace(/\s+/, ' '))).toEqual([
+      'CapPrm: 0000000000000000',
+      'CapEff: 0000000000000000',
+      'NoNewPrivs: 1',
+    ]);
+  });
+
+  test('sees neither the environment of the app nor its root, and cannot signal it', async () => {
+    const script = [
+      `for p in /proc/[0-9]*; do [ "$(stat -c %u $p)" = 1000 ] && echo "app \${p#/proc/}" && { cat $p/environ; ls $p/root/; kill -0 \${p#/proc/}; } ; done`,
+      'env',
+    ].join('; ');
+    const { stdout, stderr } = await ssh(limitedLogin(), script);
+    expect(stdout).toMatch(/^app \d+$/m);
+    expect(stdout).not.toContain('GREETING=hello');
+    expect(stdout).not.toMatch(/^(bin|etc|srv)$/m);
+    expect(stderr.match(/Permission denied|not permitted/g)?.length).toBeGreaterThanOrEqual(3);
+  });
+});
+
+describe('exec', () => {
+  test('keeps stdout, stderr and the exit status apart', async () => {
+    const { stdout, stderr, code } = await ssh(rootLogin(), 'echo out; echo err >&2; exit 7');
+    expect({ stdout, stderr, code }).toEqual({ stdout: 'out\n', stderr: 'err\n', code: 7 });
+  });
+
+  test('reports death by a signal as a signal', async () => {
+    const { code, stderr } = await ssh(rootLogin(), 'kill -TERM $$', { ssh: ['-o', 'LogLevel=VERBOSE', '-v'] });
+    // OpenSSH's client ends with 255 when the server sent exit-signal, and names it in its debug output.
+    expect(code).toBe(255);
+    expect(stderr).toContain('exit-signal');
+  });
+
+  test('takes the command byte for byte', async () => {
+    const { stdout } = await ssh(rootLogin(), `printf '%s|' "a  b" '$HOME' "\`echo x\`" 'ü\\' '"'; echo`);
+    expect(stdout).toBe('a  b|$HOME|x|ü\\|"|\n');
+  });
+
+  test('accepts environment variables that the policy names, and no others', async () => {
+    const { stdout } = await run(sshCommand(rootLogin(), ['-o', 'SendEnv=LC_TEST LD_PRELOAD BASH_ENV'], 'env'), {
+      env: { ...process.env, LC_TEST: 'yes', LD_PRELOAD: '', BASH_ENV: '/tmp/evil' },
+    });
+    expect(stdout).toContain('LC_TEST=yes\n');
+    expect(stdout).not.toMatch(/LD_PRELOAD|BASH_ENV/);
+  });
+
+  test('ends when the reader of its output is gone', async () => {
+    const command = sshCommand(rootLogin(), [], 'cat /dev/zero')
+      .map((word) => `'${word}'`)
+      .join(' ');
+    const { stdout, code } = await run(['bash', '-c', `${command} | head -c 1M | wc -c`], { timeoutMs: 30_000 });
+    expect(code).toBe(0);
+    expect(stdout.trim()).toBe('1048576');
+  });
+});
+
+describe('an interactive session', () => {
+  test('has a terminal with a name, a type and a size', async () => {
+    const { stdout } = await run(
+      sshCommand(rootLogin(), ['-tt'], 'tty; echo "$TERM"; test -t 0 && test -t 1 && echo terminal'),
+      {
+        env: { ...process.env, TERM: 'xterm-256color' },
+      },
+    );
+    expect(stdout).toMatch(/^\/dev\/pts\/\d+\r\nxterm-256color\r\nterminal\r\n$/);
+  });
+
+  test('is told when the window changes', async () => {
+    const remote = `'trap "stty size; exit" WINCH; stty size; while :; do sleep 0.1; done'`;
+    const command = sshCommand(rootLogin(), ['-tt'], `bash -c ${remote}`)
+      .map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
+      .join(' ');
+    // script(1) gives ssh a terminal of its own, whose size the background job changes.
+    const local = `stty rows 24 cols 80; (sleep 4; stty rows 50 cols 132 < /dev/tty) & exec ${command}`;
+    const { stdout } = await run(['script', '-qec', `bash -c '${local.replaceAll("'", `'\\''`)}'`, '/dev/null'], {
+      timeoutMs: 40_000,
+    });
+    expect(stdout.match(/\d+ \d+/g)).toEqual(['24 80', '50 132']);
+  });
+
+  test('Ctrl-C interrupts the command, not the session', async () => {
+    async function* typing(): AsyncGenerator<Buffer> {
+      yield Buffer.from('sleep 1000\n');
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      yield Buffer.from('\x03');
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      yield Buffer.from('echo "status $?"; exit 7\n');
+    }
+    const { stdout, code } = await run(sshCommand(rootLogin(), ['-tt']), { input: typing(), timeoutMs: 40_000 });
+    expect(stdout).toContain('status 130');
+    expect(code).toBe(7);
+  });
+});

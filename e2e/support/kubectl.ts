@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { demo } from './demo.ts';
+import { type Finished, run, succeed } from './process.ts';
+
+function command(args: readonly string[]): string[] {
+  const { kubectl, kubeconfig } = demo();
+  return [kubectl, '--kubeconfig', kubeconfig, ...args];
+}
+
+/** Runs kubectl; it must succeed. */
+export const kubectl = (...args: string[]): Promise<string> => succeed(command(args));
+
+/** Runs kubectl, whatever comes of it: for what must be refused. */
+export const tryKubectl = (args: readonly string[], input?: string): Promise<Finished> =>
+  run(command(args), input === undefined ? {} : { input });
+
+/** Applies a manifest (YAML or JSON text). */
+export const apply = (manifest: string): Promise<string> => succeed(command(['apply', '-f', '-']), { input: manifest });
+
+/** Reads objects as JSON and parses what the test needs of them. */
+export async function get<T extends z.ZodType>(schema: T, ...args: string[]): Promise<z.output<T>> {
+  return schema.parse(JSON.parse(await kubectl('get', ...args, '-o', 'json')));
+}
+
+export const Pod = z.object({
+  metadata: z.object({ name: z.string(), uid: z.string(), deletionTimestamp: z.string().optional() }),
+  status: z.object({
+    containerStatuses: z.array(z.object({ name: z.string(), restartCount: z.int(), ready: z.boolean() })).default([]),
+    initContainerStatuses: z.array(z.object({ name: z.string(), restartCount: z.int() })).default([]),
+  }),
+});
+export type Pod = z.infer<typeof Pod>;
+
+/** The pods of `app` that are not on their way out. */
+export async function pods(namespace: string, app: string): Promise<Pod[]> {
+  const { items } = await get(z.object({ items: z.array(Pod) }), 'pods', '-n', namespace, '-l', `app=${app}`);
+  return items.filter((pod) => pod.metadata.deletionTimestamp === undefined);
+}

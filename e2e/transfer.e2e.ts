@@ -1,0 +1,80 @@
+/** Bytes arrive as they left: sftp, scp in both protocols, and 1 GiB through a pipe in each direction. */
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { disposeScratch, limitedLogin, rootLogin, scp, scratch, sftp, ssh } from './support/openssh.ts';
+
+const MIB = 1 << 20;
+const local = join(scratch, 'eight-mib');
+const sha256 = (data: Buffer): string => createHash('sha256').update(data).digest('hex');
+
+beforeAll(() => writeFileSync(local, randomBytes(8 * MIB)));
+afterAll(disposeScratch);
+
+describe.each([
+  ['root', rootLogin],
+  ['limited', limitedLogin],
+])('%s', (role, login) => {
+  const remote = `/tmp/transfer-${role}`;
+
+  test('sftp puts, lists, renames, gets and removes', async () => {
+    const back = join(scratch, `sftp-${role}`);
+    const batch = [
+      `put ${local} ${remote}`,
+      `rename ${remote} ${remote}.2`,
+      `ls -l ${remote}.2`,
+      `get ${remote}.2 ${back}`,
+      `rm ${remote}.2`,
+    ];
+    const { code, stdout, stderr } = await sftp(login(), `${batch.join('\n')}\n`);
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).toContain(String(8 * MIB));
+    expect(sha256(readFileSync(back))).toBe(sha256(readFileSync(local)));
+  });
+
+  test.each([
+    ['scp', []],
+    ['scp -O', ['-O']],
+  ])('%s copies there and back', async (name, flags) => {
+    const back = join(scratch, `${name}-${role}`.replace(' ', ''));
+    const there = await scp(login(), local, `remote:${remote}`, ...flags);
+    expect(there.stderr).toBe('');
+    expect(there.code).toBe(0);
+    expect((await scp(login(), `remote:${remote}`, back, ...flags)).code).toBe(0);
+    expect(sha256(readFileSync(back))).toBe(sha256(readFileSync(local)));
+  });
+});
+
+test('sftp works inside the root of the app: absolute symbolic links resolve there', async () => {
+  const back = join(scratch, 'hostname');
+  await ssh(rootLogin(), 'ln -sfn /etc/hostname /tmp/absolute-link');
+  expect((await sftp(rootLogin(), `get /tmp/absolute-link ${back}\n`)).code).toBe(0);
+  expect(readFileSync(back, 'utf8')).toMatch(/^hello-/);
+});
+
+describe('1 GiB through a pipe', () => {
+  const block = randomBytes(MIB);
+  const expected = createHash('sha256');
+  for (let i = 0; i < 1024; i += 1) expected.update(block);
+  const digest = expected.digest('hex');
+  function* gibibyte(): Generator<Buffer> {
+    for (let i = 0; i < 1024; i += 1) yield block;
+  }
+
+  test.each([
+    ['with the keys of one exchange', []],
+    ['across rekeys', ['-o', 'RekeyLimit=16M']],
+  ])('there and back again, %s', async (_name, options) => {
+    const result = await ssh(rootLogin(), 'cat', {
+      input: gibibyte(),
+      hashOnly: true,
+      ssh: options,
+      timeoutMs: 170_000,
+    });
+    expect(result.stderr).toBe('');
+    expect(result.stdoutBytes).toBe(1024 * MIB);
+    expect(result.stdoutSha256).toBe(digest);
+  });
+});
