@@ -1,0 +1,80 @@
+import { LABEL_ENDPOINTS, LABEL_ROUTE, type Route } from '../../crds/index.ts';
+import type { Logger } from '../../lib/process/logger.ts';
+import { podsOf, type Pod } from './endpoints.ts';
+import { LABEL_SERVICE_NAME, type EndpointSliceObject, type SecretObject } from './objects.ts';
+import { RouteTable, type Login } from './route-table.ts';
+
+/** What connections ask: who is this, where are the pods, and has anything changed for me? */
+export type Directory = {
+  lookup: (username: string) => Login | undefined;
+  pods: (route: Route) => readonly Pod[];
+  /** Calls back, synchronously, with the usernames that stand for something else now. Returns how to stop that. */
+  onChange: (listener: (usernames: ReadonlySet<string>) => void) => () => void;
+};
+
+/** The one Directory there is, fed by a provider with whole objects: from the API server or from files. */
+export class ObjectDirectory implements Directory {
+  readonly #table: RouteTable;
+  readonly #slices = new Map<string, Map<string, EndpointSliceObject>>();
+  /** Slice key to the key of its Service, so that a change touches one entry. */
+  readonly #owners = new Map<string, string>();
+  readonly #listeners = new Set<(usernames: ReadonlySet<string>) => void>();
+  readonly #allowed: (address: string) => boolean;
+
+  constructor(log: Logger, allowed: (address: string) => boolean) {
+    this.#table = new RouteTable((problem) => log.error(problem, 'route refused'));
+    this.#allowed = allowed;
+  }
+
+  /** Number of routes that grant something. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  lookup(username: string): Login | undefined {
+    return this.#table.lookup(username);
+  }
+
+  pods({ namespace, service }: Route): readonly Pod[] {
+    return podsOf(this.#slices.get(`${namespace}/${service}`)?.values() ?? [], this.#allowed);
+  }
+
+  onChange(listener: (usernames: ReadonlySet<string>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  setSecret(key: string, secret: SecretObject): void {
+    if (secret.labels[LABEL_ROUTE] !== 'true') return this.removeSecret(key);
+    this.#announce(this.#table.set(key, secret.data));
+  }
+
+  removeSecret(key: string): void {
+    this.#announce(this.#table.remove(key));
+  }
+
+  setSlice(key: string, slice: EndpointSliceObject): void {
+    this.removeSlice(key);
+    const service = slice.labels[LABEL_SERVICE_NAME];
+    if (service === undefined || slice.labels[LABEL_ENDPOINTS] === undefined) return;
+    // A slice may name only a Service of its own namespace, so no tenant can add pods to another's.
+    const owner = `${slice.namespace}/${service}`;
+    const slices = this.#slices.get(owner) ?? new Map<string, EndpointSliceObject>();
+    this.#slices.set(owner, slices.set(key, slice));
+    this.#owners.set(key, owner);
+  }
+
+  removeSlice(key: string): void {
+    const owner = this.#owners.get(key);
+    if (owner === undefined) return;
+    this.#owners.delete(key);
+    const slices = this.#slices.get(owner);
+    slices?.delete(key);
+    if (slices?.size === 0) this.#slices.delete(owner);
+  }
+
+  #announce(usernames: ReadonlySet<string>): void {
+    if (usernames.size === 0) return;
+    for (const listener of this.#listeners) listener(usernames);
+  }
+}

@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest';
+import { isLiteral, mayBePod } from './addresses.ts';
+import { inOrder, podsOf, type Pod, type PodState } from './endpoints.ts';
+import { EndpointSliceObject } from './objects.ts';
+
+function slice(endpoints: unknown[], name = 'slice'): EndpointSliceObject {
+  return EndpointSliceObject.parse({ metadata: { name, namespace: 'acme' }, addressType: 'IPv4', endpoints });
+}
+
+const endpoint = (address: string, conditions?: object) => ({
+  addresses: [address],
+  conditions,
+  targetRef: { name: `pod-${address}` },
+});
+
+test('readiness is `serving`, because the Service publishes not-ready addresses as ready', () => {
+  const pods = podsOf(
+    [
+      slice([
+        endpoint('10.0.0.1', { ready: true, serving: true, terminating: false }),
+        endpoint('10.0.0.2', { ready: true, serving: false, terminating: false }),
+        endpoint('10.0.0.3', { ready: true, serving: true, terminating: true }),
+        endpoint('10.0.0.4', {}),
+        endpoint('10.0.0.5'),
+      ]),
+    ],
+    mayBePod,
+  );
+  expect(pods.map(({ state }) => state)).toEqual(['ready', 'not-ready', 'terminating', 'ready', 'ready']);
+});
+
+test('a pod that two slices list is one pod, and no slices are no pods', () => {
+  const pods = podsOf([slice([endpoint('10.0.0.1')], 'a'), slice([endpoint('10.0.0.1')], 'b')], mayBePod);
+  expect(pods).toEqual([{ name: 'pod-10.0.0.1', address: '10.0.0.1', state: 'ready' }]);
+  expect(podsOf([EndpointSliceObject.parse({ metadata: { name: 'x' }, addressType: 'IPv4' })], mayBePod)).toEqual([]);
+});
+
+test.each([
+  ['10.244.0.7', true],
+  ['192.168.1.1', true],
+  ['fd00::17', true],
+  ['127.0.0.1', false],
+  ['127.8.0.1', false],
+  ['0.0.0.0', false],
+  ['169.254.169.254', false],
+  ['224.0.0.1', false],
+  ['255.255.255.255', false],
+  ['::1', false],
+  ['::', false],
+  ['::ffff:127.0.0.1', false],
+  ['::ffff:10.0.0.1', false],
+  ['64:ff9b::7f00:1', false],
+  ['fe80::1', false],
+  ['fe80::1%eth0', false],
+  ['ff02::1', false],
+  ['kubernetes.default.svc', false],
+  ['0x7f.1', false],
+  ['', false],
+])('a slice that lists %j: a pod may be there: %s', (address, allowed) => {
+  expect(mayBePod(address)).toBe(allowed);
+});
+
+test('files may name loopback, but never a host name', () => {
+  expect([isLiteral('127.0.0.1'), isLiteral('localhost')]).toEqual([true, false]);
+});
+
+const pod = (name: string, state: PodState = 'ready'): Pod => ({ name, address: `10.0.0.${name}`, state });
+
+test('ready pods come first, terminating ones last, whatever their hash', () => {
+  const pods = [pod('1', 'terminating'), pod('2', 'not-ready'), pod('3'), pod('4', 'terminating'), pod('5')];
+  for (const key of ['a', 'b', 'c', 'd'])
+    expect(inOrder(pods, key).map(({ state }) => state)).toEqual([
+      'ready',
+      'ready',
+      'not-ready',
+      'terminating',
+      'terminating',
+    ]);
+});
+
+test('a key keeps its pod on every replica, in whatever order the slices come, until that pod goes', () => {
+  const pods = Array.from({ length: 10 }, (_, index) => pod(String(index)));
+  let moved = 0;
+  const users = new Map<string, number>();
+  for (let key = 0; key < 1000; key++) {
+    const first = inOrder(pods, `SHA256:${key}`)[0]?.name ?? '';
+    expect(inOrder(pods.toReversed(), `SHA256:${key}`)[0]?.name).toBe(first);
+    users.set(first, (users.get(first) ?? 0) + 1);
+    const without = pods.filter(({ name }) => name !== '3');
+    if (inOrder(without, `SHA256:${key}`)[0]?.name !== first) moved++;
+  }
+  expect(moved).toBe(users.get('3'));
+  expect(Math.min(...users.values())).toBeGreaterThan(50);
+});

@@ -1,0 +1,37 @@
+import { SshError } from '../../lib/ssh/errors.ts';
+import { MSG } from '../../lib/ssh/numbers.ts';
+import { Reader, Writer } from '../../lib/ssh/wire.ts';
+
+export const REQUEST_FAILURE: Buffer = Buffer.from([MSG.REQUEST_FAILURE]);
+
+/** RFC 4253 §6.1: what every implementation must take; a transport in between must not be asked for more. */
+const MAX_PACKET = 32_768;
+
+export function typeOf(payload: Buffer): number {
+  return payload[0] ?? 0;
+}
+
+/** The recipient's channel number of messages 91 to 100 (RFC 4254 §5). */
+export function recipientOf(payload: Buffer): number {
+  return new Reader(payload, 1).uint32();
+}
+
+export function openFailure(recipient: number, reason: number, description: string): Buffer {
+  const writer = new Writer().byte(MSG.CHANNEL_OPEN_FAILURE).uint32(recipient).uint32(reason);
+  return writer.string(description).string('').bytes();
+}
+
+export function channelFailure(recipient: number): Buffer {
+  return new Writer(5).byte(MSG.CHANNEL_FAILURE).uint32(recipient).bytes();
+}
+
+/** The payload with the maximum packet size at `offset` within what both of our transports carry. */
+export function clamped(payload: Buffer, offset: number): Buffer {
+  const size = new Reader(payload, offset).uint32();
+  // Zero has sent servers into endless loops of empty packets; nothing can be said over such a channel.
+  if (size === 0) throw new SshError('protocol', 'a channel has the maximum packet size 0');
+  if (size <= MAX_PACKET) return payload;
+  const copy = Buffer.from(payload);
+  copy.writeUInt32BE(MAX_PACKET, offset);
+  return copy;
+}

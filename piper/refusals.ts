@@ -1,0 +1,72 @@
+import { DISCONNECT } from '../lib/ssh/numbers.ts';
+
+/**
+ * Why the piper ends a connection, as data: the code goes into the record (and later into metrics), the sentence to the
+ * person, the number into SSH_MSG_DISCONNECT. These are told only to those who proved to hold a key; before that, every
+ * refusal looks like any other.
+ */
+export const REFUSALS = {
+  disabled: {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'ssh access to this workload is switched off (spec.enabled is false)',
+  },
+  expired: {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'your access to this workload has expired (spec.users[].expiresAt)',
+  },
+  revoked: {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'access was revoked: your user, key or role on this workload has changed',
+  },
+  'no-pods': {
+    reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
+    sentence: 'this workload has no running pod; is it scaled to zero?',
+  },
+  unreachable: {
+    reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
+    sentence: 'no pod of this workload accepted the connection; try again in a moment',
+  },
+  'host-key-mismatch': {
+    reason: DISCONNECT.HOST_KEY_NOT_VERIFIABLE,
+    sentence: 'the pod could not prove that it belongs to this workload (its host key is another one)',
+  },
+  'mapping-key-refused': {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: "the pod did not accept the platform's key; it may run with an outdated Secret",
+  },
+  'ceiling-refused': {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'the pod does not allow this role and policy; it may run with an outdated Secret',
+  },
+  'upstream-failed': {
+    reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
+    sentence: 'the pod ended the connection before your session could begin; try again in a moment',
+  },
+  'too-many-connections': {
+    reason: DISCONNECT.TOO_MANY_CONNECTIONS,
+    sentence: 'you have too many connections open to this workload; close one and try again',
+  },
+  draining: {
+    reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
+    sentence: 'this gateway is shutting down; connect again to reach another one',
+  },
+  'drain-ended': {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'this gateway has to shut down now; connect again to reach another one',
+  },
+  'pod-gone': {
+    reason: DISCONNECT.CONNECTION_LOST,
+    sentence: 'the pod closed the connection; it may have been stopped or replaced',
+  },
+  protocol: {
+    reason: DISCONNECT.PROTOCOL_ERROR,
+    sentence: 'the ssh protocol was violated',
+  },
+} as const;
+
+export type RefusalCode = keyof typeof REFUSALS;
+
+/** One line for the person: the sentence, and the id under which the operator's log tells more. */
+export function refusalText(code: RefusalCode, connectionId: string): string {
+  return `${REFUSALS[code].sentence} [${code}, connection ${connectionId}]`;
+}
