@@ -1,4 +1,7 @@
-import type { Transport, TransportOptions } from '../transport/transport.ts';
+import type { SshError } from '../errors.ts';
+import { PrivateKey } from '../keys/private-key.ts';
+import type { TransportOptions } from '../transport/options.ts';
+import { Transport } from '../transport/transport.ts';
 
 export type SshPairOptions = {
   client?: Partial<TransportOptions>;
@@ -7,14 +10,81 @@ export type SshPairOptions = {
   chunkSize?: number;
 };
 
-/** Two transports, connected in memory. Messages are delivered when `settle()` runs (or in a later microtask). */
+/** One end of the pair, with everything that happened to it. */
+export type SshEnd = {
+  readonly transport: Transport;
+  /** Copies of the payloads given to onMessage. */
+  readonly messages: Buffer[];
+  ready: boolean;
+  /** How often onClose was called, and with what. */
+  readonly closes: (SshError | undefined)[];
+};
+
+/** Two transports, connected in memory. */
 export type SshPair = {
-  client: Transport;
-  server: Transport;
-  /** Delivers everything that is under way, until nothing is. */
+  client: SshEnd;
+  server: SshEnd;
+  hostKey: PrivateKey;
+  /** Starts both, if they are not, and delivers everything that is under way until nothing is. */
   settle: () => void;
 };
 
-export function connectSshPair(_options: SshPairOptions = {}): SshPair {
-  throw new Error('not written yet');
+type Wire = { to: 'client' | 'server'; chunk: Buffer };
+
+export function connectSshPair(options: SshPairOptions = {}): SshPair {
+  const hostKey = PrivateKey.generateEd25519();
+  const wires: Wire[] = [];
+  const put = (to: 'client' | 'server', chunk: Buffer): void => {
+    const size = options.chunkSize ?? chunk.length;
+    // Copies: a transport decrypts in place, and what it was given may be the writer's.
+    for (let at = 0; at < chunk.length; at += size)
+      wires.push({ to, chunk: Buffer.from(chunk.subarray(at, at + size)) });
+  };
+  const common = { software: 'OpenSSH_9.9 test' };
+  const client = makeEnd({
+    ...common,
+    role: 'client',
+    verifyHostKey: (key) => key.equals(hostKey.publicKey),
+    write: (chunk) => put('server', chunk),
+    ...options.client,
+  });
+  const server = makeEnd({
+    ...common,
+    role: 'server',
+    hostKeys: [hostKey],
+    write: (chunk) => put('client', chunk),
+    ...options.server,
+  });
+  const settle = (): void => {
+    client.transport.start();
+    server.transport.start();
+    for (let wire = wires.shift(); wire !== undefined; wire = wires.shift()) {
+      (wire.to === 'client' ? client : server).transport.receive(wire.chunk);
+    }
+  };
+  return { client, server, hostKey, settle };
+}
+
+type EndOptions = Omit<TransportOptions, 'onReady' | 'onMessage' | 'onClose'> & Partial<TransportOptions>;
+
+function makeEnd(options: EndOptions): SshEnd {
+  const messages: Buffer[] = [];
+  const closes: (SshError | undefined)[] = [];
+  const transport = new Transport({
+    ...options,
+    onReady: () => {
+      end.ready = true;
+      options.onReady?.();
+    },
+    onMessage: (payload) => {
+      messages.push(Buffer.from(payload));
+      options.onMessage?.(payload);
+    },
+    onClose: (error) => {
+      closes.push(error);
+      options.onClose?.(error);
+    },
+  });
+  const end: SshEnd = { transport, messages, ready: false, closes };
+  return end;
 }

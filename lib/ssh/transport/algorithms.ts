@@ -5,3 +5,34 @@ export type Algorithms = {
   cipher: readonly string[];
   mac: readonly string[];
 };
+
+/**
+ * The one policy. Post-quantum first. AES-GCM first, because it is the cheapest by far; no chacha20-poly1305, because
+ * it is OpenSSH's own first choice and costs two to three times as much. No SHA-1, no CBC, no MAC-then-encrypt, no
+ * Diffie-Hellman groups (their cost is an attack, CVE-2002-20001), no compression.
+ */
+export const DEFAULT_ALGORITHMS: Algorithms = {
+  kex: ['mlkem768x25519-sha256', 'curve25519-sha256', 'curve25519-sha256@libssh.org'],
+  hostKey: [
+    'ssh-ed25519',
+    'ecdsa-sha2-nistp256',
+    'ecdsa-sha2-nistp384',
+    'ecdsa-sha2-nistp521',
+    'rsa-sha2-512',
+    'rsa-sha2-256',
+  ],
+  cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes256-ctr', 'aes128-ctr'],
+  mac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com'],
+};
+
+/** RFC 8308 §3.1: the signature algorithms that our server takes from users. */
+export const USER_SIGNATURE_ALGORITHMS: readonly string[] = [
+  'ssh-ed25519',
+  'sk-ssh-ed25519@openssh.com',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'sk-ecdsa-sha2-nistp256@openssh.com',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+];
