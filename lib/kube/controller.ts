@@ -1,0 +1,83 @@
+import type { Logger } from '../process/logger.ts';
+import { KubeError } from './errors.ts';
+import { keyOf, parseKey, type ObjectKey } from './object-key.ts';
+import type { WorkQueue } from './work-queue.ts';
+
+/** Which object to reconcile; nothing about why. */
+export type Request = ObjectKey;
+/** `requeueAfterMs`: look again then, although nothing may have changed (an expiry, something that is not watched). */
+export type Result = { readonly requeueAfterMs?: number };
+/**
+ * Brings one object from its actual to its desired state. Level-based: it is told which object, reads everything
+ * itself, and may be called at any time, any number of times. A throw is retried with back-off.
+ */
+export type Reconcile = (request: Request, signal: AbortSignal) => Promise<Result>;
+
+/** What no retry cures; the next change of the object does. Reported, not retried. */
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError';
+  readonly code = 'terminal';
+}
+
+export type ControllerOptions = {
+  name: string;
+  queue: WorkQueue;
+  reconcile: Reconcile;
+  workers: number;
+  log: Logger;
+};
+
+/**
+ * Runs `reconcile` for the keys of `queue` until `signal` aborts, then lets running ones end.
+ * Start it after the informers have synced: reconcile must not mistake "not read yet" for "not there".
+ */
+export async function runController(options: ControllerOptions, signal: AbortSignal): Promise<void> {
+  const { queue, workers } = options;
+  const stop = (): void => queue.shutDown();
+  if (signal.aborted) return;
+  signal.addEventListener('abort', stop, { once: true });
+  await Promise.all(Array.from({ length: workers }, () => work(options, signal)));
+  signal.removeEventListener('abort', stop);
+}
+
+async function work(options: ControllerOptions, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const key = await options.queue.get();
+    if (key === undefined) return;
+    try {
+      await process(key, options, signal);
+    } finally {
+      options.queue.done(key);
+    }
+  }
+}
+
+/** The one error switch: every outcome of a reconcile is decided here. */
+async function process(key: string, options: ControllerOptions, signal: AbortSignal): Promise<void> {
+  const { queue } = options;
+  const log = options.log.child({ controller: options.name, object: key });
+  try {
+    const { requeueAfterMs } = await options.reconcile(parseKey(key), signal);
+    queue.forget(key);
+    if (requeueAfterMs !== undefined) queue.addAfter(key, requeueAfterMs);
+  } catch (error) {
+    if (signal.aborted) {
+      log.debug('reconcile stopped');
+    } else if (error instanceof TerminalError) {
+      queue.forget(key);
+      log.warn({ err: error }, 'reconcile failed, waiting for a change');
+    } else if (error instanceof KubeError && error.isConflict) {
+      log.debug({ err: error }, 'reconcile raced with another writer, retrying');
+      queue.addRateLimited(key);
+    } else if (error instanceof KubeError && error.retryAfterMs !== undefined) {
+      log.warn({ err: error }, 'reconcile was asked to wait, retrying');
+      queue.addAfter(key, error.retryAfterMs);
+    } else {
+      log.error({ err: error }, 'reconcile failed, retrying');
+      queue.addRateLimited(key);
+    }
+  }
+}
+
+/** What an informer's `onChange` does: put the key of the object into the queue. */
+export const enqueue = (queue: WorkQueue, key: ObjectKey): void => queue.add(keyOf(key));

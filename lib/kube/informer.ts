@@ -1,0 +1,227 @@
+import type { Logger } from '../process/logger.ts';
+import { z } from 'zod';
+import { Backoff, pause } from './backoff.ts';
+import type { KubeClient } from './client.ts';
+import { KubeError } from './errors.ts';
+import { keyOf, type ObjectKey } from './object-key.ts';
+
+const RESYNC_MS = 600_000;
+const PAGE_SIZE = 500;
+/** The server ends a watch after this time, plus up to as much again; then it is resumed where it was. */
+const WATCH_SECONDS = 240;
+/** A watch that ended sooner without one event counts as failed, so that a broken proxy is not hammered. */
+const HEALTHY_WATCH_MS = 5_000;
+const METADATA_ONLY = {
+  list: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json',
+  watch: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json',
+};
+
+const Item = z.object({
+  metadata: z.object({ namespace: z.string().default(''), name: z.string().default(''), resourceVersion: z.string() }),
+});
+const Page = z.object({
+  metadata: z.object({ resourceVersion: z.string(), continue: z.string().optional() }),
+  items: z.array(z.unknown()).nullable(),
+});
+
+export type InformerOptions<T> = {
+  client: KubeClient;
+  /** Of the collection: `/api/v1/pods`, `/api/v1/namespaces/x/secrets`; see `pathOf` in resources.ts. */
+  path: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+  /** Only `metadata` of each object is sent (PartialObjectMetadata). */
+  metadataOnly?: boolean;
+  /** Every cached object is reported again so often, plus jitter; 0: never. Default 10 minutes. */
+  resyncMs?: number;
+  /**
+   * Keeps what matters of an object; undefined: not ours, not cached. A throw is logged and counts as undefined.
+   * Items of a list of a core kind carry neither `kind` nor `apiVersion`.
+   */
+  parse: (object: unknown) => T | undefined;
+  /** Sync and small: enqueue. A throw is logged. `current` is undefined when the object is gone. */
+  onChange?: (key: ObjectKey, current: T | undefined, previous: T | undefined) => void;
+  log?: Logger;
+  backoff?: Backoff;
+};
+
+type Entry<T> = { readonly key: ObjectKey; readonly resourceVersion: string; readonly value: T };
+
+/**
+ * A local, always recovering copy of one collection: list, then watch, for ever. The last known state stays readable
+ * while the API server is away. It stands for client-node's informer, which dies of the first reset connection.
+ */
+export class Informer<T> {
+  readonly #options: InformerOptions<T>;
+  readonly #backoff: Backoff;
+  readonly #cache = new Map<string, Entry<T>>();
+  #resourceVersion: string | undefined;
+  #synced = Promise.withResolvers<void>();
+  #isSynced = false;
+  #running: Promise<void> | undefined;
+  #lastContact: number | undefined;
+
+  constructor(options: InformerOptions<T>) {
+    this.#options = options;
+    this.#backoff = options.backoff ?? new Backoff(500, 30_000);
+  }
+
+  /** True once one list has succeeded; stays true. */
+  get synced(): boolean {
+    return this.#isSynced;
+  }
+
+  /** When the API server was last heard on this collection, in milliseconds since the epoch. */
+  get lastContact(): number | undefined {
+    return this.#lastContact;
+  }
+
+  /** Settles when the loop has ended, after `signal` of {@link start} aborted. */
+  get stopped(): Promise<void> {
+    return this.#running ?? Promise.resolve();
+  }
+
+  /** Treat what you get as read-only: it is the cache's own. */
+  get(namespace: string, name: string): T | undefined {
+    return this.#cache.get(keyOf({ namespace, name }))?.value;
+  }
+
+  list(): readonly T[] {
+    return [...this.#cache.values()].map((entry) => entry.value);
+  }
+
+  keys(): readonly ObjectKey[] {
+    return [...this.#cache.values()].map((entry) => entry.key);
+  }
+
+  /**
+   * Starts the loop, once, whoever calls how often, until `signal` aborts. Never rejects.
+   * @returns when the first list has succeeded, or `signal` aborted before
+   */
+  async start(signal: AbortSignal): Promise<void> {
+    this.#running ??= this.#run(signal);
+    await Promise.race([this.#synced.promise, this.#running]);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const resync = this.#startResync();
+    while (!signal.aborted) {
+      try {
+        this.#resourceVersion ??= await this.#list(signal);
+        await this.#watch(this.#resourceVersion, signal);
+      } catch (error) {
+        if (signal.aborted) break;
+        await this.#recover(KubeError.from(error), signal);
+      }
+    }
+    clearInterval(resync);
+  }
+
+  async #recover(error: KubeError, signal: AbortSignal): Promise<void> {
+    // A lost connection resumes where it was; after any answer that refuses the watch, only a list is sure.
+    if (!error.isUnreachable) this.#resourceVersion = undefined;
+    const waitMs = Math.max(this.#backoff.next(), error.retryAfterMs ?? 0);
+    const level = error.isExpired ? 'debug' : 'warn';
+    this.#options.log?.[level]({ err: error, path: this.#options.path, waitMs: Math.round(waitMs) }, 'watch broke');
+    await pause(waitMs, signal);
+  }
+
+  /** @returns the resource version to watch from */
+  async #list(signal: AbortSignal): Promise<string> {
+    const { client, path, labelSelector, fieldSelector, metadataOnly } = this.#options;
+    const seen = new Set<string>();
+    let next: string | undefined;
+    let resourceVersion: string;
+    do {
+      const answer = await client.request(path, {
+        query: { labelSelector, fieldSelector, limit: PAGE_SIZE, continue: next },
+        ...(metadataOnly === true ? { accept: METADATA_ONLY.list } : {}),
+        signal,
+      });
+      const page = Page.safeParse(answer);
+      if (!page.success) throw new KubeError('BadAnswer', 'a list is not what the API promises');
+      this.#lastContact = Date.now();
+      for (const item of page.data.items ?? []) seen.add(this.#set(item));
+      ({ resourceVersion, continue: next } = page.data.metadata);
+    } while (next !== undefined && next !== '');
+    for (const [id, entry] of this.#cache) if (!seen.has(id)) this.#remove(id, entry.key);
+    this.#isSynced = true;
+    this.#synced.resolve();
+    return resourceVersion;
+  }
+
+  async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
+    const { client, path, labelSelector, fieldSelector, metadataOnly } = this.#options;
+    const timeoutSeconds = Math.round(WATCH_SECONDS * (1 + Math.random()));
+    const startedAt = Date.now();
+    let events = 0;
+    const query = { labelSelector, fieldSelector, resourceVersion, timeoutSeconds, allowWatchBookmarks: true };
+    const accept = metadataOnly === true ? { accept: METADATA_ONLY.watch } : {};
+    for await (const event of client.watch(path, { query, ...accept, signal })) {
+      const metadata = metadataOf(event.object);
+      events += 1;
+      this.#backoff.reset();
+      this.#lastContact = Date.now();
+      if (event.type === 'DELETED') this.#remove(keyOf(metadata), metadata);
+      else if (event.type !== 'BOOKMARK') this.#set(event.object);
+      this.#resourceVersion = metadata.resourceVersion;
+    }
+    if (events > 0 || Date.now() - startedAt > HEALTHY_WATCH_MS) this.#backoff.reset();
+    else throw new KubeError('Unreachable', 'the watch ended at once');
+  }
+
+  #set(object: unknown): string {
+    const metadata = metadataOf(object);
+    const id = keyOf(metadata);
+    const previous = this.#cache.get(id);
+    if (previous?.resourceVersion === metadata.resourceVersion) return id;
+    const value = this.#parse(object);
+    if (value === undefined) {
+      this.#remove(id, metadata);
+    } else {
+      const key = { namespace: metadata.namespace, name: metadata.name };
+      this.#cache.set(id, { key, resourceVersion: metadata.resourceVersion, value });
+      this.#report(key, value, previous?.value);
+    }
+    return id;
+  }
+
+  #remove(id: string, key: ObjectKey): void {
+    const previous = this.#cache.get(id);
+    if (previous === undefined) return;
+    this.#cache.delete(id);
+    this.#report({ namespace: key.namespace, name: key.name }, undefined, previous.value);
+  }
+
+  #parse(object: unknown): T | undefined {
+    try {
+      return this.#options.parse(object);
+    } catch (error) {
+      this.#options.log?.error({ err: error, path: this.#options.path }, 'object does not parse');
+      return undefined;
+    }
+  }
+
+  #report(key: ObjectKey, current: T | undefined, previous: T | undefined): void {
+    try {
+      this.#options.onChange?.(key, current, previous);
+    } catch (error) {
+      this.#options.log?.error({ err: error, object: keyOf(key) }, 'change handler threw');
+    }
+  }
+
+  #startResync(): NodeJS.Timeout | undefined {
+    const resyncMs = this.#options.resyncMs ?? RESYNC_MS;
+    if (resyncMs === 0) return undefined;
+    const resync = (): void => {
+      for (const { key, value } of this.#cache.values()) this.#report(key, value, value);
+    };
+    return setInterval(resync, resyncMs * (1 + Math.random() / 10)).unref();
+  }
+}
+
+function metadataOf(object: unknown): z.output<typeof Item>['metadata'] {
+  const item = Item.safeParse(object);
+  if (!item.success) throw new KubeError('BadAnswer', 'an object is not what the API promises', { cause: item.error });
+  return item.data.metadata;
+}
