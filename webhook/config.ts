@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { Resources } from './pod.ts';
+import { PodSecurityLevel } from './pod-security-level.ts';
+import { GuaranteedResources } from './sidecar-resources.ts';
+
+const port = z.coerce.number().int().min(1).max(65_535);
+
+/** An environment variable that holds JSON of `schema`. */
+const json = <T extends z.ZodType>(schema: T) =>
+  z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue({ code: 'custom', message: 'must be JSON' });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+
+/** The webhook's environment. */
+export const Config = z.object({
+  PORT: port.default(8443),
+  HEALTH_PORT: port.default(8080),
+  /** Holds tls.crt and tls.key; both are read again when they change. */
+  TLS_DIR: z.string().default('/etc/sshaccess/tls'),
+  /** Our own namespace, never injected. */
+  POD_NAMESPACE: z.string().min(1),
+  SIDECAR_IMAGE: z.string().min(1),
+  SIDECAR_PULL_POLICY: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
+  SIDECAR_RESOURCES: json(Resources).default({
+    requests: { cpu: '10m', memory: '64Mi' },
+    limits: { cpu: '2', memory: '1Gi' },
+  }),
+  SIDECAR_GUARANTEED_RESOURCES: json(GuaranteedResources).default({ cpu: '100m', memory: '256Mi' }),
+  DEFAULT_POD_SECURITY_LEVEL: PodSecurityLevel.default('privileged'),
+});
+export type Config = z.infer<typeof Config>;

@@ -1,0 +1,95 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { applyPatch } from 'rfc6902';
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments, stringify } from 'yaml';
+import { z } from 'zod';
+import { inject, type SidecarSettings } from './inject.ts';
+import { Access, decide, type Cluster, type InjectionPlan } from './injection-plan.ts';
+import { Namespace } from './namespace.ts';
+import { diff } from './patch.ts';
+import { Pod } from './pod.ts';
+
+const testdata = new URL('testdata/', import.meta.url);
+const cases = readdirSync(testdata)
+  .filter((file) => file.endsWith('.yaml') && !file.includes('.golden.'))
+  .map((file) => file.replace('.yaml', ''));
+
+const settings: SidecarSettings = {
+  image: 'ghcr.io/sshaccess/sidecar:0.1.0',
+  pullPolicy: 'IfNotPresent',
+  resources: {
+    usual: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '2', memory: '1Gi' } },
+    guaranteed: { cpu: '100m', memory: '256Mi' },
+  },
+};
+
+/** `<case>.yaml` is a Namespace, an SshAccess in it and a Pod: all that a decision is made of. */
+function load(name: string): { pod: unknown; plan: InjectionPlan } {
+  const text = readFileSync(new URL(`${name}.yaml`, testdata), 'utf8');
+  const documents: unknown[] = parseAllDocuments(text).map((document) => document.toJS());
+  const namespace = Namespace.parse(documents[0]);
+  const access = Access.parse(documents[1]);
+  const cluster: Cluster = {
+    access: (where, wanted) => (where === 'acme' && wanted === access.metadata.name ? access : undefined),
+    namespaceLabels: () => namespace.metadata.labels,
+    systemNamespace: 'sshaccess-system',
+    defaultLevel: 'privileged',
+  };
+  const decision = decide(Pod.parse(documents[2]), 'acme', cluster);
+  if ('skip' in decision) throw new Error(`${name} is skipped: ${decision.skip}`);
+  return { pod: documents[2], plan: decision.plan };
+}
+
+/** The pod that the API server makes of `object` and our patch. */
+function admit(object: unknown, plan: InjectionPlan) {
+  const pod = Pod.parse(object);
+  const patch = diff(pod, inject(pod, plan, settings));
+  const result: unknown = structuredClone(object);
+  const problems = applyPatch(result, structuredClone(patch));
+  expect(problems.every((problem) => problem === null)).toBe(true);
+  return { patch, result };
+}
+
+// To accept a change of the golden files: npx vitest run --project unit webhook -u
+describe.each(cases)('%s', (name) => {
+  const { pod, plan } = load(name);
+  const { patch, result } = admit(pod, plan);
+
+  test('is injected as the golden file says', async () => {
+    await expect(stringify(result)).toMatchFileSnapshot(`testdata/${name}.golden.yaml`);
+  });
+
+  test('is patched as the golden file says', async () => {
+    await expect(`${JSON.stringify(patch, null, 2)}\n`).toMatchFileSnapshot(`testdata/${name}.golden.json`);
+  });
+
+  test('twice equals once', () => {
+    expect(admit(result, plan).patch).toEqual([]);
+  });
+
+  test('nothing of the pod is lost or changed but what is ours', () => {
+    // Every removal or replacement concerns a place where an earlier injection was.
+    if (name === 'copied') return;
+    expect(patch.filter(({ op }) => op !== 'add')).toEqual([]);
+  });
+});
+
+test('the input is not changed', () => {
+  const { pod, plan } = load('several-containers');
+  const before = structuredClone(pod);
+  inject(Pod.parse(pod), plan, settings);
+  expect(pod).toEqual(before);
+});
+
+test('the host key is mounted into the sidecar alone', () => {
+  const WithMounts = z.object({
+    spec: z.object({
+      containers: z.array(z.object({ volumeMounts: z.array(z.object({ name: z.string() })).default([]) })),
+    }),
+  });
+  for (const name of cases) {
+    const { pod, plan } = load(name);
+    const mounts = WithMounts.parse(admit(pod, plan).result).spec.containers.flatMap((one) => one.volumeMounts);
+    expect(mounts.filter((mount) => mount.name.startsWith('sshaccess'))).toEqual([]);
+  }
+});

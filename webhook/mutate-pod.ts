@@ -1,0 +1,46 @@
+import type { AdmissionRequest, AdmissionResponse } from './admission-review.ts';
+import { allowed, patched } from './admission-review.ts';
+import { inject, type SidecarSettings } from './inject.ts';
+import { decide, type Cluster } from './injection-plan.ts';
+import { diff } from './patch.ts';
+import { Pod } from './pod.ts';
+import { SKIP_REASONS, type SkipReason } from './skip-reasons.ts';
+
+/** What was decided on one pod, for the one line in the log. */
+export type DecisionRecord = {
+  namespace: string;
+  pod: string;
+  dryRun: boolean;
+  decision: 'injected' | 'unchanged' | 'skipped';
+  access?: string;
+  container?: string;
+  level?: string;
+  reason?: SkipReason;
+};
+export type Outcome = { response: AdmissionResponse; record: DecisionRecord };
+
+/**
+ * Answers one admission request. Pure: dry-run is no special case, since nothing is ever written.
+ * @throws ZodError where the object is no Pod
+ */
+export function mutatePod(request: AdmissionRequest, cluster: Cluster, settings: SidecarSettings): Outcome {
+  const { uid, namespace, dryRun = false } = request;
+  if (!isPodCreate(request)) return skipped({ namespace, pod: '', dryRun }, uid, 'not-a-pod-create');
+  const pod = Pod.parse(request.object);
+  const about = { namespace, pod: pod.metadata.name ?? pod.metadata.generateName ?? '', dryRun };
+  const decision = decide(pod, namespace, cluster);
+  if ('skip' in decision) return skipped(about, uid, decision.skip);
+  const patch = diff(pod, inject(pod, decision.plan, settings));
+  const done = patch.length === 0 ? 'unchanged' : 'injected';
+  return { response: patched(uid, done, patch), record: { ...about, decision: done, ...decision.plan } };
+}
+
+const isPodCreate = ({ kind, operation, subResource }: AdmissionRequest): boolean =>
+  kind.group === '' && kind.kind === 'Pod' && operation === 'CREATE' && (subResource ?? '') === '';
+
+function skipped(about: Omit<DecisionRecord, 'decision'>, uid: string, reason: SkipReason): Outcome {
+  // Nobody who did not ask for ssh is told about it.
+  const unasked = reason === 'not-selected' || reason === 'not-a-pod-create';
+  const warning = unasked ? undefined : `sshaccess: not injected: ${SKIP_REASONS[reason]}`;
+  return { response: allowed(uid, reason, warning), record: { ...about, decision: 'skipped', reason } };
+}

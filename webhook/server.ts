@@ -1,0 +1,53 @@
+import { fastify, type FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Logger } from '../lib/process/logger.ts';
+import { AdmissionReview, reviewOf, type AdmissionRequest } from './admission-review.ts';
+import type { Outcome } from './mutate-pod.ts';
+import type { ServingCertificate } from './serving-certificate.ts';
+
+/**
+ * The API server takes objects of at most 3 MiB; an AdmissionReview holds the object and, on updates, the old one, and
+ * less than 1 MiB of its own: 2 × 3 + 1 (controller-runtime counts the same way).
+ */
+const BODY_LIMIT = 7 * 1024 * 1024;
+/** Nobody waits longer than the API server's longest webhook timeout. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the API server keeps idle connections (90 s), so that it is never us who closes one it is about to use. */
+const KEEP_ALIVE_MS = 120_000;
+
+/** The admission server: POST /mutate-pods over TLS. Whoever calls it, it only computes an answer and writes nothing. */
+export function admissionServer(certificate: ServingCertificate, answer: (request: AdmissionRequest) => Outcome, log: Logger) {
+  const server = fastify({
+    logger: false,
+    https: { ...certificate, minVersion: 'TLSv1.2' },
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Idle connections of the API server must not hold a stopping webhook.
+    forceCloseConnections: 'idle',
+  });
+  answerErrors(server, log);
+  server.post('/mutate-pods', (request) => {
+    const review = AdmissionReview.parse(request.body);
+    const { response, record } = answer(review.request);
+    log.info(record, 'decided');
+    return reviewOf(response);
+  });
+  return server;
+}
+
+const Fault = z.looseObject({ statusCode: z.int().min(400).max(499), message: z.string() });
+
+/** A caller's mistake is a 4xx that says what is wrong; ours a 500. On either the API server applies the failurePolicy. */
+function answerErrors(server: Pick<FastifyInstance, 'setErrorHandler'>, log: Logger): void {
+  server.setErrorHandler((error, _request, reply) => {
+    if (error instanceof z.ZodError) {
+      log.warn({ problem: z.prettifyError(error).slice(0, 500) }, 'malformed review');
+      return reply.code(400).send({ error: `not an AdmissionReview v1 of a Pod: ${z.prettifyError(error).slice(0, 500)}` });
+    }
+    const fault = Fault.safeParse(error);
+    if (fault.success) return reply.code(fault.data.statusCode).send({ error: fault.data.message });
+    log.error({ err: error }, 'review failed');
+    return reply.code(500).send({ error: 'the webhook failed; its log says why' });
+  });
+}

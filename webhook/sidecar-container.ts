@@ -1,0 +1,48 @@
+import { SIDECAR_CONTAINER, SIDECAR_ENV, SSH_PORT } from '../crds/index.ts';
+import type { InjectionPlan } from './injection-plan.ts';
+import type { Container, Resources } from './pod.ts';
+import type { Privileges } from './security-context.ts';
+import { SIDECAR_MOUNTS } from './sidecar-volumes.ts';
+
+export type SidecarImage = { image: string; pullPolicy: string };
+
+/**
+ * The native sidecar (Kubernetes KEP-753): it starts before the app and its init containers, and does not keep a Job from
+ * completing. It has no probe on purpose: a startup probe of a native sidecar holds the app back until it succeeds, and
+ * its readiness counts for the readiness of the pod. The app never waits for ssh.
+ *
+ * Fields that the API server would default are written out, so that a second round of admission finds nothing to change.
+ */
+export function sidecarContainer(
+  { image, pullPolicy }: SidecarImage,
+  { container }: InjectionPlan,
+  { sessionEntry, rootUid, context }: Privileges,
+  resources: Resources,
+): Container {
+  return {
+    name: SIDECAR_CONTAINER,
+    image,
+    imagePullPolicy: pullPolicy,
+    restartPolicy: 'Always',
+    ports: [{ name: 'ssh', containerPort: SSH_PORT, protocol: 'TCP' }],
+    env: [
+      { name: SIDECAR_ENV.container, value: container },
+      { name: SIDECAR_ENV.sessionEntry, value: sessionEntry },
+      { name: SIDECAR_ENV.rootUid, value: rootUid === null ? '' : String(rootUid) },
+      fromField(SIDECAR_ENV.podName, 'metadata.name'),
+      fromField(SIDECAR_ENV.namespace, 'metadata.namespace'),
+      // The NVIDIA runtime gives every GPU to a container that does not say otherwise.
+      { name: 'NVIDIA_VISIBLE_DEVICES', value: 'void' },
+    ],
+    resources,
+    securityContext: context,
+    terminationMessagePath: '/dev/termination-log',
+    terminationMessagePolicy: 'File',
+    volumeMounts: SIDECAR_MOUNTS,
+  };
+}
+
+const fromField = (name: string, fieldPath: string) => ({
+  name,
+  valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } },
+});
