@@ -6,7 +6,6 @@ const REASON_BY_CODE: Readonly<Record<string, number>> = {
   'key-exchange': DISCONNECT.KEY_EXCHANGE_FAILED,
   'host-key': DISCONNECT.HOST_KEY_NOT_VERIFIABLE,
   mac: DISCONNECT.MAC_ERROR,
-  key: DISCONNECT.PROTOCOL_ERROR,
   authentication: DISCONNECT.NO_MORE_AUTH_METHODS_AVAILABLE,
   timeout: DISCONNECT.BY_APPLICATION,
   closed: DISCONNECT.CONNECTION_LOST,
@@ -18,8 +17,9 @@ const REASON_BY_CODE: Readonly<Record<string, number>> = {
  * Whatever ends an SSH connection, or makes a key unreadable.
  *
  * `code` is a stable word for logs and metrics: `protocol` (the peer broke a rule), `key-exchange`, `host-key`, `mac`,
- * `key` (an unreadable key), `authentication`, `timeout`, `closed` (the socket went away), `disconnected` (the peer
- * said goodbye; `disconnectReason` is then the peer's), `internal` (our own fault). The message never holds key material.
+ * `authentication`, `timeout`, `closed` (the socket went away), `disconnected` (the peer said goodbye;
+ * `disconnectReason` is then the peer's), `internal` (our own fault); of keys: `key` (unreadable), `weak-key`,
+ * `unsupported-key`. The message never holds key material.
  */
 export class SshError extends Error {
   readonly code: string;

@@ -1,13 +1,115 @@
-import type { PublicKey } from './public-key.ts';
+import { asSshError } from '../errors.ts';
+import { KEY_TYPES, MIN_RSA_BITS } from './key-types.ts';
+import { PublicKey } from './public-key.ts';
 
-export type AuthorizedKey = { key: PublicKey; comment: string; line: string };
+export type AuthorizedKey = {
+  key: PublicKey;
+  comment: string;
+  /** "type base64 [comment]", with single spaces. */
+  line: string;
+};
 
 export type KeyProblem = {
+  /** Counted from 1. */
   line: number;
   code: 'private-key' | 'options' | 'certificate' | 'unsupported' | 'weak' | 'malformed' | 'duplicate';
+  /** What to do about it; never holds key material. */
   message: string;
 };
 
-export function parseAuthorizedKeys(_text: string): { keys: AuthorizedKey[]; problems: KeyProblem[] } {
-  throw new Error('not written yet');
+const MESSAGES = {
+  'private-key':
+    'this is a private key: delete it here, treat it as disclosed, make a new pair, and give only the line of its .pub file',
+  options: 'options in front of a key are not supported, and are not ignored either: give the line without them',
+  certificate: 'certificates are not supported: give the public key itself (the .pub file without -cert)',
+  'ssh2-format': 'this is not the OpenSSH format: convert it with `ssh-keygen -i -f FILE`, and give the line it prints',
+  unsupported: 'this key type is not supported: make an ed25519 key with `ssh-keygen -t ed25519`',
+  weak: `this RSA key is too short: use at least ${MIN_RSA_BITS} bits, or make an ed25519 key with \`ssh-keygen -t ed25519\``,
+  malformed: 'this is not a whole public key line: copy the one line of the .pub file again, unbroken',
+  'byte-order-mark': 'the text begins with a byte order mark: save it as plain UTF-8 without one',
+  'too-long': 'the line is too long for a public key',
+  duplicate: 'the same key stands in an earlier line: delete one of the two',
+} as const;
+
+const MAX_LINE = 16_384;
+const PRIVATE_BEGIN = /-----\s*BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File/;
+const PRIVATE_END = /-----\s*END [A-Z0-9 ]*PRIVATE KEY|^Private-MAC:/;
+const SSH2_BEGIN = /^---- BEGIN SSH2 PUBLIC KEY ----/;
+const SSH2_END = /^---- END SSH2 PUBLIC KEY ----/;
+const CERTIFICATE = /^\S+-cert-v0\d@openssh\.com$/;
+// A key type and the base64 of a length: the shape of a key that something stands in front of.
+const KEY_INSIDE = /[ \t,"](?:ssh|ecdsa|sk)-[a-z0-9@.-]+[ \t]+AAAA/;
+const TYPE_LIKE = /^(?:ssh|ecdsa|sk|webauthn)-[A-Za-z0-9@.-]+$/;
+
+const PROBLEM_BY_ERROR: ReadonlyMap<string, KeyProblem['code']> = new Map<string, KeyProblem['code']>([
+  ['key', 'malformed'],
+  ['weak-key', 'weak'],
+  ['unsupported-key', 'unsupported'],
+]);
+
+type Block = { end: RegExp };
+
+/**
+ * Reads lines of OpenSSH public keys, strictly: a line is a key as a whole, or a problem as a whole. A restriction
+ * that we do not honour must not be stripped, and half of a file must not look like all of it.
+ */
+export function parseAuthorizedKeys(text: string): { keys: AuthorizedKey[]; problems: KeyProblem[] } {
+  const keys: AuthorizedKey[] = [];
+  const problems: KeyProblem[] = [];
+  let block: Block | undefined;
+  for (const [index, raw] of text.split(/\r?\n/).entries()) {
+    const line = raw.replaceAll(/^[ \t]+|[ \t]+$/g, '');
+    if (block !== undefined) {
+      if (block.end.test(line)) block = undefined;
+      continue;
+    }
+    if (line === '' || line.startsWith('#')) continue;
+    const report = (code: KeyProblem['code'], message: string = MESSAGES[code]): void => {
+      problems.push({ line: index + 1, code, message });
+    };
+    block = blockBegunBy(line);
+    if (block !== undefined) {
+      if (block.end === PRIVATE_END) report('private-key');
+      else report('malformed', MESSAGES['ssh2-format']);
+      // Both marks on one line: line breaks were lost on the way.
+      if (block.end.test(line)) block = undefined;
+      continue;
+    }
+    const parsed = parseLine(line);
+    if ('code' in parsed) report(parsed.code, parsed.message);
+    else if (keys.some(({ key }) => key.equals(parsed.key))) report('duplicate');
+    else keys.push(parsed);
+  }
+  return { keys, problems };
+}
+
+function blockBegunBy(line: string): Block | undefined {
+  if (PRIVATE_BEGIN.test(line)) return { end: PRIVATE_END };
+  return SSH2_BEGIN.test(line) ? { end: SSH2_END } : undefined;
+}
+
+function problem(code: KeyProblem['code'], message: string = MESSAGES[code]): Omit<KeyProblem, 'line'> {
+  return { code, message };
+}
+
+function parseLine(line: string): AuthorizedKey | Omit<KeyProblem, 'line'> {
+  if (line.startsWith('\uFEFF')) return problem('malformed', MESSAGES['byte-order-mark']);
+  if (line.length > MAX_LINE) return problem('malformed', MESSAGES['too-long']);
+  const [type = '', base64 = '', ...words] = line.split(/[ \t]+/);
+  if (CERTIFICATE.test(type) || type === 'cert-authority') return problem('certificate');
+  if (!KEY_TYPES.has(type)) {
+    if (KEY_INSIDE.test(line)) return problem('options');
+    return problem(TYPE_LIKE.test(type) ? 'unsupported' : 'malformed');
+  }
+  const comment = words.join(' ');
+  // Comments are shown in status and logs: no control characters, nothing that turns a line round.
+  if (/\p{C}/u.test(comment)) return problem('malformed');
+  try {
+    const key = PublicKey.fromLine(`${type} ${base64}`);
+    return { key, comment, line: key.toLine(comment) };
+  } catch (thrown) {
+    const code = PROBLEM_BY_ERROR.get(asSshError(thrown).code);
+    if (code === undefined) throw thrown;
+    return problem(code);
+  }
 }

@@ -14,24 +14,24 @@ export type ParsedBlob = {
   application: Buffer | undefined;
 };
 
-function unreadable(message: string, cause?: unknown): SshError {
-  return new SshError('key', message, { cause });
+function unreadable(message: string, code = 'key'): SshError {
+  return new SshError(code, message);
 }
 
-/** Throws SshError `key`, with a message that says what is wrong and holds nothing of the key. */
+/** Throws SshError `key`, `weak-key` or `unsupported-key`, with a message that says what is wrong and holds nothing of the key. */
 export function parseBlob(blob: Buffer): ParsedBlob {
   try {
     return parse(new Reader(blob));
   } catch (cause) {
-    if (cause instanceof SshError && cause.code === 'key') throw cause;
-    throw unreadable('the public key is damaged', cause);
+    if (cause instanceof SshError && cause.code !== 'protocol') throw cause;
+    throw new SshError('key', 'the public key is damaged', { cause });
   }
 }
 
 function parse(reader: Reader): ParsedBlob {
   const type = reader.name();
   const keyType = KEY_TYPES.get(type);
-  if (keyType === undefined) throw unreadable('the key type is not supported');
+  if (keyType === undefined) throw unreadable('the key type is not supported', 'unsupported-key');
   const keyObject = readKeyObject(reader, keyType);
   const application = keyType.family !== 'rsa' && keyType.securityKey ? reader.string() : undefined;
   reader.end();
@@ -73,8 +73,8 @@ function readRsa(reader: Reader): KeyObject {
   const exponent = reader.mpint();
   const modulus = reader.mpint();
   const bits = bitLength(modulus);
-  if (bits < MIN_RSA_BITS) throw unreadable(`an RSA key must have at least ${MIN_RSA_BITS} bits`);
-  if (bits > MAX_RSA_BITS) throw unreadable(`an RSA key must have at most ${MAX_RSA_BITS} bits`);
+  if (bits < MIN_RSA_BITS) throw unreadable(`an RSA key must have at least ${MIN_RSA_BITS} bits`, 'weak-key');
+  if (bits > MAX_RSA_BITS) throw unreadable(`an RSA key must have at most ${MAX_RSA_BITS} bits`, 'unsupported-key');
   const isOdd = ((exponent.at(-1) ?? 0) & 1) === 1;
   // 3 … 2^32: larger ones only make our verification slow. An even modulus is no product of two primes.
   if (exponent.length > 4 || !isOdd || (exponent.length === 1 && exponent[0] === 1) || !((modulus.at(-1) ?? 0) & 1)) {

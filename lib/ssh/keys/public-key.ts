@@ -27,7 +27,7 @@ export class PublicKey {
     this.signatureAlgorithms = signatureAlgorithmsOf(this.type);
   }
 
-  /** Throws SshError `key`. */
+  /** Throws SshError `key`, `weak-key` or `unsupported-key`. */
   static fromBlob(blob: Buffer): PublicKey {
     return new PublicKey(blob);
   }
