@@ -1,9 +1,7 @@
 import { join } from 'node:path';
-
-/** This clone of the repository. */
-export const projectFolder = join(import.meta.dirname, '../..');
+import { localFolder } from '../../scripts/places.ts';
 
 /** What a cluster keeps in this clone: its kubeconfig and its logs. */
-export function localFolder(name: string): string {
-  return join(projectFolder, '.local/clusters', name);
+export function clusterFolder(name: string): string {
+  return join(localFolder, 'clusters', name);
 }

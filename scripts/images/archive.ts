@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { run } from '../machine/command.ts';
-import { blobPath, ociLayout, type ImageConfig, type ImageLayer } from './oci.ts';
+import { blobPath, ociIndex, ociLayout, sha256, type ImageConfig, type ImageLayer, type NamedManifest } from './oci.ts';
 
 /** Makes tar write the same bytes for the same files. */
 const reproducible = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--format=gnu'];
@@ -37,6 +37,27 @@ export async function writeArchive(
   } finally {
     await rm(layout, { recursive: true, force: true });
   }
+}
+
+/** Makes one OCI layout of folders that `buildah push dir:` has written, each named like its target. */
+export async function writeLayoutIndex(
+  layout: string,
+  images: readonly { readonly target: string; readonly name: string }[],
+): Promise<void> {
+  await mkdir(join(layout, 'blobs/sha256'), { recursive: true });
+  const manifests: NamedManifest[] = [];
+  for (const { target, name } of images) {
+    const folder = join(layout, target);
+    const manifest = await readFile(join(folder, 'manifest.json'), 'utf8');
+    manifests.push({ name, manifest });
+    await rename(join(folder, 'manifest.json'), join(layout, blobPath(sha256(manifest))));
+    for (const file of await readdir(folder)) {
+      // The others are called by their digests; layers that two images share fall into one.
+      if (file !== 'version') await rename(join(folder, file), join(layout, 'blobs/sha256', file));
+    }
+    await rm(folder, { recursive: true });
+  }
+  for (const [path, content] of ociIndex(manifests)) await writeFile(join(layout, path), content);
 }
 
 async function measureLayer(path: string): Promise<ImageLayer> {

@@ -37,19 +37,40 @@ export function ociLayout(name: string, layers: readonly ImageLayer[], config: I
       WorkingDir: config.workingDir,
       User: config.user,
     },
+    // buildah counts: one entry for each layer, or it refuses to build on the image.
+    history: layers.map(() => ({ created: '1970-01-01T00:00:00Z', created_by: 'sshaccess' })),
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.digest) },
   });
-  const manifest = blob('application/vnd.oci.image.manifest.v1+json', {
+  const manifest = JSON.stringify({
     schemaVersion: 2,
-    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    mediaType: manifestType,
     config: configBlob,
     layers: layers.map((layer) => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...layer })),
   });
-  // containerd reads the first annotation, docker and buildah the second.
-  const annotations = { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': name };
-  files.set('index.json', JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }));
-  files.set('oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' }));
-  return files;
+  files.set(blobPath(sha256(manifest)), manifest);
+  return new Map([...files, ...ociIndex([{ name, manifest }])]);
+}
+
+const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+
+export interface NamedManifest {
+  readonly name: string;
+  readonly manifest: string;
+}
+
+/** The two files that make a folder of blobs an OCI layout, and give its images their names. */
+export function ociIndex(images: readonly NamedManifest[]): Map<string, string> {
+  const manifests = images.map(({ name, manifest }) => ({
+    mediaType: manifestType,
+    digest: sha256(manifest),
+    size: Buffer.byteLength(manifest),
+    // containerd reads the first annotation, docker and buildah the second.
+    annotations: { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': name },
+  }));
+  return new Map([
+    ['index.json', JSON.stringify({ schemaVersion: 2, manifests })],
+    ['oci-layout', JSON.stringify({ imageLayoutVersion: '1.0.0' })],
+  ]);
 }
 
 interface Descriptor {

@@ -1,10 +1,13 @@
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { SetupError } from './errors.ts';
 
 export interface CommandOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
+  /** A file that the program reads as its standard input. */
+  readonly inputFile?: string;
   /** Milliseconds after which the program is killed. */
   readonly timeout?: number;
 }
@@ -30,20 +33,22 @@ export function attempt(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
+    const file = options.inputFile === undefined ? undefined : openSync(options.inputFile, 'r');
     const child = spawn(program, args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: [file ?? 'pipe', 'pipe', 'pipe'],
       timeout: options.timeout,
       killSignal: 'SIGKILL',
     });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
-    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
+    if (file !== undefined) closeSync(file);
     // A program that ends before it has read its input is reported by its exit status.
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(options.input ?? '');
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(options.input ?? '');
     child.once('error', (cause) => {
       reject(new SetupError('COMMAND_MISSING', `${program} could not be started: ${cause.message}`, { cause }));
     });

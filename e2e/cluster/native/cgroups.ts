@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -18,9 +18,24 @@ async function foldersOf(cgroup: string): Promise<string[]> {
   return cgroupRoots(await readFile('/proc/self/mountinfo', 'utf8')).map((root) => join(root, cgroup));
 }
 
-/** The kubelet wants its root cgroup to be there, in every hierarchy. */
-export async function makeCgroups(cgroup: string): Promise<void> {
-  for (const folder of await foldersOf(cgroup)) await mkdir(folder, { recursive: true });
+/** Makes the cgroup in every hierarchy; answers its folders. */
+export async function makeCgroups(cgroup: string): Promise<string[]> {
+  const folders = await foldersOf(cgroup);
+  for (const folder of folders) {
+    await mkdir(folder, { recursive: true });
+    await inheritCpus(folder);
+  }
+  return folders;
+}
+
+/** With cgroup v1 a new cpuset has no processors, and takes no process, until it is given some: its parent's. */
+async function inheritCpus(folder: string): Promise<void> {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    if (!existsSync(join(folder, file)) || existsSync(join(folder, 'cgroup.controllers'))) continue;
+    if ((await readFile(join(folder, file), 'utf8')).trim() !== '') continue;
+    await inheritCpus(join(folder, '..'));
+    await writeFile(join(folder, file), await readFile(join(folder, '..', file)));
+  }
 }
 
 export async function leftCgroups(cgroup: string): Promise<string[]> {

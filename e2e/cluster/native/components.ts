@@ -72,6 +72,9 @@ export function workers(names: ClusterNames): readonly Component[] {
         kubeconfig('controller-manager'),
         '--leader-elect=false',
         '--use-service-account-credentials=true',
+        // It makes a token for each controller at its start; the default rate makes that five seconds.
+        '--kube-api-qps=500',
+        '--kube-api-burst=1000',
         `--service-account-private-key-file=${at('pki/accounts.key')}`,
         `--root-ca-file=${at('pki/ca.crt')}`,
         `--cluster-signing-cert-file=${at('pki/ca.crt')}`,

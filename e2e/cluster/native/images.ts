@@ -5,17 +5,24 @@ import { run } from '../../../scripts/machine/command.ts';
 import { staticProgram } from '../../../scripts/machine/static-program.ts';
 import { tarFolder, withFolder, writeArchive } from '../../../scripts/images/archive.ts';
 import type { ClusterNames } from '../names.ts';
+import { enter } from './node.ts';
 import type { ProcessId } from './processes.ts';
 import { pauseImage } from './settings.ts';
 
 /** Imports an archive into the node's containerd; answers the names of the images that came with it. */
 export async function importImages(node: ProcessId, names: ClusterNames, archive: string): Promise<string[]> {
-  const socket = join(names.folder, 'containerd.sock');
-  const enter = ['--target', String(node.pid), '--pid', '--mount', '--net', '--'];
-  // The archive comes by stdin's path: the node sees this machine's files, except its own /run, /var/lib and /var/log.
-  const ctr = ['ctr', '--address', socket, '--namespace', 'k8s.io'];
-  const said = await run('nsenter', [...enter, ...ctr, 'images', 'import', archive]);
-  return importedNames(said);
+  // By stdin: the node does not see this machine's files in /run, /var/lib and /var/log.
+  const args = [...enter(node), ...ctr(names), 'images', 'import', '-'];
+  return importedNames(await run('nsenter', args, { inputFile: archive, cwd: '/' }));
+}
+
+export async function hasImage(node: ProcessId, names: ClusterNames, name: string): Promise<boolean> {
+  const args = [...enter(node), ...ctr(names), 'images', 'list', '--quiet', `name==${name}`];
+  return (await run('nsenter', args, { cwd: '/' })).trim() === name;
+}
+
+function ctr(names: ClusterNames): string[] {
+  return ['ctr', '--address', join(names.folder, 'containerd.sock'), '--namespace', 'k8s.io'];
 }
 
 /** `ctr` prints "unpacking <name> (sha256:…)...done" for each. */

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { run } from '../../../scripts/machine/command.ts';
 import { SetupError } from '../../../scripts/machine/errors.ts';
 import type { ClusterNames } from '../names.ts';
+import { makeCgroups } from './cgroups.ts';
 import { podNetwork } from './settings.ts';
 import { processesOf, type ProcessId } from './processes.ts';
 
@@ -15,14 +16,14 @@ export async function findNode(names: ClusterNames): Promise<ProcessId | undefin
 }
 
 /**
- * Starts the node's process 1 in process, mount and network namespaces of its own. It has its own session, so it
- * outlives this program; `--kill-child` ends the node if the `unshare` that waits for it is killed.
+ * Starts the node's process 1 in process, mount and network namespaces, a session and cgroups of its own: it outlives
+ * this program, and whatever ends or limits this program's cgroup.
  */
 export async function startNode(names: ClusterNames, logs: string): Promise<ProcessId> {
   const log = openSync(join(logs, 'node.log'), 'a');
-  const namespaces = ['--pid', '--mount', '--net', '--fork', '--kill-child'];
-  const script = join(import.meta.dirname, 'node.sh');
-  const child = spawn('unshare', [...namespaces, '/bin/sh', script, names.folder, names.initProgram], {
+  const unshare = ['unshare', '--pid', '--mount', '--net', '--fork', '/bin/sh'];
+  const node = [join(import.meta.dirname, 'node.sh'), names.folder, names.initProgram];
+  const child = spawn('/bin/sh', ['-euc', `${await enterCgroups(names)}; exec "$@"`, 'sh', ...unshare, ...node], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log],
@@ -30,8 +31,8 @@ export async function startNode(names: ClusterNames, logs: string): Promise<Proc
   child.unref();
   closeSync(log);
   for (let wait = 0; wait < 200; wait += 1) {
-    const node = await findNode(names);
-    if (node !== undefined) return node;
+    const started = await findNode(names);
+    if (started !== undefined) return started;
     if (child.exitCode !== null) break;
     await delay(25);
   }
@@ -58,14 +59,27 @@ export async function connectNode(names: ClusterNames, node: ProcessId): Promise
   );
 }
 
-const enter = (node: ProcessId): string[] => ['--target', String(node.pid), '--pid', '--mount', '--net', '--'];
+/** The arguments that let `nsenter` start a program in the node. */
+export function enter(node: ProcessId): string[] {
+  return ['--target', String(node.pid), '--pid', '--mount', '--net', '--'];
+}
 
 /** Runs a shell script inside the node; answers what it printed. */
 export function inNode(node: ProcessId, script: string, ...args: readonly string[]): Promise<string> {
   return run('nsenter', [...enter(node), '/bin/sh', '-euc', script, 'sh', ...args], { cwd: '/' });
 }
 
-/** Starts a program in the node, with a session of its own; process 1 of the node becomes its parent. */
-export async function launch(node: ProcessId, log: string, program: string, args: readonly string[]): Promise<void> {
-  await inNode(node, 'log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &', log, program, ...args);
+/** Shell that moves itself out of its caller's cgroups into the node's: in every hierarchy, or the only one. */
+async function enterCgroups(names: ClusterNames): Promise<string> {
+  const folders = await makeCgroups(`${names.cgroup}/node`);
+  return `for folder in ${folders.join(' ')}; do echo 0 >"$folder/cgroup.procs"; done`;
+}
+
+/** Answers a function that starts a program in the node, in a session of its own; the node's process 1 adopts it. */
+export async function launcher(
+  names: ClusterNames,
+  node: ProcessId,
+): Promise<(log: string, program: string, args: readonly string[]) => Promise<string>> {
+  const script = `${await enterCgroups(names)}; log=$1; shift; setsid "$@" </dev/null >>"$log" 2>&1 &`;
+  return (log, program, args) => inNode(node, script, log, program, ...args);
 }

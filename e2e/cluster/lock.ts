@@ -1,20 +1,20 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SetupError } from '../../../scripts/machine/errors.ts';
-import { say } from '../../../scripts/machine/progress.ts';
-import { stateRoot } from '../names.ts';
-import { isAlive, processId } from './processes.ts';
+import { SetupError } from '../../scripts/machine/errors.ts';
+import { say } from '../../scripts/machine/progress.ts';
+import { isAlive, processId } from './native/processes.ts';
 
 /**
  * One program at a time starts, uses or stops the cluster of a name. The lock names its holder; a holder that was
  * killed holds nothing. Answers the function that gives it back.
  */
 export async function lockCluster(name: string, patience = 600): Promise<() => Promise<void>> {
-  await mkdir(stateRoot, { recursive: true });
-  const path = join(stateRoot, `${name}.lock`);
   const self = await processId(process.pid);
-  if (self === undefined) throw new SetupError('NO_PROC', '/proc does not show this process; is it mounted?');
+  // Without /proc (macOS) nobody could tell a living holder from a dead one, and the next start would wait for ever.
+  if (self === undefined) return async () => undefined;
+  const path = join(tmpdir(), `sshaccess-${name}.lock`);
   const content = `${self.pid} ${self.startTime} ${process.cwd()}\n`;
   for (let second = 0; ; second += 1) {
     if (await create(path, content)) return () => rm(path, { force: true });
@@ -31,20 +31,22 @@ export async function lockCluster(name: string, patience = 600): Promise<() => P
   }
 }
 
+/** Written first and linked into place: the lock is never seen without its holder's name. */
 async function create(path: string, content: string): Promise<boolean> {
+  const written = `${path}.${process.pid}`;
+  await writeFile(written, content);
   try {
-    await writeFile(path, content, { flag: 'wx' });
+    await link(written, path);
     return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
     throw error;
+  } finally {
+    await rm(written, { force: true });
   }
 }
 
 async function livingHolder(path: string): Promise<string | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  const [pid, startTime, folder] = text.trim().split(' ');
-  // Created, and not written yet: give its maker a moment.
-  if (pid === undefined || startTime === undefined) return (await delay(200, text)) === '' ? undefined : text;
+  const [pid, startTime = '', folder] = (await readFile(path, 'utf8').catch(() => '')).trim().split(' ');
   return (await isAlive({ pid: Number(pid), startTime })) ? `${pid} in ${folder}` : undefined;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { SetupError } from '../../../scripts/machine/errors.ts';
+import { SetupError } from '../../scripts/machine/errors.ts';
 
 /** Looks again and again until `check` is content; its last complaint is in the error. */
 export async function waitUntil(

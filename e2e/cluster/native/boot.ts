@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { programPath } from '../../../scripts/machine/apt.ts';
+import { attempt, run } from '../../../scripts/machine/command.ts';
+import { step } from '../../../scripts/machine/progress.ts';
+import { staticProgram } from '../../../scripts/machine/static-program.ts';
+import type { ClusterNames } from '../names.ts';
+import { clusterFolder } from '../places.ts';
+import type { Tool } from '../tools.ts';
+import { waitUntil } from '../wait.ts';
+import { makeCertificates } from './certificates.ts';
+import { makeCgroups } from './cgroups.ts';
+import { apiServerPort, foundation, workers, type Component } from './components.ts';
+import { unhealthy } from './health.ts';
+import { importImages, pauseArchive } from './images.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
+import { connectNode, launcher, startNode } from './node.ts';
+import type { ProcessId } from './processes.ts';
+import { nodeName, settings } from './settings.ts';
+
+/** Starts all of a cluster, in order, and waits until pods can be made; answers the node's process 1. */
+export async function boot(names: ClusterNames, programOf: (name: Tool) => string): Promise<ProcessId> {
+  const logs = join(clusterFolder(names.name), 'logs');
+  const kubectl = programOf('kubectl');
+  const kubeconfig = join(clusterFolder(names.name), 'kubeconfig');
+  const node = await step('node: namespaces, certificates, link', async () => {
+    await layOut(names, logs, kubeconfig);
+    const started = await startNode(names, logs);
+    await connectNode(names, started);
+    return started;
+  });
+  const launch = await launcher(names, node);
+  const launchAll = async (components: readonly Component[]): Promise<void> => {
+    for (const { program, args } of components) {
+      const path = program === 'containerd' ? 'containerd' : programOf(program);
+      await launch(join(logs, `${program}.log`), path, args);
+    }
+  };
+  await step('containerd, etcd, kube-apiserver', async () => {
+    await launchAll(foundation(names));
+    const socket = join(names.folder, 'containerd.sock');
+    await waitUntil('containerd', 30, async () => (existsSync(socket) ? undefined : `no socket (logs: ${logs})`));
+    await importImages(node, names, await pauseArchive());
+    await waitUntil('kube-apiserver', 60, async () => {
+      const args = ['--kubeconfig', kubeconfig, 'get', '--raw=/readyz'];
+      const { code, stderr } = await attempt(kubectl, args, { timeout: 5000 });
+      return code === 0 ? undefined : `${stderr.trim()} (logs: ${logs})`;
+    });
+  });
+  await step('controller-manager, scheduler, proxy, kubelet', async () => {
+    await launchAll(workers(names));
+    await waitUntil(`node ${nodeName}`, 60, async () => {
+      const complaint = await unhealthy(node, kubectl, kubeconfig);
+      return complaint === undefined ? undefined : `${complaint} (logs: ${logs})`;
+    });
+  });
+  return node;
+}
+
+async function layOut(names: ClusterNames, logs: string, kubeconfig: string): Promise<void> {
+  await rm(logs, { recursive: true, force: true });
+  await mkdir(logs, { recursive: true });
+  for (const folder of ['var/lib', 'var/log', 'cni']) await mkdir(join(names.folder, folder), { recursive: true });
+  await copyFile(await staticProgram('node-init', [join(import.meta.dirname, 'node-init.c')]), names.initProgram);
+
+  const certificates = join(names.folder, 'pki');
+  await makeCertificates(certificates, nodeName, names.nodeAddress);
+  const server = `https://${names.nodeAddress}:${apiServerPort}`;
+  for (const user of ['admin', 'controller-manager', 'scheduler', 'proxy', 'kubelet']) {
+    const access = { cluster: names.name, server, certificates, user };
+    await writeKubeconfig(join(names.folder, `${user}.kubeconfig`), access);
+  }
+  await copyFile(join(names.folder, 'admin.kubeconfig'), kubeconfig);
+
+  const cniPrograms = dirname(programPath('/usr/lib/cni/ptp') ?? '/opt/cni/bin/ptp');
+  for (const [path, content] of settings(names, await snapshotter(names.folder), cniPrograms)) {
+    await writeFile(join(names.folder, path), content);
+  }
+  // The kubelet wants its root cgroup to be there.
+  await makeCgroups(names.cgroup);
+}
+
+/** An overlay cannot lie on an overlay, which is what the root of a container is. */
+async function snapshotter(folder: string): Promise<string> {
+  return (await run('stat', ['-f', '-c', '%T', folder])).trim() === 'overlayfs' ? 'native' : 'overlayfs';
+}

@@ -1,0 +1,65 @@
+import { messageOf, SetupError } from '../../scripts/machine/errors.ts';
+import { say } from '../../scripts/machine/progress.ts';
+import type { Cluster, Provider } from './cluster.ts';
+import { existing } from './existing.ts';
+import { k3s } from './k3s.ts';
+import { lockCluster } from './lock.ts';
+import { native } from './native/provider.ts';
+
+/** What is closest to the user's wish first: the cluster they name, the cheap one, the one that is built. */
+const inOrder: readonly Provider[] = [existing, k3s, native];
+
+export interface ProvideOptions {
+  /** Start a new one even where one of that name runs well. */
+  readonly fresh?: boolean;
+  readonly providers?: readonly Provider[];
+}
+
+/** The cluster of that name: the running one, or one from the first provider that can. */
+export async function provideCluster(name: string, options: ProvideOptions = {}): Promise<Cluster> {
+  const { fresh = false, providers = inOrder } = options;
+  const unlock = await lockCluster(`${name}-start`);
+  try {
+    const running = fresh ? undefined : await findCluster(name, providers);
+    if (running !== undefined) return running;
+    const provider = await choose(providers);
+    say(`cluster "${name}", provider ${provider.kind}`);
+    return await provider.start(name);
+  } finally {
+    await unlock();
+  }
+}
+
+export async function findCluster(name: string, providers = inOrder): Promise<Cluster | undefined> {
+  for (const provider of providers) {
+    const cluster = await provider.find(name);
+    if (cluster !== undefined) return cluster;
+  }
+  return undefined;
+}
+
+/** Removes what any provider has of that name. */
+export async function removeCluster(name: string, providers = inOrder): Promise<string[]> {
+  const unlock = await lockCluster(`${name}-start`);
+  try {
+    const removed: string[] = [];
+    for (const provider of providers) removed.push(...(await provider.remove(name)));
+    return removed;
+  } finally {
+    await unlock();
+  }
+}
+
+/** @throws SetupError NO_CLUSTER, which says of each provider why it cannot, and what to do. */
+export async function choose(providers: readonly Provider[]): Promise<Provider> {
+  const reasons: string[] = [];
+  for (const provider of providers) {
+    const reason = await provider.unavailable().catch(messageOf);
+    if (reason === undefined) return provider;
+    reasons.push(`  - ${provider.kind}: ${reason}.`);
+  }
+  throw new SetupError(
+    'NO_CLUSTER',
+    ['No Kubernetes cluster can be had here. Do what one of these lines says:', ...reasons].join('\n'),
+  );
+}

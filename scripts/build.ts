@@ -1,0 +1,108 @@
+/** `npm run build`: the four programs as bundles, and the sidecar's native helpers, in dist/, ready to be copied into images. */
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { build as bundle } from 'esbuild';
+import { ensurePackages } from './machine/apt.ts';
+import { SetupError } from './machine/errors.ts';
+import { say } from './machine/progress.ts';
+import { staticProgram } from './machine/static-program.ts';
+
+import { projectFolder } from './places.ts';
+
+export const programs = ['operator', 'webhook', 'piper', 'sidecar'] as const;
+export type Program = (typeof programs)[number];
+
+/** Makes dist/ anew from these sources. `source` and `dist` are arguments for the test only. */
+export async function build(source = projectFolder, dist = join(projectFolder, 'dist')): Promise<void> {
+  await rm(dist, { recursive: true, force: true });
+  await Promise.all([
+    ...programs.map((program) => bundleProgram(join(source, program), join(dist, program))),
+    buildTools(join(source, 'sidecar/enter'), join(dist, 'tools')),
+  ]);
+}
+
+/** One `main.mjs`, and beside it the native addons that it loads. */
+async function bundleProgram(source: string, output: string): Promise<void> {
+  await bundle({
+    entryPoints: { main: join(source, 'main.ts') },
+    outdir: output,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    // Names stay: a stack trace in a log must say which function it was. Licences stay: they ask for it.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'eof',
+    loader: { '.node': 'copy' },
+    assetNames: '[name]',
+    // An addon of ssh2 for choosing ciphers by the CPU; it is optional, and we choose ciphers ourselves.
+    external: ['cpu-features'],
+    // CommonJS packages inside the bundle ask for `require`, and some for where they are.
+    banner: {
+      js: [
+        "import { createRequire as __createRequire } from 'node:module';",
+        'const require = __createRequire(import.meta.url);',
+        'const __filename = import.meta.filename, __dirname = import.meta.dirname;',
+      ].join(''),
+    },
+    logLevel: 'warning',
+  });
+}
+
+/** What the sidecar executes besides Node: the helper that enters the app's container, and a shell for images without. */
+async function buildTools(sources: string, output: string): Promise<void> {
+  await mkdir(output, { recursive: true });
+  const files = (await readdir(sources)).filter((file) => /\.[ch]$/.test(file)).toSorted();
+  const tools = [
+    [
+      'enter',
+      await staticProgram(
+        'enter',
+        files.map((file) => join(sources, file)),
+      ),
+    ],
+    ['busybox', await staticBusybox()],
+  ] as const;
+  for (const [name, path] of tools) {
+    await copyFile(path, join(output, name));
+    await chmod(join(output, name), 0o755);
+  }
+}
+
+async function staticBusybox(): Promise<string> {
+  const named = process.env['SSHACCESS_BUSYBOX'];
+  if (named === undefined) await ensurePackages(['busybox-static']);
+  const path = named ?? '/bin/busybox';
+  if (existsSync(path) && !isDynamic(await readFile(path))) return path;
+  throw new SetupError(
+    'BUSYBOX_DYNAMIC',
+    `${path} is not a static program, and could not run in foreign images; ` +
+      'install busybox-static, or set SSHACCESS_BUSYBOX to the path of a static one.',
+  );
+}
+
+/** A dynamic ELF program names its loader in a PT_INTERP header (type 3); a static one has none. */
+export function isDynamic(program: Buffer): boolean {
+  if (program.length < 64 || program.readUInt32BE(0) !== 0x7f454c46 || program[4] !== 2) return true;
+  const [offset, size, count] = [
+    Number(program.readBigUInt64LE(32)),
+    program.readUInt16LE(54),
+    program.readUInt16LE(56),
+  ];
+  return Array.from({ length: count }, (_, index) => program.readUInt32LE(offset + index * size)).includes(3);
+}
+
+if (import.meta.main) {
+  const begin = performance.now();
+  await build();
+  for (const folder of [...programs, 'tools']) {
+    for (const file of await readdir(join(projectFolder, 'dist', folder))) {
+      const path = join(projectFolder, 'dist', folder, file);
+      say(`  ${relative(projectFolder, path).padEnd(28)} ${Math.ceil((await stat(path)).size / 1024)} KiB`);
+    }
+  }
+  say(`  built in ${((performance.now() - begin) / 1000).toFixed(1)} s`);
+}

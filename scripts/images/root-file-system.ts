@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ensurePackages } from '../machine/apt.ts';
+import { cacheFolder, fingerprint } from '../machine/cache.ts';
+import { run } from '../machine/command.ts';
+import { step } from '../machine/progress.ts';
+
+/** Documentation and translations are half of a small Debian, and nobody reads them in a container. */
+const left = ['/usr/share/man/*', '/usr/share/doc/*', '/usr/share/locale/*', '/usr/share/info/*'];
+
+const options = [
+  '--variant=essential',
+  ...left.map((path) => `--dpkgopt=path-exclude=${path}`),
+  // Licences must travel with what they license.
+  '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+];
+
+/** A tar of Debian's essential packages and these: the layer that an image can start from, made once. */
+export async function rootFileSystem(packages: readonly string[]): Promise<string> {
+  const folder = join(cacheFolder(), `debian-${fingerprint(process.arch, ...options, ...packages)}`);
+  const archive = join(folder, 'root.tar');
+  if (existsSync(archive)) return archive;
+  await ensurePackages(['mmdebstrap', 'debian-archive-keyring']);
+  await mkdir(folder, { recursive: true });
+  await step(`mmdebstrap bookworm ${packages.join(' ')} (once; kept in ${folder})`, async () => {
+    // The name must end in .tar: mmdebstrap decides by it what to write.
+    const partial = join(folder, `partial-${process.pid}.tar`);
+    await run('mmdebstrap', [...options, `--include=${packages.join(',')}`, 'bookworm', partial]);
+    await rename(partial, archive);
+  });
+  return archive;
+}
