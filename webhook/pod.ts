@@ -27,9 +27,7 @@ export const ContainerSecurityContext = SharedSecurityContext.extend({
   privileged: z.boolean().optional(),
   allowPrivilegeEscalation: z.boolean().optional(),
   readOnlyRootFilesystem: z.boolean().optional(),
-  capabilities: z
-    .looseObject({ add: z.array(z.string()).optional(), drop: z.array(z.string()).optional() })
-    .optional(),
+  capabilities: z.looseObject({ add: z.array(z.string()).optional(), drop: z.array(z.string()).optional() }).optional(),
 });
 export type PodSecurityContext = z.infer<typeof PodSecurityContext>;
 export type ContainerSecurityContext = z.infer<typeof ContainerSecurityContext>;

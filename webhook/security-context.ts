@@ -69,7 +69,10 @@ function chroot(pod: Pod, app: Container): Privileges {
 }
 
 /** A container's value wins over the pod's, field by field. */
-function effective(pod: Pod, app: Container): Pick<ContainerSecurityContext, 'runAsUser' | 'runAsGroup' | 'runAsNonRoot'> {
+function effective(
+  pod: Pod,
+  app: Container,
+): Pick<ContainerSecurityContext, 'runAsUser' | 'runAsGroup' | 'runAsNonRoot'> {
   const own = app.securityContext;
   const shared = pod.spec.securityContext;
   return {

@@ -16,7 +16,11 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 120_000;
 
 /** The admission server: POST /mutate-pods over TLS. Whoever calls it, it only computes an answer and writes nothing. */
-export function admissionServer(certificate: ServingCertificate, answer: (request: AdmissionRequest) => Outcome, log: Logger) {
+export function admissionServer(
+  certificate: ServingCertificate,
+  answer: (request: AdmissionRequest) => Outcome,
+  log: Logger,
+) {
   const server = fastify({
     logger: false,
     https: { ...certificate, minVersion: 'TLSv1.2' },
@@ -43,7 +47,9 @@ function answerErrors(server: Pick<FastifyInstance, 'setErrorHandler'>, log: Log
   server.setErrorHandler((error, _request, reply) => {
     if (error instanceof z.ZodError) {
       log.warn({ problem: z.prettifyError(error).slice(0, 500) }, 'malformed review');
-      return reply.code(400).send({ error: `not an AdmissionReview v1 of a Pod: ${z.prettifyError(error).slice(0, 500)}` });
+      return reply
+        .code(400)
+        .send({ error: `not an AdmissionReview v1 of a Pod: ${z.prettifyError(error).slice(0, 500)}` });
     }
     const fault = Fault.safeParse(error);
     if (fault.success) return reply.code(fault.data.statusCode).send({ error: fault.data.message });

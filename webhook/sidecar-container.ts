@@ -2,6 +2,7 @@ import { SIDECAR_CONTAINER, SIDECAR_ENV, SSH_PORT } from '../crds/index.ts';
 import type { InjectionPlan } from './injection-plan.ts';
 import type { Container, Resources } from './pod.ts';
 import type { Privileges } from './security-context.ts';
+import { SIDECAR_ARGUMENTS, SIDECAR_COMMAND } from './sidecar-command.ts';
 import { SIDECAR_MOUNTS } from './sidecar-volumes.ts';
 
 export type SidecarImage = { image: string; pullPolicy: string };
@@ -23,6 +24,8 @@ export function sidecarContainer(
     name: SIDECAR_CONTAINER,
     image,
     imagePullPolicy: pullPolicy,
+    command: SIDECAR_COMMAND,
+    args: SIDECAR_ARGUMENTS,
     restartPolicy: 'Always',
     ports: [{ name: 'ssh', containerPort: SSH_PORT, protocol: 'TCP' }],
     env: [

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest';
+import { parseEnvironment } from '../lib/process/config.ts';
+import { Config } from './config.ts';
+
+const least = { POD_NAMESPACE: 'sshaccess-system', SIDECAR_IMAGE: 'sidecar:1' };
+
+test('the least environment gets the defaults', () => {
+  expect(parseEnvironment(Config, least)).toMatchObject({
+    PORT: 8443,
+    TLS_DIR: '/etc/sshaccess/tls',
+    SIDECAR_PULL_POLICY: 'IfNotPresent',
+    DEFAULT_POD_SECURITY_LEVEL: 'privileged',
+  });
+});
+
+test('resources are JSON, as the chart writes them', () => {
+  const config = parseEnvironment(Config, { ...least, SIDECAR_RESOURCES: '{"limits":{"cpu":2}}' });
+  expect(config.SIDECAR_RESOURCES).toEqual({ limits: { cpu: 2 } });
+});
+
+test('every mistake is named at once', () => {
+  const wrong = { PORT: '0', SIDECAR_IMAGE: 'x', SIDECAR_RESOURCES: 'cpu', SIDECAR_PULL_POLICY: 'never' };
+  expect(() => parseEnvironment(Config, wrong)).toThrow(
+    /PORT.*\nPOD_NAMESPACE.*\nSIDECAR_PULL_POLICY.*\nSIDECAR_RESOURCES: must be JSON/,
+  );
+});

@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import { Container, Pod } from './pod.ts';
+import { privileges } from './security-context.ts';
+
+const given = (
+  level: 'privileged' | 'baseline' | 'restricted',
+  own: object = {},
+  shared: object = {},
+  spec: object = {},
+) => {
+  const app = Container.parse({ name: 'app', securityContext: own });
+  return privileges(
+    Pod.parse({ metadata: {}, spec: { containers: [app], securityContext: shared, ...spec } }),
+    app,
+    level,
+  );
+};
+const capabilities = (own: object, shared: object = {}) => given('baseline', own, shared).context.capabilities;
+
+const BASELINE = [
+  'AUDIT_WRITE',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'FOWNER',
+  'FSETID',
+  'KILL',
+  'MKNOD',
+  'NET_BIND_SERVICE',
+  'SETFCAP',
+  'SETGID',
+  'SETPCAP',
+  'SETUID',
+  'SYS_CHROOT',
+];
+const ENTER = ['KILL', 'SETGID', 'SETPCAP', 'SETUID', 'SYS_CHROOT'];
+
+describe('capabilities', () => {
+  test('an app that may be root keeps NET_RAW, so the sidecar must: it may not add it, so it does not drop ALL', () => {
+    expect(capabilities({})).toEqual({ add: BASELINE });
+    expect(capabilities({ runAsUser: 0 })).toEqual({ add: BASELINE });
+  });
+  test('what such an app drops, the sidecar drops, but for what entering takes', () => {
+    expect(capabilities({ capabilities: { drop: ['MKNOD', 'CAP_AUDIT_WRITE', 'SETUID'] } })).toEqual({
+      drop: ['AUDIT_WRITE', 'MKNOD'],
+      add: BASELINE.filter((name) => name !== 'MKNOD' && name !== 'AUDIT_WRITE'),
+    });
+  });
+  test('an app of another uid permits itself nothing: NET_RAW is not needed', () => {
+    expect(capabilities({ runAsUser: 1000 })).toEqual({ drop: ['ALL'], add: BASELINE });
+    expect(capabilities({}, { runAsNonRoot: true })).toEqual({ drop: ['ALL'], add: BASELINE });
+  });
+  test('an app without capabilities: only what entering takes', () => {
+    expect(capabilities({ capabilities: { drop: ['ALL'] } })).toEqual({ drop: ['ALL'], add: ENTER });
+    expect(capabilities({ capabilities: { drop: ['all'], add: ['NET_BIND_SERVICE'] } })).toEqual({
+      drop: ['ALL'],
+      add: [...ENTER, 'NET_BIND_SERVICE'].toSorted(),
+    });
+  });
+  test('an app with more than the default: the same', () => {
+    expect(capabilities({ capabilities: { drop: ['ALL'], add: ['NET_RAW', 'SYS_ADMIN'] } })).toEqual({
+      drop: ['ALL'],
+      add: [...ENTER, 'NET_RAW', 'SYS_ADMIN'].toSorted(),
+    });
+    expect(capabilities({ capabilities: { add: ['ALL'] } })).toEqual({ add: ['ALL'] });
+    expect(capabilities({ privileged: true })).toEqual({ add: ['ALL'] });
+  });
+});
+
+describe('role root', () => {
+  test.each([
+    ['an app that says nothing', {}, {}, 0],
+    ['an app of uid 1000 with the default capabilities', { runAsUser: 1000 }, {}, 0],
+    ['an app that must not be root', { runAsUser: 1000 }, { runAsNonRoot: true }, 1000],
+    ['the same, its uid in the image', {}, { runAsNonRoot: true }, null],
+    ['runAsNonRoot of the container wins over that of the pod', { runAsNonRoot: false }, { runAsNonRoot: true }, 0],
+    ['an app without DAC_OVERRIDE', { capabilities: { drop: ['ALL'] } }, { runAsUser: 7 }, 7],
+  ])('%s', (_case, own, shared, rootUid) => {
+    expect(given('baseline', own, shared)).toMatchObject({ sessionEntry: 'chroot', rootUid });
+  });
+});
+
+describe('context', () => {
+  test('no_new_privs exactly where the app has it', () => {
+    expect(given('baseline', { allowPrivilegeEscalation: false }).context.allowPrivilegeEscalation).toBe(false);
+    expect(given('baseline', { allowPrivilegeEscalation: true }).context).not.toHaveProperty(
+      'allowPrivilegeEscalation',
+    );
+    expect(given('baseline').context).not.toHaveProperty('allowPrivilegeEscalation');
+  });
+  test("the app's confinement: its own, else the pod's, else the runtime's default", () => {
+    const local = { type: 'Localhost', localhostProfile: 'app.json' };
+    expect(given('baseline').context.seccompProfile).toEqual({ type: 'RuntimeDefault' });
+    expect(given('baseline', {}, { seccompProfile: local }).context.seccompProfile).toEqual(local);
+    const own = { seccompProfile: { type: 'Unconfined' }, appArmorProfile: local, seLinuxOptions: { level: 's0:c1' } };
+    expect(given('privileged', own, { seccompProfile: local }).context).toMatchObject(own);
+  });
+  test('a pod-wide group and runAsNonRoot do not reach a sidecar of uid 0', () => {
+    const { context } = given('baseline', {}, { runAsUser: 1000, runAsGroup: 3000, runAsNonRoot: true });
+    expect(context).toMatchObject({ runAsUser: 0, runAsGroup: 0, runAsNonRoot: false });
+  });
+  test('restricted: the uid of the app where it is known, and nothing else', () => {
+    const least = { runAsNonRoot: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
+    expect(given('restricted')).toMatchObject({
+      sessionEntry: 'toolbox',
+      rootUid: 65_532,
+      context: { ...least, runAsUser: 65_532 },
+    });
+    expect(given('restricted', {}, { runAsUser: 1000, runAsGroup: 5 })).toMatchObject({
+      rootUid: 1000,
+      context: { ...least, runAsUser: 1000, runAsGroup: 5 },
+    });
+  });
+  test('an isolated process namespace needs no privileges, whatever the level', () => {
+    const isolated = given('privileged', { runAsUser: 0 }, {}, { shareProcessNamespace: false });
+    expect(isolated).toMatchObject({ sessionEntry: 'toolbox', rootUid: 65_532, context: { runAsUser: 65_532 } });
+  });
+});
