@@ -1,5 +1,5 @@
 import { SshError } from '../errors.ts';
-import { MSG } from '../numbers.ts';
+import { EXTENDED_DATA_STDERR, MSG } from '../numbers.ts';
 import { type Reader, Writer } from '../wire.ts';
 import type { ChannelRequest } from './channel-requests.ts';
 import type { Link } from './link.ts';
@@ -9,8 +9,13 @@ import { SendQueue } from './send-queue.ts';
 
 /** What a channel's owner hears. All are called synchronously, in the order in which the messages came. */
 export type ChannelEvents = {
-  /** The owner calls `channel.taken(data.length)` when it has disposed of the data: that opens the window again. */
+  /**
+   * A view that is valid only during the call. The owner calls `channel.taken(data.length)` when it has disposed of
+   * the data: that opens the window again.
+   */
   onData: (data: Buffer) => void;
+  /** As `onData`, but taken when it returns. Who does not listen has it counted and dropped. */
+  onStderr?: (data: Buffer) => void;
   /** The peer sends no more data. */
   onEof: () => void;
   /** True: done. The reply, where one is wanted, is sent on return, so replies keep the order of the requests. */
@@ -181,12 +186,12 @@ export class Channel {
     else this.#events?.onData(data);
   }
 
-  // Neither a program's standard input nor a forwarded connection has a place for extended data from the peer.
   #receiveExtendedData(fields: Reader): void {
-    fields.uint32();
+    const type = fields.uint32();
     const data = fields.string();
     fields.end();
     this.#countData(data);
+    if (type === EXTENDED_DATA_STDERR && !this.#closing) this.#events?.onStderr?.(data);
     this.taken(data.length);
   }
 

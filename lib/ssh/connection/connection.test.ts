@@ -16,7 +16,6 @@ function withRawPeer(options: Partial<ConnectionOptions> = {}) {
     transport: {
       send: (payload: Uint8Array) => void sent.push(Buffer.from(payload)),
       unimplemented: () => void sent.push(Buffer.of(MSG.UNIMPLEMENTED)),
-      disconnect: () => undefined,
     },
     blocked: false,
     paused: false,

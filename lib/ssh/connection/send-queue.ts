@@ -9,6 +9,8 @@ type Item = { data: Uint8Array; stderr: boolean } | { message: Uint8Array };
 const DATA_HEADER = 9;
 const EXTENDED_DATA_HEADER = 13;
 
+const scratch = Buffer.allocUnsafe(EXTENDED_DATA_HEADER + SEND_MAX_PACKET);
+
 /**
  * What a channel has to send, in order: data waits for the peer's window and for the socket, and the messages
  * behind data (EOF, exit-status, CLOSE) wait for it.
@@ -77,9 +79,10 @@ export class SendQueue {
     return true;
   }
 
+  // The transport copies what it sends before it returns, so one buffer serves all channels of the process.
   #encode(data: Uint8Array, stderr: boolean): Buffer {
     const header = stderr ? EXTENDED_DATA_HEADER : DATA_HEADER;
-    const payload = Buffer.allocUnsafe(header + data.length);
+    const payload = scratch.subarray(0, header + data.length);
     payload.writeUInt8(stderr ? MSG.CHANNEL_EXTENDED_DATA : MSG.CHANNEL_DATA, 0);
     payload.writeUInt32BE(this.#recipient, 1);
     if (stderr) payload.writeUInt32BE(EXTENDED_DATA_STDERR, 5);

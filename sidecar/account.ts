@@ -1,0 +1,32 @@
+import type { Role } from '../crds/session-policy.ts';
+import { passwdEntry } from './passwd.ts';
+
+/** The user that a session's programs take themselves for. */
+export type Account = { name: string; home: string; shell: string };
+
+const DEFAULT_SHELL = '/bin/sh';
+// The account of a service such as www-data; who has a key to the pod may have a shell as the app.
+const NO_LOGIN = /\/(nologin|false|true|sync|halt|shutdown)$/;
+
+export type AccountInput = {
+  role: Role;
+  uid: number;
+  /** The app's passwd file; undefined in the toolbox. */
+  passwd: string | undefined;
+  /** HOME in the app's environment, where the session runs as the app's own uid. */
+  appHome: string | undefined;
+};
+
+/** Name, home and shell of a session, also where the image has no entry for its uid. */
+export function accountOf({ role, uid, passwd, appHome }: AccountInput): Account {
+  const entry = passwd === undefined ? undefined : passwdEntry(passwd, uid);
+  const absolute = (path: string | undefined): string | undefined =>
+    path?.startsWith('/') === true ? path : undefined;
+  const shell = absolute(entry?.shell);
+  return {
+    name: entry?.name ?? (uid === 0 ? 'root' : role === 'limited' ? 'limited' : 'sshaccess'),
+    // An unprivileged uid without an entry can write nowhere but in /tmp; editors insist on a home that they can write.
+    home: appHome ?? absolute(entry?.home) ?? (uid === 0 ? '/root' : '/tmp'),
+    shell: shell === undefined || NO_LOGIN.test(shell) ? DEFAULT_SHELL : shell,
+  };
+}

@@ -1,0 +1,74 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type AppProcess, inspectApp, type NoAppProcess } from './app-process.ts';
+
+/** What is remembered of the app's main process, for the sentence that a session gets while there is none. */
+export type AppHistory = { starts: number; lastSeen: number | undefined };
+
+/** Finds the app's main process, and remembers its restarts. */
+export type AppTracker = {
+  inspect: () => Promise<AppProcess | NoAppProcess>;
+  readonly history: Readonly<AppHistory>;
+};
+
+const POLL_MS = 5000;
+// proc(5): the fields of /proc/<pid>/stat after the parenthesized name begin with the third.
+const START_TIME_FIELD = 22 - 3;
+
+export type TrackerOptions = {
+  inspect: () => Promise<AppProcess | NoAppProcess>;
+  /** When the process with this pid started, in clock ticks; undefined where there is none. */
+  startOf: (pid: number) => Promise<number | undefined>;
+  now: () => number;
+};
+
+export function createAppTracker({ inspect, startOf, now }: TrackerOptions) {
+  const history: AppHistory = { starts: 0, lastSeen: undefined };
+  let current: { pid: number; start: number } | undefined;
+  const see = (found: AppProcess | NoAppProcess): void => {
+    if (typeof found === 'string') {
+      current = undefined;
+      return;
+    }
+    if (found.pid !== current?.pid || found.start !== current.start) history.starts++;
+    current = { pid: found.pid, start: found.start };
+    history.lastSeen = now();
+  };
+  const inspectNow = async (): Promise<AppProcess | NoAppProcess> => {
+    const found = await inspect();
+    see(found);
+    return found;
+  };
+  /** One look, cheap while the app runs: only a process that is gone makes us search. */
+  const poll = async (): Promise<void> => {
+    if (current !== undefined && (await startOf(current.pid)) === current.start) history.lastSeen = now();
+    else await inspectNow();
+  };
+  return { inspect: inspectNow, poll, history };
+}
+
+/** The tracker of a container of this pod; polls until `signal` aborts. */
+export function trackApp(enter: string, container: string, signal: AbortSignal): AppTracker {
+  const tracker = createAppTracker({
+    inspect: () => inspectApp(enter, container),
+    startOf: processStart,
+    now: () => performance.now(),
+  });
+  const follow = async (): Promise<void> => {
+    while (!signal.aborted) {
+      // A helper that cannot be run is reported by each session that needs it.
+      await tracker.poll().catch(() => undefined);
+      await sleep(POLL_MS, undefined, { signal, ref: false }).catch(() => undefined);
+    }
+  };
+  void follow();
+  return tracker;
+}
+
+async function processStart(pid: number): Promise<number | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
+  if (stat === undefined) return undefined;
+  // The name may hold spaces and parentheses; the last one ends it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[START_TIME_FIELD]);
+}

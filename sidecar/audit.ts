@@ -1,0 +1,37 @@
+import { shellQuote } from './shell-quote.ts';
+
+/** What an audit line says of the connection. `session` is the piper's connection id. */
+export type AuditSubject = { username: string; clientAddress: string; connectionId: string };
+
+export type AuditEvent =
+  { type: 'connect' } | { type: 'exec'; command: Uint8Array } | { type: 'subsystem'; name: string };
+
+export type Audit = (subject: AuditSubject, event: AuditEvent) => void;
+
+/**
+ * The lines that the platform's users grep for, on stderr: `<RFC 3339 time> SSH_AUDIT connect|exec user=… src=…
+ * session=… [cmd=…]`. A subsystem is an exec with `subsystem=` in place of `cmd=`, so no command can look like one.
+ */
+export function auditLine(now: Date, subject: AuditSubject, event: AuditEvent): string {
+  const quote = (text: string): string => shellQuote(Buffer.from(text));
+  const who = [
+    `user=${quote(subject.username)}`,
+    `src=${quote(subject.clientAddress)}`,
+    `session=${quote(subject.connectionId)}`,
+  ];
+  const time = now.toISOString().replace(/\.\d+Z$/, 'Z');
+  const verb = event.type === 'connect' ? 'connect' : 'exec';
+  return `${[time, 'SSH_AUDIT', verb, ...who, ...what(event, quote)].join(' ')}\n`;
+}
+
+function what(event: AuditEvent, quote: (text: string) => string): string[] {
+  if (event.type === 'exec') return [`cmd=${shellQuote(event.command)}`];
+  return event.type === 'subsystem' ? [`subsystem=${quote(event.name)}`] : [];
+}
+
+/** Writes each line at once: what has been done is on record before the next thing is. */
+export const auditTo =
+  (stream: { write: (line: string) => unknown }): Audit =>
+  (subject, event) => {
+    stream.write(auditLine(new Date(), subject, event));
+  };

@@ -1,0 +1,41 @@
+import type { PseudoTerminal, TerminalSize } from '../lib/ssh/connection/channel-requests.ts';
+import type { Account } from './account.ts';
+import type { Entry } from './entry.ts';
+import type { Identity } from './identity.ts';
+
+/** What a session runs: one of the three requests of RFC 4254 §6.5. */
+export type ProgramRequest = { type: 'shell' } | { type: 'exec'; command: string } | { type: 'sftp' };
+
+export type Launch = {
+  request: ProgramRequest;
+  entry: Entry;
+  identity: Identity;
+  account: Account;
+  terminal: PseudoTerminal | undefined;
+  readOnlySftp: boolean;
+};
+
+/** The arguments of `enter` that run a session's program. */
+export function enterArguments(launch: Launch, busyboxPath: string): string[] {
+  const { entry, identity, account, terminal } = launch;
+  const place = entry.kind === 'chroot' ? ['--pid', `${entry.app.pid}`, '--start', `${entry.app.start}`] : [];
+  const ids = ['--uid', `${identity.uid}`, '--gid', `${identity.gid}`, '--groups', identity.groups.join(',')];
+  const rights = ['--capbnd', identity.capabilityBound, '--umask', identity.umask];
+  if (identity.noNewPrivs) rights.push('--no-new-privs');
+  const options = ['run', ...place, ...ids, ...rights, '--cwd', entry.kind === 'chroot' ? entry.app.cwd : '/'];
+  if (launch.request.type === 'sftp')
+    return [...options, '--builtin', 'sftp', ...(launch.readOnlySftp ? ['--read-only'] : []), '--', 'sftp'];
+  const pty =
+    terminal === undefined ? [] : ['--pty', sizeText(terminal.size), '--modes', terminal.modes.toString('hex')];
+  const program = ['--path', account.shell, '--fallback', busyboxPath];
+  return [...options, ...pty, ...program, '--', ...shellArguments(account.shell, launch.request)];
+}
+
+/** `80x24x640x480`: columns, rows, and pixels. */
+const sizeText = ({ columns, rows, width, height }: TerminalSize): string => `${columns}x${rows}x${width}x${height}`;
+
+// A leading dash makes a shell a login shell. The command is one argument, never parsed by us.
+function shellArguments(shell: string, request: { type: 'shell' } | { type: 'exec'; command: string }): string[] {
+  const name = shell.slice(shell.lastIndexOf('/') + 1);
+  return request.type === 'shell' ? [`-${name}`] : [name, '-c', request.command];
+}

@@ -1,0 +1,55 @@
+import type { AppProcess, NoAppProcess } from './app-process.ts';
+import type { AppHistory } from './app-tracker.ts';
+
+/** Where a session opens, and what it should be told. */
+export type Entry =
+  | { kind: 'chroot'; app: AppProcess }
+  | {
+      kind: 'toolbox';
+      app: AppProcess | undefined;
+      notice: string;
+      /** Also for commands: what was asked for is not what is served. In a pod that allows no more, only shells say so. */
+      unexpected: boolean;
+    };
+
+export type EntryInput = {
+  sessionEntry: 'chroot' | 'toolbox';
+  container: string;
+  /** Entering takes a sidecar that runs as uid 0. */
+  privileged: boolean;
+  found: AppProcess | NoAppProcess;
+  history: AppHistory;
+  now: number;
+};
+
+const TOOLBOX = "this is the toolbox, a shell in the sidecar's image";
+
+/** Decides where a session opens: in the app, where the pod allows it and the app runs; else in the toolbox. */
+export function sessionEntry(input: EntryInput): Entry {
+  const { found, container } = input;
+  if (found === 'not-running')
+    return { kind: 'toolbox', app: undefined, notice: `${notRunning(input)}; ${TOOLBOX}.`, unexpected: true };
+  if (input.sessionEntry === 'toolbox' || !input.privileged) {
+    const app = found === 'not-permitted' ? undefined : found;
+    const files = app === undefined ? '' : ` The app's files are in /proc/${app.pid}/root.`;
+    return { kind: 'toolbox', app, notice: `sshaccess: ${TOOLBOX}.${files}`, unexpected: false };
+  }
+  if (found === 'not-permitted') {
+    const notice = `sshaccess: container "${container}" runs, but the kernel does not let the sidecar enter it; ${TOOLBOX}.`;
+    return { kind: 'toolbox', app: undefined, notice, unexpected: true };
+  }
+  return { kind: 'chroot', app: found };
+}
+
+function notRunning({ container, history, now }: EntryInput): string {
+  const seen = history.lastSeen === undefined ? 'not seen' : `last seen ${duration(now - history.lastSeen)} ago`;
+  const starts = history.starts === 1 ? 'started once' : `started ${history.starts} times`;
+  const record = history.starts === 0 ? seen : `${seen}, ${starts}`;
+  return `sshaccess: container "${container}" has no running process (${record} since this sidecar started)`;
+}
+
+function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
+}

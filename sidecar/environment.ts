@@ -1,0 +1,116 @@
+import { MARKER_ENV } from '../crds/names.ts';
+import { acceptsEnvironment, type Role, type SessionPolicy } from '../crds/session-policy.ts';
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** What `limited` gets of the app's environment: where programs are and how to speak, nothing that could be a secret. */
+const LIMITED_NAMES = /^(PATH|LANG|LC_[A-Z]+|TZ)$/;
+
+/**
+ * What no client sets, whatever its policy says: these choose what a program loads or runs, or who it believes to
+ * serve. The names that a session gets from us are among them.
+ */
+const NEVER_NAMES = new Set(
+  'PATH HOME USER LOGNAME SHELL ENV IFS CDPATH TMPDIR PS4 PROMPT_COMMAND SHELLOPTS LOCPATH NLSPATH TERMINFO TERMINFO_DIRS'.split(
+    ' ',
+  ),
+);
+const NEVER_PREFIXES =
+  'LD_ DYLD_ SSH_ SSHACCESS_ BASH NODE_ NPM_ PYTHON PERL RUBY JAVA JDK_ _JAVA GLIBC_ GCONV MALLOC_'.split(' ');
+
+const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+const MAX_CLIENT_VARIABLES = 64;
+const MAX_CLIENT_VALUE = 8192;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The text of bytes that a program may get as an argument or a variable: UTF-8 without NUL; else undefined. */
+export function programText(bytes: Uint8Array): string | undefined {
+  if (bytes.includes(0)) return undefined;
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The variables of `/proc/<pid>/environ`, without our marker. Those that are not UTF-8 cannot be passed on and are left out. */
+export function parseEnviron(environ: Buffer): Map<string, string> {
+  const variables = new Map<string, string>();
+  let start = 0;
+  while (start < environ.length) {
+    const nul = environ.indexOf(0, start);
+    const end = nul < 0 ? environ.length : nul;
+    const text = programText(environ.subarray(start, end));
+    start = end + 1;
+    const equals = text?.indexOf('=') ?? -1;
+    if (text === undefined || equals <= 0) continue;
+    const name = text.slice(0, equals);
+    // As with getenv(3), the first one counts.
+    if (name !== MARKER_ENV && !variables.has(name)) variables.set(name, text.slice(equals + 1));
+  }
+  return variables;
+}
+
+/** True where a client's `env` request may add the variable to those that it has set. */
+export function mayClientSet(policy: SessionPolicy, set: ReadonlyMap<string, string>, name: string): boolean {
+  if (!NAME.test(name) || isNeverFromClient(name.toUpperCase()) || !acceptsEnvironment(policy, name)) return false;
+  return set.has(name) || set.size < MAX_CLIENT_VARIABLES;
+}
+
+function isNeverFromClient(name: string): boolean {
+  return NEVER_NAMES.has(name) || NEVER_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
+/** A client's value as text, or undefined where it is too long or no text. */
+export function clientValue(value: Buffer): string | undefined {
+  return value.length > MAX_CLIENT_VALUE ? undefined : programText(value);
+}
+
+export type EnvironmentInput = {
+  role: Role;
+  /** The app's environment; empty in the toolbox. */
+  app: ReadonlyMap<string, string>;
+  /** What the client set, already checked with {@link mayClientSet}. */
+  client: ReadonlyMap<string, string>;
+  account: { name: string; home: string; shell: string };
+  /** Of the terminal; undefined without one. */
+  term: string | undefined;
+  connection: SessionConnection;
+};
+
+/** Who is at the other end, as the piper asserted it, and where they arrived. */
+export type SessionConnection = {
+  id: string;
+  username: string;
+  clientAddress: string;
+  clientPort: number;
+  serverAddress: string;
+  serverPort: number;
+};
+
+/** The environment of a session's program. Later ones win: the app's, the client's, ours. */
+export function sessionEnvironment(input: EnvironmentInput): Record<string, string> {
+  const { account, connection } = input;
+  const { clientAddress, clientPort, serverAddress, serverPort } = connection;
+  return {
+    PATH: DEFAULT_PATH,
+    ...Object.fromEntries(fromApp(input)),
+    ...Object.fromEntries(input.client),
+    HOME: account.home,
+    USER: account.name,
+    LOGNAME: account.name,
+    SHELL: account.shell,
+    ...(input.term === undefined ? {} : { TERM: input.term }),
+    SSH_CLIENT: `${clientAddress} ${clientPort} ${serverPort}`,
+    SSH_CONNECTION: `${clientAddress} ${clientPort} ${serverAddress} ${serverPort}`,
+    SSHACCESS_USER: connection.username,
+    SSHACCESS_ROLE: input.role,
+    SSHACCESS_SESSION: connection.id,
+  };
+}
+
+function fromApp({ role, app }: EnvironmentInput): [string, string][] {
+  const variables = [...app].filter(([name]) => name !== MARKER_ENV);
+  return role === 'root' ? variables : variables.filter(([name]) => LIMITED_NAMES.test(name));
+}

@@ -1,0 +1,30 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createLogger } from '../lib/process/logger.ts';
+import { runProgram } from '../lib/process/run.ts';
+import { trackApp } from './app-tracker.ts';
+import { auditTo } from './audit.ts';
+import { readConfig } from './config.ts';
+import { STOP_GRACE_MS } from './limits.ts';
+import { followPodSecret, type PodAccess } from './pod-secret.ts';
+import { SidecarServer } from './server.ts';
+
+const log = createLogger('sidecar');
+
+runProgram(log, async (signal) => {
+  const config = readConfig(process.env);
+  const sidecar = { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1 };
+  log.info({ ...config, sidecar }, 'starting');
+  const tracker = trackApp(config.enterPath, config.container, signal);
+  const place = { config, tracker, sidecar };
+  const server = new SidecarServer({ port: config.port, place, audit: auditTo(process.stderr), log });
+  const onChange = (access: PodAccess | undefined): Promise<void> => server.setAccess(access);
+  await followPodSecret({ directory: config.secretPath, log, onChange }, signal);
+  await server.close();
+  await programsEnded();
+});
+
+/** Programs have had their SIGHUP; the helper kills those that do not heed it. */
+async function programsEnded(): Promise<void> {
+  const deadline = performance.now() + STOP_GRACE_MS;
+  while (process.getActiveResourcesInfo().includes('ProcessWrap') && performance.now() < deadline) await sleep(50);
+}

@@ -1,0 +1,129 @@
+import type net from 'node:net';
+import type { IdentityAssertion } from '../crds/identity-assertion.ts';
+import type { Logger } from '../lib/process/logger.ts';
+import { UserAuthenticationServer } from '../lib/ssh/authentication/server.ts';
+import type { Connection } from '../lib/ssh/connection/connection.ts';
+import { SshError } from '../lib/ssh/errors.ts';
+import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
+import { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
+import { ceilingProblem, readAssertion } from './assertion.ts';
+import type { Audit } from './audit.ts';
+import { LOGIN_GRACE_MS, MAX_AUTHENTICATION_TRIES } from './limits.ts';
+import type { PodAccess } from './pod-secret.ts';
+import type { Place } from './start-session.ts';
+import { serveUser } from './user-connection.ts';
+
+export type PiperConnectionOptions = {
+  socket: net.Socket;
+  access: PodAccess;
+  place: Place;
+  audit: Audit;
+  log: Logger;
+  /** The identity has been asserted and accepted. */
+  onServing: () => void;
+  /** Once, when the connection has ended. */
+  onEnd: () => void;
+};
+
+// OpenSSH sends eow@openssh.com only to its own kind; without it `ssh host 'cat /dev/zero' | head` never ends.
+const SOFTWARE = 'OpenSSH_10.0 sshaccess';
+
+/**
+ * One connection, by its stages: the mapping key proves that it is the piper; the very first message asserts for whom
+ * it comes; from then on it is that user's.
+ */
+export class PiperConnection {
+  readonly #options: PiperConnectionOptions;
+  readonly #link: TransportSocket;
+  readonly #authentication: UserAuthenticationServer;
+  readonly #graceTimer: NodeJS.Timeout;
+  #log: Logger;
+  #verified = false;
+  #assertion: IdentityAssertion | undefined;
+  #connection: Connection | undefined;
+
+  constructor(options: PiperConnectionOptions) {
+    const { socket, access, log } = options;
+    this.#options = options;
+    this.#log = log;
+    this.#link = new TransportSocket(socket, {
+      role: 'server',
+      software: SOFTWARE,
+      hostKeys: [access.hostKey],
+      onReady: () => undefined,
+      onMessage: (payload) => this.#receive(payload),
+      onDrain: () => this.#connection?.drained(),
+      onClose: (error) => this.#closed(error),
+    });
+    this.#authentication = new UserAuthenticationServer({
+      transport: this.#link.transport,
+      authorize: (_username, key) => key.equals(options.access.mappingKey),
+      maxTries: MAX_AUTHENTICATION_TRIES,
+      onVerified: () => {
+        this.#verified = true;
+        this.#authentication.succeed();
+      },
+    });
+    this.#graceTimer = setTimeout(() => this.end('login took too long'), LOGIN_GRACE_MS);
+    this.#link.transport.start();
+  }
+
+  /** Ends the connection, and with it all its programs. */
+  end(reason: string): void {
+    this.#link.transport.disconnect(DISCONNECT.BY_APPLICATION, reason);
+  }
+
+  /** True where `access` would let this connection in as it is. */
+  isWithin(access: PodAccess): boolean {
+    if (!access.mappingKey.equals(this.#options.access.mappingKey)) return false;
+    return this.#assertion === undefined || ceilingProblem(this.#assertion, access.ceiling) === undefined;
+  }
+
+  #receive(payload: Buffer): void {
+    if (this.#connection !== undefined) this.#connection.receive(payload);
+    else if (this.#verified) this.#receiveAssertion(payload);
+    else this.#authentication.receive(payload);
+  }
+
+  #receiveAssertion(payload: Buffer): void {
+    const assertion = readAssertion(payload);
+    if (assertion === undefined) throw new SshError('protocol', 'the first request must assert a valid identity');
+    const problem = ceilingProblem(assertion, this.#options.access.ceiling);
+    if (problem !== undefined) {
+      this.#log.warn({ user: assertion.username, connectionId: assertion.connectionId }, 'assertion refused');
+      this.#link.transport.send(Buffer.of(MSG.REQUEST_FAILURE));
+      this.#link.transport.disconnect(DISCONNECT.BY_APPLICATION, problem);
+      return;
+    }
+    this.#serve(assertion);
+    this.#link.transport.send(Buffer.of(MSG.REQUEST_SUCCESS));
+  }
+
+  #serve(assertion: IdentityAssertion): void {
+    const { socket, place, audit, access, log } = this.#options;
+    clearTimeout(this.#graceTimer);
+    const { username, role, connectionId, fingerprint, clientAddress } = assertion;
+    this.#assertion = assertion;
+    this.#log = log.child({ connectionId });
+    this.#log.info({ user: username, role, fingerprint, clientAddress }, 'connection opened');
+    this.#connection = serveUser({
+      link: this.#link,
+      assertion,
+      server: { address: socket.localAddress ?? '', port: socket.localPort ?? 0 },
+      place,
+      audit: access.ceiling.auditLogging ? audit : () => undefined,
+      log: this.#log,
+    });
+    this.#options.onServing();
+  }
+
+  #closed(error: SshError | undefined): void {
+    clearTimeout(this.#graceTimer);
+    this.#connection?.close();
+    const fields = error === undefined ? {} : { code: error.code, reason: error.message };
+    // Probes of the kubelet and of port scanners come and go without a word.
+    if (this.#connection === undefined) this.#log.debug(fields, 'connection ended before an identity was asserted');
+    else this.#log.info(fields, 'connection ended');
+    this.#options.onEnd();
+  }
+}

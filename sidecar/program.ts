@@ -1,0 +1,89 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Channel } from '../lib/ssh/connection/channel.ts';
+import { isRfcSignal, type TerminalSize } from '../lib/ssh/connection/channel-requests.ts';
+import { receiveInto, sendFrom } from '../lib/ssh/connection/streams.ts';
+import { fail, finish, NOT_STARTED, type Outcome } from './outcome.ts';
+
+export type ProgramSpec = { enterPath: string; arguments: readonly string[]; environment: Record<string, string> };
+
+/** A session's running program. */
+export type Program = {
+  /** Data for its standard input. */
+  write: (data: Buffer) => void;
+  endInput: () => void;
+  /** The channel can send again. */
+  resume: () => void;
+  /** Nobody reads its output any more: the next write is a broken pipe to it. */
+  stopOutput: () => void;
+  resize: (size: TerminalSize) => void;
+  /** Sends a signal of RFC 4254 §6.10 to the program; false for any other. */
+  signal: (name: string) => boolean;
+  /** The session is over: SIGHUP now, and SIGKILL to what does not heed it. */
+  hangUp: () => void;
+};
+
+type Streams = { stdin: Writable; stdout: Readable; stderr: Readable; control: Duplex };
+
+/**
+ * Starts the helper, which starts the program, and connects it to the channel. When it has ended and everything it
+ * wrote is on its way, sends EOF, how it ended, and CLOSE; then calls `onEnd`, once, also where it could not start.
+ */
+export function startProgram(spec: ProgramSpec, channel: Channel, onEnd: (outcome: Outcome) => void): Program {
+  const child = spawn(spec.enterPath, spec.arguments, {
+    env: spec.environment,
+    cwd: '/',
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+  });
+  const streams = streamsOf(child);
+  const sources = [
+    sendFrom(streams.stdout, channel, { stderr: false, onEnd: () => undefined }),
+    sendFrom(streams.stderr, channel, { stderr: true, onEnd: () => undefined }),
+  ];
+  streams.stdin.on('error', () => channel.discard());
+  // The helper reads nothing more from its control socket once its program has ended.
+  streams.control.on('error', () => undefined);
+  whenEnded(child, channel, onEnd);
+  return {
+    write: (data) => receiveInto(streams.stdin, channel, data),
+    endInput: () => void streams.stdin.end(),
+    resume: () => sources.forEach((source) => source.resume()),
+    stopOutput: () => sources.forEach((source) => source.stop()),
+    resize: ({ columns, rows, width, height }) => say(streams.control, `size ${columns} ${rows} ${width} ${height}`),
+    signal: (name) => isRfcSignal(name) && say(streams.control, `signal ${name}`),
+    hangUp: () => {
+      for (const stream of [streams.control, streams.stdin, streams.stdout, streams.stderr]) stream.destroy();
+    },
+  };
+}
+
+function say(control: Duplex, line: string): boolean {
+  if (control.writable) control.write(`${line}\n`);
+  return true;
+}
+
+function streamsOf(child: ChildProcess): Streams {
+  const { stdin, stdout, stderr } = child;
+  const control = child.stdio[3];
+  if (stdin === null || stdout === null || stderr === null || !isDuplex(control))
+    throw new Error('a child process has no pipes');
+  return { stdin, stdout, stderr, control };
+}
+
+const isDuplex = (stream: unknown): stream is Duplex =>
+  typeof stream === 'object' && stream !== null && 'write' in stream && 'read' in stream;
+
+function whenEnded(child: ChildProcess, channel: Channel, onEnd: (outcome: Outcome) => void): void {
+  let started = true;
+  child.once('error', (error) => {
+    started = false;
+    fail(channel, `the helper cannot be run: ${error.message}`);
+    onEnd(NOT_STARTED);
+  });
+  // `close` comes when the streams have ended too, so all output is in the channel's queue.
+  child.once('close', (code, signal) => {
+    if (!started) return;
+    finish(channel, { code, signal });
+    onEnd({ code, signal });
+  });
+}

@@ -1,0 +1,101 @@
+import net from 'node:net';
+import type { Logger } from '../lib/process/logger.ts';
+import type { Audit } from './audit.ts';
+import { LISTEN_RETRY_MS, MAX_CONNECTIONS, MAX_STARTUPS, TCP_KEEPALIVE_MS } from './limits.ts';
+import { PiperConnection } from './piper-connection.ts';
+import type { PodAccess } from './pod-secret.ts';
+import type { Place } from './start-session.ts';
+
+export type ServerOptions = { port: number; place: Place; audit: Audit; log: Logger };
+
+// What may wait in a socket before its connection counts as blocked.
+const SOCKET_BUFFER = 256 * 1024;
+
+/** The sidecar's SSH server. Without access it is dormant: it does not even listen. */
+export class SidecarServer {
+  readonly #options: ServerOptions;
+  readonly #connections = new Set<PiperConnection>();
+  readonly #startups = new Set<PiperConnection>();
+  #access: PodAccess | undefined;
+  #listener: net.Server | undefined;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+  }
+
+  /** The port that is listened on; undefined while dormant. */
+  get port(): number | undefined {
+    const address = this.#listener?.address();
+    return typeof address === 'object' ? address?.port : undefined;
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  /** What the pod's Secret grants has changed. Connections that it would not let in any more end. */
+  async setAccess(access: PodAccess | undefined): Promise<void> {
+    this.#access = access;
+    for (const connection of this.#connections)
+      if (access === undefined || !connection.isWithin(access)) connection.end('access to this pod has been withdrawn');
+    if (access === undefined) await this.#stopListening();
+    else await this.#listenIfDue();
+  }
+
+  /** Ends everything, and resolves when nothing listens any more. */
+  async close(): Promise<void> {
+    this.#access = undefined;
+    for (const connection of this.#connections) connection.end('the sidecar is stopping');
+    await this.#stopListening();
+  }
+
+  async #listen(): Promise<void> {
+    const listener = net.createServer({ highWaterMark: SOCKET_BUFFER }, (socket) => this.#accept(socket));
+    this.#listener = listener;
+    const problem = await new Promise<Error | undefined>((resolve) => {
+      listener.once('error', resolve);
+      listener.listen(this.#options.port, () => resolve(undefined));
+    });
+    if (problem === undefined) return this.#options.log.info({ port: this.port }, 'listening');
+    // The app may have the port. Exiting would not free it, and a sidecar that restarts must never hold an app up.
+    this.#options.log.error({ err: problem, port: this.#options.port }, 'cannot listen; trying again');
+    this.#listener = undefined;
+    setTimeout(() => void this.#listenIfDue(), LISTEN_RETRY_MS).unref();
+  }
+
+  async #listenIfDue(): Promise<void> {
+    if (this.#access !== undefined && this.#listener === undefined) await this.#listen();
+  }
+
+  async #stopListening(): Promise<void> {
+    const listener = this.#listener;
+    this.#listener = undefined;
+    if (listener === undefined) return;
+    await new Promise<void>((resolve) => listener.close(() => resolve()));
+    this.#options.log.info('not listening any more');
+  }
+
+  #accept(socket: net.Socket): void {
+    const access = this.#access;
+    if (access === undefined || this.#startups.size >= MAX_STARTUPS || this.#connections.size >= MAX_CONNECTIONS) {
+      socket.destroy();
+      return;
+    }
+    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
+    const { place, audit, log } = this.#options;
+    const connection = new PiperConnection({
+      socket,
+      access,
+      place,
+      audit,
+      log,
+      onServing: () => this.#startups.delete(connection),
+      onEnd: () => {
+        this.#startups.delete(connection);
+        this.#connections.delete(connection);
+      },
+    });
+    this.#startups.add(connection);
+    this.#connections.add(connection);
+  }
+}
