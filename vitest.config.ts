@@ -11,6 +11,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
+          globalSetup: 'e2e/global-setup.ts',
           include: ['e2e/**/*.e2e.ts'],
           ...everywhere,
           fileParallelism: false,

@@ -4,7 +4,6 @@ import { inject } from 'vitest';
 export type Demo = {
   kubeconfig: string;
   kubectl: string;
-  helm: string;
   sshHost: string;
   sshPort: number;
   rootUser: string;

@@ -1,0 +1,32 @@
+import type { TestProject } from 'vitest/node';
+import { deployDemo } from './cluster/demo.ts';
+import { loadDemoApp, systemNamespace } from './cluster/deploy.ts';
+import { ensureTestCluster } from './cluster/test-cluster.ts';
+
+/** Before all e2e files: a cluster, the chart, and the demo on it. After them the cluster goes, unless SSHACCESS_KEEP=1. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const cluster = await ensureTestCluster();
+  try {
+    const demo = await deployDemo(cluster);
+    const helm = [cluster.helmPath, '--kubeconfig', cluster.kubeconfigPath, '--namespace', systemNamespace];
+    project.provide('demo', {
+      kubeconfig: cluster.kubeconfigPath,
+      kubectl: cluster.kubectlPath,
+      sshHost: demo.endpoint.host,
+      sshPort: demo.endpoint.port,
+      rootUser: demo.root.username,
+      rootKey: demo.root.keyPath,
+      limitedUser: demo.limited.username,
+      limitedKey: demo.limited.keyPath,
+      systemNamespace,
+      helmUpgrade: [...helm, 'upgrade', 'sshaccess', 'charts/sshaccess', '--reuse-values', '--wait', '--timeout', '2m'],
+      appImage: await loadDemoApp(cluster),
+    });
+  } catch (error) {
+    await cluster.stop();
+    throw error;
+  }
+  return async () => {
+    for (const line of await cluster.stop()) console.log(line);
+  };
+}
