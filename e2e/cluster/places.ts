@@ -5,3 +5,6 @@ import { localFolder } from '../../scripts/places.ts';
 export function clusterFolder(name: string): string {
   return join(localFolder, 'clusters', name);
 }
+
+/** Another name makes another cluster, beside the first. */
+export const demoCluster = process.env['SSHACCESS_CLUSTER'] ?? 'demo';

@@ -1,0 +1,27 @@
+/** `npm run down`: removes the demo's cluster with everything that it made on this machine, and says what. */
+import { rm } from 'node:fs/promises';
+import { messageOf } from '../../scripts/machine/errors.ts';
+import { environmentFile } from './demo.ts';
+import { uninstall } from './deploy.ts';
+import { existing } from './existing.ts';
+import { clusterFolder, demoCluster } from './places.ts';
+import { removeCluster } from './provide.ts';
+
+async function down(): Promise<void> {
+  const foreign = await existing.find(demoCluster);
+  if (foreign !== undefined) return console.log(await uninstall(foreign));
+  const removed = await removeCluster(demoCluster);
+  await rm(clusterFolder(demoCluster), { recursive: true, force: true });
+  await rm(environmentFile, { force: true });
+  if (removed.length === 0) return console.log(`no cluster "${demoCluster}" was there`);
+  console.log(`cluster "${demoCluster}" is gone:`);
+  for (const line of removed) console.log(`  removed ${line}`);
+  console.log('  checked: none of its processes, mounts, links, cgroups or files is left');
+}
+
+try {
+  await down();
+} catch (error) {
+  console.error(`npm run down: ${messageOf(error)}`);
+  process.exitCode = 1;
+}

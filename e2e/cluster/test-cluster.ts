@@ -1,0 +1,25 @@
+import { say } from '../../scripts/machine/progress.ts';
+import type { Cluster } from './cluster.ts';
+import { lockCluster } from './lock.ts';
+import { provideCluster, removeCluster } from './provide.ts';
+
+/**
+ * The cluster for tests, apart from the demo's. It is a new one unless SSHACCESS_KEEP=1 has left one running; its
+ * `stop` removes it, or with SSHACCESS_KEEP=1 leaves it to the next run. Runs at the same time wait for each other.
+ */
+export async function ensureTestCluster(env: NodeJS.ProcessEnv = process.env): Promise<Cluster> {
+  const name = env['SSHACCESS_TEST_CLUSTER'] ?? 'test';
+  const keep = env['SSHACCESS_KEEP'] === '1';
+  const unlock = await lockCluster(name, 3600);
+  const cluster = await provideCluster(name, { fresh: !keep });
+  const stop = async (): Promise<readonly string[]> => {
+    try {
+      if (!keep) return await removeCluster(name);
+      say(`cluster "${name}" is kept; KUBECONFIG=${cluster.kubeconfigPath}`);
+      return [];
+    } finally {
+      await unlock();
+    }
+  };
+  return { ...cluster, stop };
+}
