@@ -31,7 +31,8 @@ export function sidecarContainer(
     env: [
       { name: SIDECAR_ENV.container, value: container },
       { name: SIDECAR_ENV.sessionEntry, value: sessionEntry },
-      { name: SIDECAR_ENV.rootUid, value: rootUid === null ? '' : String(rootUid) },
+      // The API server leaves empty values out, so we do.
+      { name: SIDECAR_ENV.rootUid, ...(rootUid !== null && { value: String(rootUid) }) },
       fromField(SIDECAR_ENV.podName, 'metadata.name'),
       fromField(SIDECAR_ENV.namespace, 'metadata.namespace'),
       // The NVIDIA runtime gives every GPU to a container that does not say otherwise.
