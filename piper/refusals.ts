@@ -18,6 +18,10 @@ export const REFUSALS = {
     reason: DISCONNECT.BY_APPLICATION,
     sentence: 'access was revoked: your user, key or role on this workload has changed',
   },
+  stale: {
+    reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
+    sentence: 'this gateway has not heard from the cluster for too long to know who may come in; try again later',
+  },
   'no-pods': {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
     sentence: 'this workload has no running pod; is it scaled to zero?',
@@ -47,12 +51,8 @@ export const REFUSALS = {
     sentence: 'you have too many connections open to this workload; close one and try again',
   },
   draining: {
-    reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
-    sentence: 'this gateway is shutting down; connect again to reach another one',
-  },
-  'drain-ended': {
     reason: DISCONNECT.BY_APPLICATION,
-    sentence: 'this gateway has to shut down now; connect again to reach another one',
+    sentence: 'this gateway has to shut down; connect again to reach another one',
   },
   'pod-gone': {
     reason: DISCONNECT.CONNECTION_LOST,
@@ -69,4 +69,14 @@ export type RefusalCode = keyof typeof REFUSALS;
 /** One line for the person: the sentence, and the id under which the operator's log tells more. */
 export function refusalText(code: RefusalCode, connectionId: string): string {
   return `${REFUSALS[code].sentence} [${code}, connection ${connectionId}]`;
+}
+
+/** Thrown where a connection cannot be made; `message` says more than the person is told, for the log. */
+export class RefusalError extends Error {
+  readonly code: RefusalCode;
+
+  constructor(code: RefusalCode, detail: string, options?: ErrorOptions) {
+    super(detail, options);
+    this.code = code;
+  }
 }

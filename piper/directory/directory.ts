@@ -8,6 +8,8 @@ import { RouteTable, type Login } from './route-table.ts';
 export type Directory = {
   lookup: (username: string) => Login | undefined;
   pods: (route: Route) => readonly Pod[];
+  /** What we know is too old to let anybody in by it, or to let anybody stay. */
+  stale: () => boolean;
   /** Calls back, synchronously, with the usernames that stand for something else now. Returns how to stop that. */
   onChange: (listener: (usernames: ReadonlySet<string>) => void) => () => void;
 };
@@ -20,7 +22,10 @@ export class ObjectDirectory implements Directory {
   readonly #owners = new Map<string, string>();
   readonly #listeners = new Set<(usernames: ReadonlySet<string>) => void>();
   readonly #allowed: (address: string) => boolean;
+  /** The provider's: whether its source has been silent for too long. */
+  stale: () => boolean = () => false;
 
+  /** @param allowed which addresses may be a pod's */
   constructor(log: Logger, allowed: (address: string) => boolean) {
     this.#table = new RouteTable((problem) => log.error(problem, 'route refused'));
     this.#allowed = allowed;

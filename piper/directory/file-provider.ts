@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Logger } from '../../lib/process/logger.ts';
 import type { ObjectDirectory } from './directory.ts';
 import { EndpointSliceObject, SecretObject } from './objects.ts';
+import type { Provider } from './provider.ts';
 
 const Manifest = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('Secret') }).loose(),
@@ -23,12 +24,13 @@ const SETTLE_MS = 50;
  * server would hold, for benchmarks, tests and a laptop without a cluster. What does not parse grants nothing, so
  * replace files by renaming.
  */
-export class FileProvider {
+export class FileProvider implements Provider {
   readonly #folder: string;
   readonly #directory: ObjectDirectory;
   readonly #log: Logger;
   #files = new Map<string, Loaded>();
   #loading: Promise<void> = Promise.resolve();
+  #loaded = false;
 
   constructor(folder: string, directory: ObjectDirectory, log: Logger) {
     this.#folder = folder;
@@ -49,6 +51,10 @@ export class FileProvider {
     await this.#reload();
   }
 
+  problem(): string | undefined {
+    return this.#loaded ? undefined : 'routes are not loaded yet';
+  }
+
   /** One load at a time; one that was asked for meanwhile comes after. */
   #reload(): Promise<void> {
     this.#loading = this.#loading.then(() => this.#load());
@@ -65,6 +71,7 @@ export class FileProvider {
     }
     const after = merge(this.#files.values());
     apply(this.#directory, before, after);
+    this.#loaded = true;
     this.#log.info({ secrets: after.secrets.size, endpointSlices: after.slices.size }, 'routes loaded');
   }
 

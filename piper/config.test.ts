@@ -1,0 +1,52 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ConfigError } from '../lib/process/config.ts';
+import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
+import { readConfig, readHostKeys } from './config.ts';
+
+test('options of the command line take the place of the environment', () => {
+  const args = ['--routes', 'routes', '--host-keys', '/b', '--port', '2022'];
+  const config = readConfig({ PORT: '22', HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system' }, args);
+  expect(config).toMatchObject({
+    port: 2022,
+    hostKeyFolder: '/b',
+    source: { files: 'routes' },
+    drainGraceMs: 3_600_000,
+  });
+});
+
+test('in a pod everything has a default but the host keys', () => {
+  expect(readConfig({ HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system' }, [])).toMatchObject({
+    port: 2222,
+    healthPort: 8080,
+    source: { namespace: 'system' },
+  });
+});
+
+test.each([
+  ['no host keys', { POD_NAMESPACE: 'system' }],
+  ['neither files nor a namespace', { HOST_KEY_DIR: '/a' }],
+  ['a port that is none', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', PORT: 'ssh' }],
+  ['a drain of years', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', DRAIN_GRACE: '99999999' }],
+])('%s is a configuration error', (_what, environment) => {
+  expect(() => readConfig(environment, [])).toThrow(ConfigError);
+});
+
+test('an unknown option is a configuration error', () => {
+  expect(() => readConfig({ HOST_KEY_DIR: '/a', POD_NAMESPACE: 's' }, ['--rotues', 'x'])).toThrow(ConfigError);
+});
+
+test('host keys are the files whose names end in host-key', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'host-keys-'));
+  await expect(readHostKeys(folder)).rejects.toThrow('host-key');
+  const key = PrivateKey.generateEd25519();
+  await writeFile(join(folder, 'ed25519-host-key'), key.toOpenSsh());
+  await writeFile(join(folder, 'ed25519-host-key.pub'), key.publicKey.toLine());
+  const [read, ...others] = await readHostKeys(folder);
+  expect([read?.publicKey.fingerprint, others]).toEqual([key.publicKey.fingerprint, []]);
+  await writeFile(join(folder, 'broken-host-key'), 'x');
+  await expect(readHostKeys(folder)).rejects.toThrow('broken-host-key');
+  await rm(folder, { recursive: true });
+});

@@ -1,0 +1,113 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { PIPER_HOST_KEY_SUFFIX } from '../crds/index.ts';
+import { ConfigError, parseEnvironment } from '../lib/process/config.ts';
+import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const count = z.coerce.number().int().min(1);
+const seconds = z.coerce.number().int().min(0).max(86_400);
+
+/** The environment; an option of the command line takes the place of its variable. */
+const Environment = z.object({
+  PORT: port.default(2222),
+  HEALTH_PORT: port.default(8080),
+  HOST_KEY_DIR: z.string().min(1, 'the folder of the host keys, or --host-keys'),
+  /** Instead of the API server: a folder with the same objects as YAML files. */
+  ROUTES_DIR: z.string().optional(),
+  POD_NAMESPACE: z.string().optional(),
+  LOGIN_GRACE: seconds.default(30),
+  DRAIN_GRACE: seconds.default(3600),
+  MAX_STALENESS: seconds.default(900),
+  MAX_TRIES: count.default(6),
+  MAX_START_UPS: count.default(200),
+  MAX_START_UPS_PER_SOURCE: count.default(20),
+  MAX_CONNECTIONS_PER_USER: count.default(64),
+});
+
+/** The limits of one connection, and of all before their login. */
+export type Limits = {
+  loginGraceMs: number;
+  maxTries: number;
+  startUps: number;
+  startUpsPerSource: number;
+  connectionsPerUser: number;
+};
+
+export type PiperConfig = {
+  port: number;
+  healthPort: number;
+  hostKeyFolder: string;
+  /** Where routes come from: files, or the Secrets of our own namespace. */
+  source: { files: string } | { namespace: string };
+  drainGraceMs: number;
+  maxStalenessMs: number;
+  limits: Limits;
+};
+
+/** The longest DRAIN_GRACE, with time left to say goodbye. */
+export const LONGEST_DRAIN_MS = 86_400_000 + 10_000;
+
+/** @throws ConfigError */
+export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string[]): PiperConfig {
+  const values = readArguments(args);
+  const parsed = parseEnvironment(Environment, {
+    ...environment,
+    ...(values.routes === undefined ? {} : { ROUTES_DIR: values.routes }),
+    ...(values['host-keys'] === undefined ? {} : { HOST_KEY_DIR: values['host-keys'] }),
+    ...(values.port === undefined ? {} : { PORT: values.port }),
+  });
+  return {
+    port: parsed.PORT,
+    healthPort: parsed.HEALTH_PORT,
+    hostKeyFolder: parsed.HOST_KEY_DIR,
+    source: sourceOfRoutes(parsed.ROUTES_DIR, parsed.POD_NAMESPACE),
+    drainGraceMs: parsed.DRAIN_GRACE * 1000,
+    maxStalenessMs: parsed.MAX_STALENESS * 1000,
+    limits: {
+      loginGraceMs: parsed.LOGIN_GRACE * 1000,
+      maxTries: parsed.MAX_TRIES,
+      startUps: parsed.MAX_START_UPS,
+      startUpsPerSource: parsed.MAX_START_UPS_PER_SOURCE,
+      connectionsPerUser: parsed.MAX_CONNECTIONS_PER_USER,
+    },
+  };
+}
+
+function readArguments(args: readonly string[]): { routes?: string; 'host-keys'?: string; port?: string } {
+  const options = { routes: { type: 'string' }, 'host-keys': { type: 'string' }, port: { type: 'string' } } as const;
+  try {
+    return parseArgs({ args: [...args], options }).values;
+  } catch (error) {
+    throw new ConfigError(error instanceof Error ? error.message : 'wrong arguments');
+  }
+}
+
+function sourceOfRoutes(files: string | undefined, namespace: string | undefined): PiperConfig['source'] {
+  if (files !== undefined) return { files };
+  if (namespace !== undefined && namespace !== '') return { namespace };
+  throw new ConfigError('set POD_NAMESPACE to the namespace of the route Secrets, or give --routes <folder>');
+}
+
+/**
+ * The keys by which users know us: every file of the folder whose name ends in `host-key`. A Secret volume has links
+ * beside its files; their names begin with a dot. @throws ConfigError
+ */
+export async function readHostKeys(folder: string): Promise<PrivateKey[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(PIPER_HOST_KEY_SUFFIX) && !name.startsWith('.'));
+  if (names.length === 0) {
+    throw new ConfigError(`put at least one private key into ${folder}, in a file *${PIPER_HOST_KEY_SUFFIX}`);
+  }
+  return Promise.all(names.toSorted().map((name) => readHostKey(join(folder, name))));
+}
+
+async function readHostKey(file: string): Promise<PrivateKey> {
+  const pem = await readFile(file, 'utf8');
+  try {
+    return PrivateKey.parse(pem);
+  } catch (error) {
+    throw new ConfigError(`${file}: ${error instanceof Error ? error.message : 'unreadable'}`);
+  }
+}

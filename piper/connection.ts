@@ -1,0 +1,198 @@
+import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { RefusedAttempt, VerifiedUser } from '../lib/ssh/authentication/server.ts';
+import type { SshError } from '../lib/ssh/errors.ts';
+import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
+import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
+import { DISCONNECT } from '../lib/ssh/numbers.ts';
+import type { Logger } from '../lib/process/logger.ts';
+import { refusalOf, type Grant } from './admission.ts';
+import type { Limits } from './config.ts';
+import type { Connections, LiveConnection } from './connections.ts';
+import type { Directory } from './directory/directory.ts';
+import { inOrder } from './directory/endpoints.ts';
+import { Downstream } from './downstream.ts';
+import { Pipe } from './pipe.ts';
+import { ConnectionRecord } from './record.ts';
+import { RefusalError, type RefusalCode } from './refusals.ts';
+import { connectUpstream, type Upstream } from './upstream.ts';
+
+/** What all connections share. */
+export type ConnectionContext = {
+  directory: Directory;
+  connections: Connections;
+  hostKeys: readonly PrivateKey[];
+  authorize: (username: string, key: PublicKey) => boolean;
+  limits: Limits;
+  log: Logger;
+  now: () => number;
+};
+
+/** setTimeout counts in 31 bits; later ends are looked at again. */
+const LONGEST_TIMER_MS = 86_400_000;
+
+/**
+ * One client's connection, from its first byte to its record: authenticated, admitted, connected to a pod, piped, ended.
+ * Whatever happens, it ends exactly once.
+ */
+export class Connection implements LiveConnection {
+  readonly id = randomBytes(8).toString('hex');
+  readonly #context: ConnectionContext;
+  readonly #client: { clientAddress: string; clientPort: number };
+  readonly #record: ConnectionRecord;
+  readonly #downstream: Downstream;
+  readonly #onSettled: () => void;
+  /** Aborts when the client is gone: nothing goes on for it. */
+  readonly #gone = new AbortController();
+  readonly #grace: NodeJS.Timeout;
+  #expiry: NodeJS.Timeout | undefined;
+  #grant: Grant | undefined;
+  #upstream: Upstream | undefined;
+  #pipe: Pipe | undefined;
+  #lastAttempt: RefusedAttempt | undefined;
+  #ended = false;
+
+  /** @param onSettled called once, when the connection is let in or over: it is no start-up any more */
+  constructor(socket: Socket, clientAddress: string, context: ConnectionContext, onSettled: () => void) {
+    this.#context = context;
+    this.#client = { clientAddress, clientPort: socket.remotePort ?? 0 };
+    this.#record = new ConnectionRecord(context.log.child({ connection: this.id, ...this.#client }));
+    this.#onSettled = onSettled;
+    this.#grace = setTimeout(() => this.#loginTookTooLong(), context.limits.loginGraceMs);
+    this.#downstream = new Downstream({
+      socket,
+      hostKeys: context.hostKeys,
+      authorize: context.authorize,
+      maxTries: context.limits.maxTries,
+      onVerified: (user) => this.#verified(user),
+      onRefused: (attempt) => (this.#lastAttempt = attempt),
+      onClose: (error) => this.#clientClosed(error),
+      onChange: () => this.#pipe?.regulate(),
+    });
+  }
+
+  get username(): string {
+    return this.#grant?.username ?? '';
+  }
+
+  /** Ends it with a sentence for the user. */
+  end(code: RefusalCode, detail?: string): void {
+    this.#finish(code, detail, () => this.#downstream.end(code, this.id));
+  }
+
+  /** Ends it if its user may no longer be here; the directory has changed, or time has passed. */
+  recheck(): void {
+    if (this.#grant === undefined || this.#ended) return;
+    const refusal = refusalOf(this.#context.directory, this.#grant, this.#context.now());
+    if (refusal !== undefined) this.end(refusal);
+    else this.#watchExpiry(this.#grant);
+  }
+
+  #verified({ username, key }: VerifiedUser): void {
+    const login = this.#context.directory.lookup(username);
+    if (login === undefined) return this.end('revoked');
+    const grant = { username, key, login };
+    this.#grant = grant;
+    const refusal = refusalOf(this.#context.directory, grant, this.#context.now());
+    if (refusal !== undefined) return this.end(refusal);
+    if (this.#context.connections.countOf(username) >= this.#context.limits.connectionsPerUser)
+      return this.end('too-many-connections');
+    // From here on it counts and is rechecked, although it is not piped yet.
+    this.#context.connections.add(this);
+    this.#watchExpiry(grant);
+    this.#connect(grant).catch((error: unknown) => this.#connectFailed(error));
+  }
+
+  async #connect(grant: Grant): Promise<void> {
+    const { route, user } = grant.login;
+    const upstream = await connectUpstream({
+      login: grant.login,
+      pods: inOrder(this.#context.directory.pods(route), grant.key.fingerprint),
+      assertion: {
+        version: 1,
+        username: grant.username,
+        role: user.role,
+        policy: user.policy,
+        fingerprint: grant.key.fingerprint,
+        ...this.#client,
+        connectionId: this.id,
+      },
+      signal: this.#gone.signal,
+    });
+    if (this.#ended) return upstream.link.close();
+    this.#upstream = upstream;
+    this.#splice(grant, upstream);
+  }
+
+  #splice(grant: Grant, upstream: Upstream): void {
+    clearTimeout(this.#grace);
+    const { policy } = grant.login.user;
+    const downstream = this.#downstream;
+    const pipe = new Pipe({
+      downstream: downstream.link,
+      upstream: upstream.link,
+      policy,
+      onBegin: this.#record.began,
+    });
+    this.#pipe = pipe;
+    this.#record.started(grant, upstream.pod.name);
+    if (upstream.pod.state !== 'ready')
+      downstream.banner(`note: the pod ${upstream.pod.name} is ${upstream.pod.state.replace('-', ' ')}`);
+    upstream.take({
+      onMessage: pipe.fromPod,
+      onClose: (error) => this.end('pod-gone', error?.message),
+      onChange: pipe.regulate,
+    });
+    // `take` may have found the pod gone.
+    if (this.#ended) return;
+    downstream.pipeTo(pipe.fromClient);
+    this.#onSettled();
+  }
+
+  #connectFailed(error: unknown): void {
+    if (error instanceof RefusalError) return this.end(error.code, error.message);
+    this.#context.log.error({ err: error, connection: this.id }, 'connecting failed unexpectedly');
+    this.end('upstream-failed');
+  }
+
+  #loginTookTooLong(): void {
+    if (this.#grant !== undefined) return this.end('unreachable', 'login grace');
+    const { transport } = this.#downstream.link;
+    this.#finish('login-grace', undefined, () =>
+      transport.disconnect(DISCONNECT.BY_APPLICATION, 'login took too long'),
+    );
+  }
+
+  #clientClosed(error: SshError | undefined): void {
+    const isGoodbye = error === undefined || error.code === 'disconnected' || error.code === 'closed';
+    if (this.#grant !== undefined) return this.#finish(isGoodbye ? 'client-closed' : 'protocol', error?.message);
+    if (!this.#downstream.spokeSsh) return this.#finish('not-ssh', error?.message);
+    const attempt = this.#lastAttempt;
+    if (attempt === undefined) return this.#finish('not-authenticated', error?.message);
+    this.#finish('authentication-failed', `${attempt.reason} ${attempt.fingerprint ?? ''}`.trimEnd());
+  }
+
+  /** The one end. `sayGoodbye` is for a client that is still there. */
+  #finish(reason: string, detail?: string, sayGoodbye?: () => void): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#grace);
+    clearTimeout(this.#expiry);
+    this.#gone.abort();
+    this.#upstream?.link.transport.disconnect(DISCONNECT.BY_APPLICATION, reason);
+    sayGoodbye?.();
+    this.#context.connections.remove(this);
+    const { bytesRead: bytesIn, bytesWritten: bytesOut } = this.#downstream.link.socket;
+    const username = this.#lastAttempt?.username;
+    this.#record.ended({ grant: this.#grant, username, reason, detail, bytesIn, bytesOut });
+    this.#onSettled();
+  }
+
+  #watchExpiry(grant: Grant): void {
+    clearTimeout(this.#expiry);
+    const { directory, now } = this.#context;
+    const left = (directory.lookup(grant.username) ?? grant.login).expiresAt - now();
+    if (left === Infinity) return;
+    this.#expiry = setTimeout(() => this.recheck(), Math.min(Math.max(left, 0), LONGEST_TIMER_MS));
+  }
+}

@@ -1,0 +1,59 @@
+import type { RefusalCode } from './refusals.ts';
+
+/** What the registry needs of a live connection. */
+export type LiveConnection = {
+  readonly username: string;
+  /** Ends itself where its user may no longer be here. */
+  recheck: () => void;
+  end: (code: RefusalCode) => void;
+};
+
+/** The live connections of authenticated users, by username: a change in the directory asks only those it concerns. */
+export class Connections {
+  readonly #byUser = new Map<string, Set<LiveConnection>>();
+  #size = 0;
+  #onEmpty: (() => void) | undefined;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  countOf(username: string): number {
+    return this.#byUser.get(username)?.size ?? 0;
+  }
+
+  add(connection: LiveConnection): void {
+    const ofUser = this.#byUser.get(connection.username) ?? new Set<LiveConnection>();
+    this.#byUser.set(connection.username, ofUser.add(connection));
+    this.#size++;
+  }
+
+  remove(connection: LiveConnection): void {
+    const ofUser = this.#byUser.get(connection.username);
+    if (ofUser === undefined || !ofUser.delete(connection)) return;
+    if (ofUser.size === 0) this.#byUser.delete(connection.username);
+    this.#size--;
+    if (this.#size === 0) this.#onEmpty?.();
+  }
+
+  recheck(usernames: ReadonlySet<string>): void {
+    for (const username of usernames) {
+      // Ending a connection removes it from the set under our feet; the iteration of a Set allows that.
+      for (const connection of this.#byUser.get(username) ?? []) connection.recheck();
+    }
+  }
+
+  recheckAll(): void {
+    this.recheck(new Set(this.#byUser.keys()));
+  }
+
+  endAll(code: RefusalCode): void {
+    for (const ofUser of this.#byUser.values()) for (const connection of ofUser) connection.end(code);
+  }
+
+  /** Resolves when no connection is left; for the drain, when none can come any more. */
+  async empty(): Promise<void> {
+    if (this.#size === 0) return;
+    await new Promise<void>((resolve) => (this.#onEmpty = resolve));
+  }
+}

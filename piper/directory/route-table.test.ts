@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { DEFAULT_POLICIES, ROUTE_SECRET_KEYS, type Route } from '../../crds/index.ts';
+import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
+import { RouteTable, type RouteProblem } from './route-table.ts';
+
+const key = PrivateKey.generateEd25519();
+const mappingKey = PrivateKey.generateEd25519();
+const line = key.publicKey.toLine();
+
+function route(usernames: readonly string[], changes: Partial<Route> = {}): Route {
+  const users = usernames.map((username) => ({
+    username,
+    role: 'limited' as const,
+    authorizedKeys: [line],
+    policy: DEFAULT_POLICIES.limited,
+  }));
+  const names = { namespace: 'acme', name: 'hello', uid: 'u-1', service: 'hello-sshaccess' };
+  return { version: 1, enabled: true, port: 2222, hostKey: line, users, ...names, ...changes };
+}
+
+const dataOf = (value: unknown) => ({
+  [ROUTE_SECRET_KEYS.route]: JSON.stringify(value),
+  [ROUTE_SECRET_KEYS.mappingKey]: mappingKey.toOpenSsh(),
+});
+
+function setUp() {
+  const problems: RouteProblem[] = [];
+  return { problems, table: new RouteTable((problem) => problems.push(problem)) };
+}
+
+test('a username is looked up with all that a login needs, and gone with its Secret', () => {
+  const { table, problems } = setUp();
+  expect(table.set('a', dataOf(route(['acme-hello', 'acme-hello-dev'])))).toEqual(
+    new Set(['acme-hello', 'acme-hello-dev']),
+  );
+  const login = table.lookup('acme-hello-dev');
+  expect(login?.user.username).toBe('acme-hello-dev');
+  expect(login?.keys.map(({ fingerprint }) => fingerprint)).toEqual([key.publicKey.fingerprint]);
+  expect(login?.expiresAt).toBe(Infinity);
+  expect(table.remove('a')).toEqual(new Set(['acme-hello', 'acme-hello-dev']));
+  expect([table.lookup('acme-hello'), table.size, problems]).toEqual([undefined, 0, []]);
+});
+
+test('the same Secret again changes nothing, so a resync asks nobody', () => {
+  const { table } = setUp();
+  const data = dataOf(route(['acme-hello']));
+  table.set('a', data);
+  expect(table.set('a', { ...data })).toEqual(new Set());
+});
+
+test('a change names those who left and those who came', () => {
+  const { table } = setUp();
+  table.set('a', dataOf(route(['acme-hello', 'acme-hello-old'])));
+  expect(table.set('a', dataOf(route(['acme-hello', 'acme-hello-new'])))).toEqual(
+    new Set(['acme-hello', 'acme-hello-old', 'acme-hello-new']),
+  );
+  expect(table.lookup('acme-hello-old')).toBeUndefined();
+});
+
+test.each([
+  ['no JSON', { [ROUTE_SECRET_KEYS.route]: '{', [ROUTE_SECRET_KEYS.mappingKey]: mappingKey.toOpenSsh() }],
+  ['no route', { [ROUTE_SECRET_KEYS.mappingKey]: mappingKey.toOpenSsh() }],
+  ['no mapping key', { [ROUTE_SECRET_KEYS.route]: JSON.stringify(route(['acme-hello'])) }],
+  ['another version', dataOf({ ...route(['acme-hello']), version: 2 })],
+  ['an unknown field', dataOf({ ...route(['acme-hello']), address: '10.0.0.1' })],
+  ['a bad host key', dataOf(route(['acme-hello'], { hostKey: 'ssh-ed25519 AAAA' }))],
+  ['a username that is none', dataOf(route(['Acme\n']))],
+  ['the same username twice', dataOf(route(['acme-hello', 'acme-hello']))],
+])('a Secret with %s grants nothing, and what it granted before is gone', (_what, data) => {
+  const { table, problems } = setUp();
+  table.set('a', dataOf(route(['acme-hello'])));
+  expect(table.set('a', data)).toEqual(new Set(['acme-hello']));
+  expect([table.lookup('acme-hello'), table.size]).toEqual([undefined, 0]);
+  expect(problems).toHaveLength(1);
+  expect(JSON.stringify(problems)).not.toContain('PRIVATE KEY');
+});
+
+test('a username that two routes claim is nobody, until one of them gives it up', () => {
+  const { table, problems } = setUp();
+  table.set('a', dataOf(route(['acme-hello', 'acme-hello-dev'])));
+  expect(table.set('b', dataOf(route(['acme-hello'], { uid: 'u-2' })))).toEqual(new Set(['acme-hello']));
+  expect(table.lookup('acme-hello')).toBeUndefined();
+  expect(table.lookup('acme-hello-dev')).toBeDefined();
+  expect(problems).toMatchObject([{ secret: 'b', username: 'acme-hello' }]);
+  table.remove('a');
+  expect(table.lookup('acme-hello')?.route.uid).toBe('u-2');
+});
+
+test('a key that is refused is reported and not let in; the others of the user are', () => {
+  const { table, problems } = setUp();
+  const users = route(['acme-hello']).users.map((user) => ({ ...user, authorizedKeys: [`from="*" ${line}`, line] }));
+  table.set('a', dataOf(route([], { users })));
+  expect(table.lookup('acme-hello')?.keys).toHaveLength(1);
+  expect(problems).toMatchObject([{ username: 'acme-hello' }]);
+});
+
+test('an end that cannot be read has passed', () => {
+  const { table } = setUp();
+  const users = route(['acme-hello']).users.map((user) => ({ ...user, expiresAt: 'soon' }));
+  table.set('a', dataOf(route([], { users })));
+  expect(table.lookup('acme-hello')?.expiresAt).toBe(0);
+});
+
+test('ten thousand routes: one change costs what it costs with one', () => {
+  const { table } = setUp();
+  for (let index = 0; index < 10_000; index++) table.set(`s${index}`, dataOf(route([`acme-${index}`])));
+  const since = performance.now();
+  for (let index = 0; index < 100; index++) {
+    table.remove(`s${index}`);
+    table.set(`s${index}`, dataOf(route([`acme-${index}`])));
+  }
+  expect((performance.now() - since) / 100).toBeLessThan(10);
+  expect(table.lookup('acme-9999')).toBeDefined();
+});

@@ -1,0 +1,58 @@
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Connection, type ConnectionContext } from './connection.ts';
+import { plainAddress, StartUps } from './start-ups.ts';
+import { SOCKET } from './wire.ts';
+
+/** Accepts clients. The only place that knows of listening, so that several threads may share the port one day. */
+export class Listener {
+  readonly #server: Server;
+  readonly #startUps: StartUps;
+  readonly #context: ConnectionContext;
+
+  constructor(context: ConnectionContext) {
+    this.#context = context;
+    this.#startUps = new StartUps(context.limits);
+    this.#server = createServer(SOCKET, (socket) => this.#accept(socket));
+  }
+
+  get listening(): boolean {
+    return this.#server.listening;
+  }
+
+  /** Connections on which nobody has logged in yet. */
+  get startUps(): number {
+    return this.#startUps.count;
+  }
+
+  /** Without a host: every address of the machine, IPv6 too where there is any. @returns the port */
+  async listen(port: number, host?: string): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once('error', reject);
+    this.#server.listen({ port, backlog: 1024, ...(host === undefined ? {} : { host }) }, resolve);
+    await promise;
+    this.#server.off('error', reject);
+    // Out of descriptors, mostly: those who are connected go on, and so does accepting, when some are free again.
+    this.#server.on('error', (error) => this.#context.log.error({ err: error }, 'accepting failed'));
+    const address: AddressInfo | string | null = this.#server.address();
+    return address === null || typeof address === 'string' ? port : address.port;
+  }
+
+  /** No new clients; those who are here stay. */
+  close(): void {
+    this.#server.close();
+  }
+
+  #accept(socket: Socket): void {
+    const address = plainAddress(socket.remoteAddress ?? '');
+    const release = this.#startUps.take(address);
+    if (release === undefined) {
+      this.#context.log.debug({ clientAddress: address }, 'too many start-ups');
+      socket.resetAndDestroy();
+      return;
+    }
+    // The peer may be gone already: a socket without a listener for its error would end the process.
+    socket.once('error', () => undefined);
+    // eslint-disable-next-line no-new -- it lives by its socket's events
+    new Connection(socket, address, this.#context, release);
+  }
+}

@@ -1,0 +1,346 @@
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import { DEFAULT_POLICIES } from '../crds/index.ts';
+import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
+import { MSG } from '../lib/ssh/numbers.ts';
+import { Writer } from '../lib/ssh/wire.ts';
+import * as say from './testing/messages.ts';
+import type { RawClient } from './testing/raw-client.ts';
+import { keys, startRig, type Line, type Rig } from './testing/rig.ts';
+
+const rigs: Rig[] = [];
+const rigOf = async (options?: Parameters<typeof startRig>[0]): Promise<Rig> => {
+  const rig = await startRig(options);
+  rigs.push(rig);
+  return rig;
+};
+afterEach(async () => {
+  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
+});
+
+const records = (rig: Rig): Line[] => rig.lines.filter(({ msg }) => msg === 'connection');
+const recordOf = async (rig: Rig, event: string): Promise<Line> => {
+  await expect.poll(() => records(rig).find((line) => line['event'] === event)).toBeDefined();
+  return records(rig).find((line) => line['event'] === event) ?? {};
+};
+
+test('a user with the right key reaches the pod, which is told who they are', async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  expect(link.assertion).toMatchObject({
+    version: 1,
+    username: 'acme-hello',
+    role: 'root',
+    policy: DEFAULT_POLICIES.root,
+    fingerprint: keys.alice.publicKey.fingerprint,
+    clientAddress: '127.0.0.1',
+    clientPort: client.socket.localPort,
+  });
+  client.send(say.channelOpen('session', 3));
+  expect(say.describeMessage(await link.received.take())).toBe('CHANNEL_OPEN session 3');
+  link.send(say.confirmation(3, 40));
+  expect(say.describeMessage(await client.received.take())).toBe('CHANNEL_OPEN_CONFIRMATION 3 40');
+  client.send(say.channelRequest(40, 'exec', true, say.text('id')));
+  await link.received.take();
+  expect(await recordOf(rig, 'start')).toMatchObject({
+    connection: link.assertion?.connectionId,
+    username: 'acme-hello',
+    fingerprint: keys.alice.publicKey.fingerprint,
+    sshAccess: 'acme/hello',
+    pod: 'pod-127.0.0.1',
+  });
+  client.close();
+  await link.closed.promise;
+  expect(await recordOf(rig, 'end')).toMatchObject({ reason: 'client-closed', opened: ['session', 'exec'] });
+  expect(rig.piper.connections.size).toBe(0);
+});
+
+test('the record shows the key that signed, not one that was queried', async () => {
+  const rig = await rigOf();
+  const both = [keys.alice.publicKey.toLine(), keys.bob.publicKey.toLine()];
+  rig.setRoute({ users: rig.users.slice(0, 1).map((user) => ({ ...user, authorizedKeys: both })) });
+  const client = rig.client();
+  await client.ready;
+  client.requestAuthentication();
+  await client.received.take();
+  client.query('acme-hello', keys.alice);
+  expect((await client.received.take())[0]).toBe(MSG.USERAUTH_PK_OK);
+  client.authenticate('acme-hello', keys.bob);
+  expect((await client.received.take())[0]).toBe(MSG.USERAUTH_SUCCESS);
+  expect((await rig.pod.links.take()).assertion?.fingerprint).toBe(keys.bob.publicKey.fingerprint);
+});
+
+/** Every byte that the server's messages hold, from the service request on. */
+async function answersTo(client: RawClient, attempt: (client: RawClient) => void): Promise<string[]> {
+  await client.ready;
+  client.requestAuthentication();
+  const accepted = await client.received.take();
+  attempt(client);
+  return [accepted.toString('hex'), (await client.received.take()).toString('hex')];
+}
+
+test('unknown user, wrong key, forged signature and a name that is none get the same bytes', async () => {
+  const rig = await rigOf();
+  const attempts: Record<string, (client: RawClient) => void> = {
+    'wrong key': (client) => client.authenticate('acme-hello', keys.stranger),
+    "another user's key": (client) => client.authenticate('acme-hello', keys.bob),
+    'unknown user': (client) => client.authenticate('nobody', keys.alice),
+    'right key, signed by another': (client) =>
+      client.authenticate('acme-hello', keys.alice, { signer: keys.stranger }),
+    'upper case': (client) => client.authenticate('ACME-hello', keys.alice),
+    'NUL in the name': (client) => client.authenticate('acme-hello\0', keys.alice),
+    'a line break in the name': (client) => client.authenticate('acme-hello\n{"event":"start"}', keys.alice),
+    __proto__: (client) => client.authenticate('__proto__', keys.alice),
+    '255 bytes': (client) => client.authenticate('a'.repeat(255), keys.alice),
+    'wrong key, query': (client) => client.query('acme-hello', keys.stranger),
+    'unknown user, query': (client) => client.query('nobody', keys.alice),
+  };
+  const answers = new Map<string, string[]>();
+  for (const [name, attempt] of Object.entries(attempts)) answers.set(name, await answersTo(rig.client(), attempt));
+  const expected = [
+    new Writer().byte(MSG.SERVICE_ACCEPT).string('ssh-userauth').bytes().toString('hex'),
+    new Writer().byte(MSG.USERAUTH_FAILURE).nameList(['publickey']).boolean(false).bytes().toString('hex'),
+  ];
+  for (const [name, answer] of answers) expect([name, ...answer]).toEqual([name, ...expected]);
+  expect(rig.pod.connections).toBe(0);
+});
+
+test('a signature of another session is refused', async () => {
+  const rig = await rigOf();
+  const other = rig.client();
+  await other.ready;
+  const client = rig.client();
+  const { blob } = keys.alice.publicKey;
+  const { signedData } = await import('../lib/ssh/authentication/request.ts');
+  const { sessionId } = other.link.transport;
+  const data = signedData({ sessionId, username: 'acme-hello', algorithm: 'ssh-ed25519', blob });
+  const signature = keys.alice.sign('ssh-ed25519', data);
+  const answers = await answersTo(client, (one) => one.authenticate('acme-hello', keys.alice, { signature }));
+  expect(answers[1]?.slice(0, 2)).toBe(MSG.USERAUTH_FAILURE.toString(16));
+});
+
+test('six failures end the connection, and the record says so once', async () => {
+  const rig = await rigOf();
+  const client = rig.client();
+  await client.ready;
+  client.requestAuthentication();
+  for (let attempt = 0; attempt < 6; attempt++) client.authenticate('acme-hello', keys.stranger);
+  await client.closed.promise;
+  const line = await recordOf(rig, 'refused');
+  expect(line).toMatchObject({ reason: 'authentication-failed', username: 'acme-hello' });
+  expect(line['detail']).toBe(`key-not-authorized ${keys.stranger.publicKey.fingerprint}`);
+  expect(records(rig).length).toBe(1);
+});
+
+test.each([
+  ['GLOBAL_REQUEST', say.globalRequest('keepalive@openssh.com', true)],
+  ['CHANNEL_OPEN', say.channelOpen('session', 0)],
+  ['USERAUTH_SUCCESS', Buffer.of(MSG.USERAUTH_SUCCESS)],
+])('%s before authentication ends the connection', async (_name, payload) => {
+  const rig = await rigOf();
+  for (const requested of [false, true]) {
+    const client = rig.client();
+    await client.ready;
+    if (requested) client.requestAuthentication();
+    client.send(payload);
+    expect(await client.closed.promise).toMatchObject({ code: 'disconnected' });
+  }
+  expect(rig.pod.connections).toBe(0);
+});
+
+test('a message after the signature and before success ends the connection', async () => {
+  const rig = await rigOf();
+  const client = rig.client();
+  await client.ready;
+  client.requestAuthentication();
+  client.authenticate('acme-hello', keys.alice);
+  client.send(say.channelOpen('session', 0));
+  await client.closed.promise;
+  expect(records(rig).some(({ event }) => event === 'start')).toBe(false);
+});
+
+test('a pod with another host key is refused before anything is said to it', async () => {
+  const rig = await rigOf({ pod: { hostKey: keys.stranger } });
+  const client = rig.client();
+  await expect(client.login('acme-hello', keys.alice)).rejects.toThrow('host-key-mismatch');
+  expect(client.banners.join()).toMatch(/host-key-mismatch, connection [0-9a-f]{16}\]/);
+  expect(rig.pod.connections).toBe(1);
+  expect(rig.pod.authenticationAttempts).toBe(0);
+  expect(await recordOf(rig, 'refused')).toMatchObject({
+    level: 50,
+    reason: 'host-key-mismatch',
+    username: 'acme-hello',
+  });
+});
+
+test('a pod that does not take the mapping key is a refusal', async () => {
+  const rig = await rigOf({ pod: { mappingKey: keys.stranger } });
+  await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('mapping-key-refused');
+});
+
+test('a pod whose ceiling does not allow the assertion is a refusal', async () => {
+  const rig = await rigOf({ pod: { accepts: ({ role }) => role !== 'root' } });
+  await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('ceiling-refused');
+  await rig.login('acme-hello-dev', keys.bob);
+});
+
+test.each([
+  ['disabled', { enabled: false }],
+  ['expired', { expiresAt: '2020-01-01T00:00:00Z' }],
+  ['expired', { expiresAt: 'next week' }],
+])('%s is said to a user who has proven who they are, and to nobody else', async (reason, changes) => {
+  const rig = await rigOf();
+  const expiring = rig.users.map((user) => ('expiresAt' in changes ? { ...user, ...changes } : user));
+  rig.setRoute({ enabled: !('enabled' in changes), users: expiring });
+  await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow(`[${reason}, connection `);
+  const stranger = await answersTo(rig.client(), (client) => client.authenticate('acme-hello', keys.stranger));
+  expect(stranger[1]?.slice(0, 2)).toBe(MSG.USERAUTH_FAILURE.toString(16));
+  expect(rig.pod.connections).toBe(0);
+});
+
+test('no pods and no reachable pod are told apart', async () => {
+  const rig = await rigOf();
+  rig.setPods([]);
+  await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('no-pods');
+  rig.setPods(['127.0.0.2', '127.0.0.3']);
+  await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('unreachable');
+});
+
+test('a pod that does not answer is passed over, and a not ready one is announced', async () => {
+  const rig = await rigOf();
+  rig.setPods(['127.0.0.2', '127.0.0.3', '127.0.0.1'], { serving: false });
+  const client = await rig.login();
+  expect(client.banners).toEqual(['note: the pod pod-127.0.0.1 is not ready\r\n']);
+});
+
+test('a user has so many connections and no more', async () => {
+  const rig = await rigOf({ limits: { connectionsPerUser: 2 } });
+  await rig.login();
+  await rig.login();
+  await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('too-many-connections');
+  await rig.login('acme-hello-dev', keys.bob);
+});
+
+test('who does not log in is sent away: silent, half a greeting, or half a login', async () => {
+  const rig = await rigOf({ limits: { loginGraceMs: 300 } });
+  const closed = (greeting: string) =>
+    new Promise<void>((resolve) => {
+      const socket = connect({ port: rig.port, host: '127.0.0.1' }, () => socket.write(greeting));
+      socket.on('error', () => undefined);
+      socket.on('close', () => resolve());
+      socket.resume();
+    });
+  const authenticating = rig.client();
+  await authenticating.ready;
+  authenticating.requestAuthentication();
+  const since = performance.now();
+  await Promise.all([
+    closed(''),
+    closed('SSH-2.0-Ope'),
+    closed('SSH-2.0-OpenSSH_9\r\n'),
+    authenticating.closed.promise,
+  ]);
+  expect(performance.now() - since).toBeLessThan(2_000);
+  expect(records(rig).map(({ reason }) => reason)).toEqual(Array.from({ length: 4 }, () => 'login-grace'));
+});
+
+test('start-ups are capped per source, and those who are logged in do not notice', async () => {
+  const rig = await rigOf({ limits: { startUpsPerSource: 5 } });
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  const sockets = Array.from({ length: 5 }, () =>
+    connect({ port: rig.port, host: '127.0.0.1' }).on('error', () => undefined),
+  );
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('data', resolve))));
+  const sixth = connect({ port: rig.port, host: '127.0.0.1' });
+  await new Promise((resolve) => sixth.once('error', resolve));
+  client.send(say.globalRequest('keepalive@openssh.com', true));
+  await link.received.take();
+  for (const socket of sockets) socket.destroy();
+  await expect.poll(async () => rig.login().catch(() => undefined)).toBeDefined();
+});
+
+test('garbage ends only its own connection', async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  let seed = 0x5eed;
+  const random = (below: number) => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) % below;
+  for (let round = 0; round < 200; round++) {
+    const bytes = Buffer.from(Array.from({ length: 1 + random(400) }, () => random(256)));
+    const prefix = ['', 'SSH-2.0-x\r\n', 'SSH-2.0-OpenSSH_9.9\r\n\0\0\0\x0c'][random(3)] ?? '';
+    await new Promise<void>((resolve) => {
+      const socket = connect({ port: rig.port, host: '127.0.0.1' }, () =>
+        socket.end(Buffer.concat([Buffer.from(prefix), bytes])),
+      );
+      socket.on('error', () => undefined);
+      socket.on('close', () => resolve());
+      socket.resume();
+    });
+  }
+  client.send(say.globalRequest('keepalive@openssh.com', true));
+  expect(say.describeMessage(await link.received.take())).toBe('GLOBAL_REQUEST keepalive@openssh.com');
+});
+
+test('malformed messages in an encrypted session end only that connection', async () => {
+  const rig = await rigOf();
+  const bystander = await rig.login();
+  const link = await rig.pod.links.take();
+  let seed = 77;
+  const random = (below: number) => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) % below;
+  for (let round = 0; round < 60; round++) {
+    const client = rig.client();
+    await client.ready;
+    if (round % 2 === 0) client.requestAuthentication();
+    client.send(Buffer.from([random(256), ...Array.from({ length: random(60) }, () => random(256))]));
+    client.send(say.channelOpen('session', 0));
+    await client.closed.promise;
+  }
+  bystander.send(say.globalRequest('keepalive@openssh.com', true));
+  await link.received.take();
+});
+
+test('the time of unknown user and wrong key does not differ by more than a tenth', { retry: 3 }, async () => {
+  const rig = await rigOf({ limits: { maxTries: 1_000_000 } });
+  const client = rig.client();
+  const other = rig.client();
+  const stranger = PrivateKey.generateEd25519();
+  const time = async (one: RawClient, username: string): Promise<number> => {
+    const since = performance.now();
+    one.authenticate(username, stranger);
+    await one.received.take();
+    return performance.now() - since;
+  };
+  for (const one of [client, other]) {
+    await one.ready;
+    one.requestAuthentication();
+    await one.received.take();
+  }
+  const [known, unknown]: [number[], number[]] = [[], []];
+  for (let round = 0; round < 300; round++) {
+    known.push(await time(client, 'acme-hello'));
+    unknown.push(await time(other, 'acme-other'));
+  }
+  const median = (times: number[]): number => times.toSorted((a, b) => a - b)[times.length / 2] ?? 0;
+  expect(median(known) / median(unknown)).toBeGreaterThan(0.9);
+  expect(median(known) / median(unknown)).toBeLessThan(1.1);
+});
+
+test('SIGTERM: no new clients, sessions stay until they end', async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  const drained = rig.piper.drain(new AbortController().signal);
+  const late = connect({ port: rig.port, host: '127.0.0.1' });
+  await new Promise((resolve) => late.once('error', resolve));
+  client.send(say.globalRequest('keepalive@openssh.com', true));
+  await link.received.take();
+  let done = false;
+  void drained.then(() => (done = true));
+  await delay(50);
+  expect(done).toBe(false);
+  client.close();
+  await drained;
+});

@@ -1,0 +1,76 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { FIELD_MANAGERS } from '../crds/index.ts';
+import { loadClient } from '../lib/kube/client.ts';
+import { ConfigError } from '../lib/process/config.ts';
+import { serveHealth } from '../lib/process/health.ts';
+import { createLogger, type Logger } from '../lib/process/logger.ts';
+import { runProgram } from '../lib/process/run.ts';
+import { nativeCiphersAvailable, nativeCiphersProblem } from '../lib/ssh/transport/ciphers/native.ts';
+import { LONGEST_DRAIN_MS, readConfig, readHostKeys, type PiperConfig } from './config.ts';
+import { isLiteral, mayBePod } from './directory/addresses.ts';
+import { ObjectDirectory } from './directory/directory.ts';
+import { FileProvider } from './directory/file-provider.ts';
+import { kubernetesProvider } from './directory/kubernetes-provider.ts';
+import type { Provider } from './directory/provider.ts';
+import { Piper } from './piper.ts';
+
+/** Time for the last goodbyes to leave the socket. */
+const GOODBYE_MS = 500;
+
+/** The piper: users come in, packets go on to pods. */
+async function main(signal: AbortSignal, log: Logger): Promise<void> {
+  const config = readConfig(process.env, process.argv.slice(2));
+  if (!nativeCiphersAvailable) {
+    log.fatal({ err: nativeCiphersProblem }, 'no native AES');
+    throw new ConfigError("ssh2's native AES-GCM does not load in this Node; run `npm rebuild ssh2` (see the log)");
+  }
+  const hostKeys = await readHostKeys(config.hostKeyFolder);
+  log.info({ hostKeys: hostKeys.map(({ publicKey }) => publicKey.fingerprint) }, 'host keys loaded');
+  const { directory, provider } = routes(config, log);
+  const piper = new Piper({ directory, provider, hostKeys, limits: config.limits, log });
+  const stopped = new AbortController();
+  const ready = (): string | undefined => (signal.aborted ? 'draining' : piper.problem());
+  await serveHealth(config.healthPort, { ready }, stopped.signal);
+  const started = start(piper, config.port, log);
+  // The API server may never answer; that must not keep us from stopping.
+  await Promise.race([Promise.all([started, aborted(signal)]), aborted(signal)]);
+  await drain(piper, config, log);
+  stopped.abort();
+}
+
+async function start(piper: Piper, wanted: number, log: Logger): Promise<void> {
+  const port = await piper.start(wanted);
+  log.info({ port }, 'listening');
+}
+
+function routes(config: PiperConfig, log: Logger): { directory: ObjectDirectory; provider: Provider } {
+  if ('files' in config.source) {
+    // Whoever writes these files runs the piper: loopback is theirs to name.
+    const directory = new ObjectDirectory(log, isLiteral);
+    return { directory, provider: new FileProvider(config.source.files, directory, log) };
+  }
+  const directory = new ObjectDirectory(log, mayBePod);
+  const client = loadClient(FIELD_MANAGERS.piper);
+  const { namespace } = config.source;
+  const { maxStalenessMs } = config;
+  return { directory, provider: kubernetesProvider({ client, namespace, directory, maxStalenessMs, log }) };
+}
+
+/** An upgrade drops nobody before the grace ends; a person at a terminal presses Ctrl-C a second time. */
+async function drain(piper: Piper, { drainGraceMs }: PiperConfig, log: Logger): Promise<void> {
+  const hurry = new AbortController();
+  const grace = setTimeout(() => hurry.abort(), drainGraceMs);
+  process.on('SIGINT', () => hurry.abort());
+  log.info({ connections: piper.connections.size, drainGraceMs }, 'draining');
+  await piper.drain(hurry.signal);
+  clearTimeout(grace);
+  await delay(GOODBYE_MS);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+const log = createLogger('piper');
+runProgram(log, (signal) => main(signal, log), { graceMs: LONGEST_DRAIN_MS });

@@ -1,0 +1,103 @@
+import type { SessionPolicy } from '../crds/index.ts';
+import type { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
+import { PolicyFilter } from './policy/policy-filter.ts';
+import { typeOf } from './policy/messages.ts';
+
+/** Answers of our own that a peer may leave unread, before we read no further requests from it. */
+const MAX_UNREAD_ANSWERS = 64 * 1024;
+
+/** ping@openssh.com (OpenSSH PROTOCOL §1.10): hop by hop, never offered by us, so never relayed. */
+const PING = 192;
+const PONG = 193;
+
+type Side = {
+  readonly link: TransportSocket;
+  /** Bytes of our own answers since the link last had room. */
+  unreadAnswers: number;
+  paused: boolean;
+  corked: boolean;
+};
+
+export type PipeOptions = {
+  downstream: TransportSocket;
+  upstream: TransportSocket;
+  policy: SessionPolicy;
+  onBegin: (what: string) => void;
+};
+
+/**
+ * Passes payloads end to end between two authenticated transports. Channel numbers and windows are the two ends' own,
+ * so memory stays flat: what is in flight is bounded by the ends' windows, and a side that cannot write stops the
+ * other's reading.
+ */
+export class Pipe {
+  readonly #client: Side;
+  readonly #pod: Side;
+  readonly #filter: PolicyFilter;
+  /** Whose message is being handled: what is sent back to it is an answer of our own. */
+  #from: Side | undefined;
+
+  constructor({ downstream, upstream, policy, onBegin }: PipeOptions) {
+    this.#client = { link: downstream, unreadAnswers: 0, paused: false, corked: false };
+    this.#pod = { link: upstream, unreadAnswers: 0, paused: false, corked: false };
+    this.#filter = new PolicyFilter({
+      policy,
+      toClient: (payload) => this.#send(this.#client, payload),
+      toPod: (payload) => this.#send(this.#pod, payload),
+      onBegin,
+    });
+  }
+
+  /** A message of the client. @throws SshError where it broke the protocol */
+  readonly fromClient = (payload: Buffer): void => {
+    this.#handle(this.#client, payload, (message) => this.#filter.fromClient(message));
+  };
+
+  /** A message of the pod. @throws SshError where it broke the protocol */
+  readonly fromPod = (payload: Buffer): void => {
+    this.#handle(this.#pod, payload, (message) => this.#filter.fromPod(message));
+  };
+
+  /** To be called when a socket has drained or a key exchange has made a step: who may read now? */
+  readonly regulate = (): void => {
+    this.#gate(this.#client, this.#pod);
+    this.#gate(this.#pod, this.#client);
+  };
+
+  #handle(from: Side, payload: Buffer, filter: (payload: Buffer) => void): void {
+    const type = typeOf(payload);
+    if (type === PING || type === PONG) return;
+    this.#from = from;
+    filter(payload);
+    this.#from = undefined;
+    this.regulate();
+  }
+
+  #send(to: Side, payload: Buffer): void {
+    if (to === this.#from) to.unreadAnswers += payload.length;
+    if (!to.corked) {
+      // One system call for all that one read of the other side brings.
+      to.corked = true;
+      to.link.socket.cork();
+      process.nextTick(() => {
+        to.corked = false;
+        to.link.socket.uncork();
+      });
+    }
+    to.link.transport.send(payload);
+  }
+
+  /**
+   * May `from` be read? Not while `to` cannot take more: TransportSocket says when, and reads on all the same where a
+   * key exchange needs it, so that two sides in one never wait for each other.
+   */
+  #gate(from: Side, to: Side): void {
+    if (!from.link.blocked) from.unreadAnswers = 0;
+    // Data alone never stops the reading of the side it is for (both ends could wait for each other); answers do.
+    const stop = to.link.blocked || from.unreadAnswers > MAX_UNREAD_ANSWERS;
+    if (stop === from.paused) return;
+    from.paused = stop;
+    if (stop) from.link.pause();
+    else from.link.resume();
+  }
+}

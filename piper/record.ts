@@ -1,0 +1,65 @@
+import type { Logger } from '../lib/process/logger.ts';
+import type { Grant } from './admission.ts';
+
+/** Kinds of channels and requests that are kept per connection; a client chooses subsystem names, not how many we keep. */
+const MOST_KINDS = 16;
+
+/**
+ * The record of one connection: a line when it begins, one when it ends, or one when it is refused. JSON escapes what
+ * the client chose, so a username cannot forge a line.
+ */
+export class ConnectionRecord {
+  readonly #log: Logger;
+  readonly #since: number;
+  readonly #kinds = new Set<string>();
+  #began = false;
+
+  /** @param log bound to the connection's id and client address */
+  constructor(log: Logger) {
+    this.#log = log;
+    this.#since = performance.now();
+  }
+
+  /** What the client opened or started on it, as the policy filter saw it. */
+  readonly began = (kind: string): void => {
+    if (this.#kinds.size < MOST_KINDS) this.#kinds.add(kind);
+  };
+
+  started(grant: Grant, pod: string): void {
+    this.#began = true;
+    this.#log.info({ event: 'start', ...who(grant), pod }, 'connection');
+  }
+
+  /** The one line at the end. A connection that never began is a refusal. */
+  ended(
+    end: {
+      grant?: Grant | undefined;
+      username?: string | undefined;
+      reason: string;
+      detail?: string | undefined;
+    } & Traffic,
+  ): void {
+    const { grant, username, reason, detail, bytesIn, bytesOut } = end;
+    const line = {
+      event: this.#began ? 'end' : 'refused',
+      ...(grant === undefined ? { username } : who(grant)),
+      reason,
+      detail,
+      durationMs: Math.round(performance.now() - this.#since),
+      bytesIn,
+      bytesOut,
+      opened: this.#began ? [...this.#kinds] : undefined,
+    };
+    this.#log[LEVELS[reason] ?? 'info'](line, 'connection');
+  }
+}
+
+export type Traffic = { bytesIn: number; bytesOut: number };
+
+/** Port scans and health checks are noise; a pod with a foreign host key is an incident. */
+const LEVELS: Readonly<Record<string, 'debug' | 'error'>> = { 'not-ssh': 'debug', 'host-key-mismatch': 'error' };
+
+function who({ username, key, login }: Grant): object {
+  const { namespace, name } = login.route;
+  return { username, role: login.user.role, fingerprint: key.fingerprint, sshAccess: `${namespace}/${name}` };
+}

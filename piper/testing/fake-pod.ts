@@ -1,0 +1,111 @@
+/** A pod for tests: a server that accepts the mapping key and the assertion, then does what the test says. */
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { z } from 'zod';
+import { ASSERT_IDENTITY, IdentityAssertion } from '../../crds/index.ts';
+import { UserAuthenticationServer } from '../../lib/ssh/authentication/server.ts';
+import type { SshError } from '../../lib/ssh/errors.ts';
+import type { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
+import { MSG } from '../../lib/ssh/numbers.ts';
+import { TransportSocket } from '../../lib/ssh/transport/transport-socket.ts';
+import { Reader } from '../../lib/ssh/wire.ts';
+import { Inbox } from './inbox.ts';
+
+export type FakePodOptions = {
+  hostKey: PrivateKey;
+  mappingKey: PrivateKey;
+  /** REQUEST_SUCCESS for the assertion? */
+  accepts?: (assertion: IdentityAssertion) => boolean;
+  rekeyAfterBytes?: number;
+  /** Takes the messages after the assertion; else they are in `received`. */
+  serve?: (link: PodLink) => (payload: Buffer) => void;
+};
+
+/** One connection of the piper's to the pod. */
+export class PodLink {
+  readonly socket: TransportSocket;
+  readonly received = new Inbox<Buffer>();
+  readonly closed = Promise.withResolvers<SshError | undefined>();
+  assertion: IdentityAssertion | undefined;
+  onDrain: () => void = () => undefined;
+  onClosed: () => void = () => undefined;
+  #receive: (payload: Buffer) => void;
+
+  constructor(socket: Socket, options: FakePodOptions, asserted: (link: PodLink) => void, tried: () => void) {
+    this.socket = new TransportSocket(socket, {
+      role: 'server',
+      software: 'OpenSSH_9.9 pod',
+      hostKeys: [options.hostKey],
+      ...(options.rekeyAfterBytes === undefined ? {} : { rekeyAfterBytes: options.rekeyAfterBytes }),
+      onReady: () => undefined,
+      onMessage: (payload) => this.#receive(payload),
+      onClose: (error) => {
+        this.closed.resolve(error);
+        this.onClosed();
+      },
+      onDrain: () => this.onDrain(),
+    });
+    const authentication = new UserAuthenticationServer({
+      transport: this.socket.transport,
+      maxTries: 1,
+      authorize: (_username, key) => {
+        tried();
+        return key.equals(options.mappingKey.publicKey);
+      },
+      onVerified: () => {
+        this.#receive = (payload) => this.#receiveAssertion(payload, options, asserted);
+        authentication.succeed();
+      },
+    });
+    this.#receive = (payload) => authentication.receive(payload);
+    this.socket.transport.start();
+  }
+
+  send(payload: Buffer): void {
+    this.socket.transport.send(payload);
+  }
+
+  #receiveAssertion(payload: Buffer, options: FakePodOptions, asserted: (link: PodLink) => void): void {
+    const reader = new Reader(payload, 1);
+    if (payload[0] !== MSG.GLOBAL_REQUEST || reader.name() !== ASSERT_IDENTITY || !reader.boolean())
+      throw new Error('the first message is not the assertion');
+    const json: unknown = JSON.parse(reader.string().toString());
+    this.assertion = IdentityAssertion.parse(json);
+    if (options.accepts?.(this.assertion) === false) return this.send(Buffer.of(MSG.REQUEST_FAILURE));
+    this.#receive = options.serve?.(this) ?? ((message) => this.received.put(Buffer.from(message)));
+    asserted(this);
+    this.send(Buffer.of(MSG.REQUEST_SUCCESS));
+  }
+}
+
+export class FakePod {
+  readonly #server: Server;
+  /** Connections whose assertion was accepted. */
+  readonly links = new Inbox<PodLink>();
+  connections = 0;
+  authenticationAttempts = 0;
+
+  constructor(options: FakePodOptions) {
+    this.#server = createServer((socket) => {
+      this.connections++;
+      const link = new PodLink(
+        socket,
+        options,
+        (asserted) => this.links.put(asserted),
+        () => this.authenticationAttempts++,
+      );
+      this.#server.once('close', () => link.socket.close());
+    });
+  }
+
+  async listen(): Promise<number> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    const address: AddressInfo | string | null = this.#server.address();
+    return z.object({ port: z.number() }).parse(address).port;
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+}

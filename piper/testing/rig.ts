@@ -1,0 +1,135 @@
+/** A piper on loopback with one route and one pod, for wire-level tests. */
+import { pino } from 'pino';
+import { z } from 'zod';
+import {
+  DEFAULT_POLICIES,
+  LABEL_ENDPOINTS,
+  LABEL_ROUTE,
+  ROUTE_SECRET_KEYS,
+  type Route,
+  type RouteUser,
+} from '../../crds/index.ts';
+import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
+import type { Limits } from '../config.ts';
+import { isLiteral } from '../directory/addresses.ts';
+import { ObjectDirectory } from '../directory/directory.ts';
+import { EndpointSliceObject, LABEL_SERVICE_NAME, SecretObject } from '../directory/objects.ts';
+import { Piper } from '../piper.ts';
+import { FakePod, type FakePodOptions } from './fake-pod.ts';
+import { RawClient, type RawClientOptions } from './raw-client.ts';
+
+const Line = z.record(z.string(), z.unknown());
+export type Line = z.infer<typeof Line>;
+
+export const keys = {
+  piper: PrivateKey.generateEd25519(),
+  pod: PrivateKey.generateEd25519(),
+  mapping: PrivateKey.generateEd25519(),
+  alice: PrivateKey.generateEd25519(),
+  bob: PrivateKey.generateEd25519(),
+  stranger: PrivateKey.generateEd25519(),
+};
+
+export const LIMITS: Limits = {
+  loginGraceMs: 5_000,
+  maxTries: 6,
+  startUps: 50,
+  startUpsPerSource: 50,
+  connectionsPerUser: 8,
+};
+
+const users: RouteUser[] = [
+  {
+    username: 'acme-hello',
+    role: 'root',
+    authorizedKeys: [keys.alice.publicKey.toLine()],
+    policy: DEFAULT_POLICIES.root,
+  },
+  {
+    username: 'acme-hello-dev',
+    role: 'limited',
+    authorizedKeys: [keys.bob.publicKey.toLine()],
+    policy: DEFAULT_POLICIES.limited,
+  },
+];
+
+export type Rig = Awaited<ReturnType<typeof startRig>>;
+
+export async function startRig(
+  options: { pod?: Partial<FakePodOptions>; limits?: Partial<Limits>; addresses?: string[]; now?: () => number } = {},
+) {
+  const pod = new FakePod({ hostKey: keys.pod, mappingKey: keys.mapping, ...options.pod });
+  const podPort = await pod.listen();
+  const lines: Line[] = [];
+  const log = pino({ level: 'debug' }, { write: (text: string) => void lines.push(Line.parse(JSON.parse(text))) });
+  const directory = new ObjectDirectory(log, isLiteral);
+  const route: Route = {
+    version: 1,
+    namespace: 'acme',
+    name: 'hello',
+    uid: 'u-1',
+    enabled: true,
+    service: 'hello-sshaccess',
+    port: podPort,
+    hostKey: keys.pod.publicKey.toLine(),
+    users,
+  };
+  const setRoute = (changes: Partial<Route>): void =>
+    directory.setSecret('system/route-1', secretOf({ ...route, ...changes }));
+  const setPods = (addresses: readonly string[], conditions?: object): void =>
+    directory.setSlice('acme/slice', sliceOf(addresses, conditions));
+  setRoute({});
+  setPods(options.addresses ?? ['127.0.0.1']);
+  const piper = new Piper({
+    directory,
+    provider: { start: () => Promise.resolve(), problem: () => undefined },
+    hostKeys: [keys.piper],
+    limits: { ...LIMITS, ...options.limits },
+    log,
+    ...(options.now === undefined ? {} : { now: options.now }),
+  });
+  const port = await piper.start(0, '127.0.0.1');
+  const clients: RawClient[] = [];
+  const client = (clientOptions?: RawClientOptions): RawClient => {
+    const made = new RawClient(port, clientOptions);
+    clients.push(made);
+    return made;
+  };
+  const login = async (username = 'acme-hello', key = keys.alice, clientOptions?: RawClientOptions) => {
+    const made = client(clientOptions);
+    await made.login(username, key);
+    return made;
+  };
+  const stop = async (): Promise<void> => {
+    for (const made of clients) made.close();
+    await piper.drain(AbortSignal.abort());
+    pod.close();
+  };
+  return { piper, port, pod, podPort, directory, route, users, setRoute, setPods, client, login, lines, stop };
+}
+
+export function secretOf(route: Route): SecretObject {
+  return SecretObject.parse({
+    metadata: { name: 'route-1', namespace: 'system', labels: { [LABEL_ROUTE]: 'true' } },
+    stringData: {
+      [ROUTE_SECRET_KEYS.route]: JSON.stringify(route),
+      [ROUTE_SECRET_KEYS.mappingKey]: keys.mapping.toOpenSsh(),
+    },
+  });
+}
+
+function sliceOf(addresses: readonly string[], conditions?: object): EndpointSliceObject {
+  return EndpointSliceObject.parse({
+    metadata: {
+      name: 'slice',
+      namespace: 'acme',
+      labels: { [LABEL_ENDPOINTS]: 'hello', [LABEL_SERVICE_NAME]: 'hello-sshaccess' },
+    },
+    addressType: 'IPv4',
+    endpoints: addresses.map((address) => ({
+      addresses: [address],
+      conditions,
+      targetRef: { name: `pod-${address}` },
+    })),
+  });
+}
