@@ -3,30 +3,28 @@ import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { build as bundle } from 'esbuild';
+import { buildEnter } from '../sidecar/enter/testing/build-enter.ts';
 import { ensurePackages } from './machine/apt.ts';
-import { SetupError } from './machine/errors.ts';
+import { messageOf, SetupError } from './machine/errors.ts';
 import { say } from './machine/progress.ts';
-import { staticProgram } from './machine/static-program.ts';
-
 import { projectFolder } from './places.ts';
 
 export const programs = ['operator', 'webhook', 'piper', 'sidecar'] as const;
-export type Program = (typeof programs)[number];
+type Program = (typeof programs)[number];
 
-/** Makes dist/ anew from these sources. `source` and `dist` are arguments for the test only. */
-export async function build(source = projectFolder, dist = join(projectFolder, 'dist')): Promise<void> {
+const dist = join(projectFolder, 'dist');
+
+/** Makes dist/ anew from these sources. */
+export async function build(): Promise<void> {
   await rm(dist, { recursive: true, force: true });
-  await Promise.all([
-    ...programs.map((program) => bundleProgram(join(source, program), join(dist, program))),
-    buildTools(join(source, 'sidecar/enter'), join(dist, 'tools')),
-  ]);
+  await Promise.all([...programs.map(bundleProgram), buildTools()]);
 }
 
 /** One `main.mjs`, and beside it the native addons that it loads. */
-async function bundleProgram(source: string, output: string): Promise<void> {
+async function bundleProgram(program: Program): Promise<void> {
   await bundle({
-    entryPoints: { main: join(source, 'main.ts') },
-    outdir: output,
+    entryPoints: { main: join(projectFolder, program, 'main.ts') },
+    outdir: join(dist, program),
     outExtension: { '.js': '.mjs' },
     bundle: true,
     platform: 'node',
@@ -53,17 +51,12 @@ async function bundleProgram(source: string, output: string): Promise<void> {
 }
 
 /** What the sidecar executes besides Node: the helper that enters the app's container, and a shell for images without. */
-async function buildTools(sources: string, output: string): Promise<void> {
+async function buildTools(): Promise<void> {
+  const output = join(dist, 'tools');
   await mkdir(output, { recursive: true });
-  const files = (await readdir(sources)).filter((file) => /\.[ch]$/.test(file)).toSorted();
+  await ensurePackages(['gcc', 'libc6-dev']);
   const tools = [
-    [
-      'enter',
-      await staticProgram(
-        'enter',
-        files.map((file) => join(sources, file)),
-      ),
-    ],
+    ['enter', await buildEnter()],
     ['busybox', await staticBusybox()],
   ] as const;
   for (const [name, path] of tools) {
@@ -95,14 +88,23 @@ export function isDynamic(program: Buffer): boolean {
   return Array.from({ length: count }, (_, index) => program.readUInt32LE(offset + index * size)).includes(3);
 }
 
-if (import.meta.main) {
+async function main(): Promise<void> {
   const begin = performance.now();
   await build();
   for (const folder of [...programs, 'tools']) {
-    for (const file of await readdir(join(projectFolder, 'dist', folder))) {
-      const path = join(projectFolder, 'dist', folder, file);
+    for (const file of await readdir(join(dist, folder))) {
+      const path = join(dist, folder, file);
       say(`  ${relative(projectFolder, path).padEnd(28)} ${Math.ceil((await stat(path)).size / 1024)} KiB`);
     }
   }
   say(`  built in ${((performance.now() - begin) / 1000).toFixed(1)} s`);
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    console.error(`npm run build: ${messageOf(error)}`);
+    process.exitCode = 1;
+  }
 }
