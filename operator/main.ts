@@ -28,4 +28,27 @@
  * HEALTH_PORT=8080 (/livez, /readyz), LOG_LEVEL=info, WEBHOOK_SERVICE (name of the webhook's Service in POD_NAMESPACE;
  * optional: without it, pods that were not injected are reported but never rolled).
  */
-export {};
+import { FIELD_MANAGERS } from '../crds/index.ts';
+import { loadClient } from '../lib/kube/client.ts';
+import { runWhenLeader } from '../lib/kube/leader-election.ts';
+import { serveHealth } from '../lib/process/health.ts';
+import { createLogger, type Logger } from '../lib/process/logger.ts';
+import { runProgram } from '../lib/process/run.ts';
+import { loadConfig } from './config.ts';
+import { createOperator } from './operator.ts';
+
+async function main(log: Logger, signal: AbortSignal): Promise<void> {
+  const config = loadConfig(process.env);
+  const client = loadClient(FIELD_MANAGERS.operator);
+  const operator = createOperator({ client, config, log });
+  const ready = () => (operator.isSynced() ? undefined : 'the cluster has not been read yet');
+  await serveHealth(config.healthPort, { ready }, signal);
+  // Replicas that do not lead follow the cluster as well, so that they can take over at once.
+  await operator.follow(signal);
+  log.info('the cluster has been read');
+  const lease = { namespace: config.systemNamespace, name: FIELD_MANAGERS.operator };
+  await runWhenLeader({ client, lease, identity: config.identity, log }, operator.lead, signal);
+}
+
+const log = createLogger('operator');
+runProgram(log, (signal) => main(log, signal));

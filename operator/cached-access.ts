@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { SshAccess, SshAccessStatus } from '../crds/index.ts';
+import { keyOf } from '../lib/kube/object-key.ts';
+
+const Metadata = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  generation: z.int().default(0),
+  resourceVersion: z.string(),
+  creationTimestamp: z.string().default(''),
+  deletionTimestamp: z.string().optional(),
+  finalizers: z.array(z.string()).optional(),
+});
+export type Metadata = z.infer<typeof Metadata>;
+
+/** An SshAccess as the informer keeps it. Its metadata is always understood, so that it can always be deleted. */
+export type CachedAccess = {
+  readonly metadata: Metadata;
+  /** Undefined: it does not parse, and `problem` says why. */
+  readonly access: SshAccess | undefined;
+  readonly problem: string;
+  /** What is written in it now, as far as it is ours. */
+  readonly status: SshAccessStatus;
+};
+
+const Parts = z.object({ metadata: Metadata, spec: z.unknown(), status: z.unknown().optional() });
+
+/** @throws ZodError where even the metadata is unreadable, which the API server rules out */
+export function parseAccess(object: unknown): CachedAccess {
+  const { metadata, spec, status } = Parts.parse(object);
+  const parsed = SshAccess.safeParse({ metadata, spec });
+  // A status that does not parse (of an older version) is written anew.
+  const before = SshAccessStatus.safeParse(status);
+  return {
+    metadata,
+    access: parsed.data,
+    problem: parsed.error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ') ?? '',
+    status: before.data ?? {},
+  };
+}
+
+export const accessKey = (cached: CachedAccess): string => keyOf(cached.metadata);

@@ -1,0 +1,108 @@
+/** Pure: what our objects must look like. */
+import {
+  LABEL_ACCESS,
+  LABEL_ENDPOINTS,
+  LABEL_ROUTE,
+  POD_SECRET_KEYS,
+  podSecretName,
+  Route,
+  ROUTE_SECRET_KEYS,
+  routeSecretName,
+  serviceName,
+  SSH_PORT,
+  type Ceiling,
+  type RouteUser,
+} from '../crds/index.ts';
+import type { Manifest } from '../lib/kube/apply.ts';
+import { controllerReference } from '../lib/kube/owner-reference.ts';
+import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
+import type { Metadata } from './cached-access.ts';
+import type { PreviousCeiling } from './policies.ts';
+import { SSH_ACCESSES } from './resources.ts';
+import { encode } from './secret.ts';
+
+const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'sshaccess' };
+/** On the pod's Secret, while kubelets still carry the ceiling before. */
+export const ANNOTATION_PREVIOUS_CEILING = 'sshaccess.dev/previous-ceiling';
+/** On a route Secret, for the people who look at it. */
+const ANNOTATION_ROUTE_OF = 'sshaccess.dev/route-of';
+
+export type SecretManifest = Manifest & {
+  metadata: { labels: Record<string, string>; annotations: Record<string, string> };
+  type: string;
+  data: Record<string, string>;
+};
+
+export function podSecret(
+  metadata: Metadata,
+  content: { hostKey: PrivateKey; mappingKey: PrivateKey; ceiling: Ceiling; previous: PreviousCeiling | undefined },
+): SecretManifest {
+  const { hostKey, mappingKey, ceiling, previous } = content;
+  return {
+    metadata: {
+      namespace: metadata.namespace,
+      name: podSecretName(metadata.name),
+      labels: MANAGED_BY,
+      annotations: previous === undefined ? {} : { [ANNOTATION_PREVIOUS_CEILING]: JSON.stringify(previous) },
+      ownerReferences: [controllerReference(SSH_ACCESSES, metadata)],
+    },
+    type: 'Opaque',
+    data: {
+      [POD_SECRET_KEYS.hostKey]: encode(hostKey.toOpenSsh()),
+      [POD_SECRET_KEYS.mappingKeyPublic]: encode(`${mappingKey.publicKey.toLine()}\n`),
+      [POD_SECRET_KEYS.ceiling]: encode(JSON.stringify(ceiling)),
+    },
+  };
+}
+
+/** @throws ZodError where the route would not be what the piper parses */
+export function route(
+  metadata: Metadata,
+  content: { enabled: boolean; hostKey: string; users: readonly RouteUser[] },
+): Route {
+  return Route.parse({
+    version: 1,
+    namespace: metadata.namespace,
+    name: metadata.name,
+    uid: metadata.uid,
+    enabled: content.enabled,
+    service: serviceName(metadata.name),
+    port: SSH_PORT,
+    hostKey: content.hostKey,
+    users: content.enabled ? content.users : [],
+  });
+}
+
+export function routeSecret(systemNamespace: string, content: Route, mappingKey: PrivateKey): SecretManifest {
+  return {
+    metadata: {
+      namespace: systemNamespace,
+      name: routeSecretName(content.uid),
+      labels: { ...MANAGED_BY, [LABEL_ROUTE]: 'true' },
+      annotations: { [ANNOTATION_ROUTE_OF]: `${content.namespace}/${content.name}` },
+    },
+    type: 'Opaque',
+    data: {
+      [ROUTE_SECRET_KEYS.route]: encode(JSON.stringify(content)),
+      [ROUTE_SECRET_KEYS.mappingKey]: encode(mappingKey.toOpenSsh()),
+    },
+  };
+}
+
+/** Headless, and it publishes pods that are not ready: broken apps are when people need ssh. */
+export function service(metadata: Metadata): Manifest & { metadata: { labels: Record<string, string> } } {
+  return {
+    metadata: {
+      namespace: metadata.namespace,
+      name: serviceName(metadata.name),
+      labels: { ...MANAGED_BY, [LABEL_ENDPOINTS]: metadata.name },
+      ownerReferences: [controllerReference(SSH_ACCESSES, metadata)],
+    },
+    spec: {
+      clusterIP: 'None',
+      publishNotReadyAddresses: true,
+      selector: { [LABEL_ACCESS]: metadata.name },
+      ports: [{ name: 'ssh', port: SSH_PORT, targetPort: SSH_PORT, protocol: 'TCP' }],
+    },
+  };
+}

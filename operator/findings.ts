@@ -1,0 +1,94 @@
+/**
+ * Every reason that a condition or an Event of ours can have, with its sentence. A sentence says what is wrong and what
+ * to do, and never holds key material.
+ */
+export const SENTENCES = {
+  // Ready
+  SshReady: (ready: number, all: number) => `ssh is ready in ${ready} of ${all} pods`,
+  Disabled: () => 'spec.enabled is false: nobody can log in; set it to true to let the users in again',
+  InvalidSpec: (problem: string) => `the spec is not valid: ${problem}`,
+  ApplyFailed: (problem: string) => `the API server refuses what this SshAccess needs: ${problem}`,
+  NobodyCanLogIn: () =>
+    'no user may log in: see the conditions KeysValid and UsernamesOwned, and expiresAt of the users',
+  NameTaken: (kind: string, name: string) =>
+    `the ${kind} ${name} exists and does not belong to this SshAccess; delete or rename it`,
+  NoPods: (target: string) => `${target} has no pods with ssh yet`,
+  SshNotReady: (detail: string) => `ssh is not ready in any pod: ${detail}`,
+  // KeysValid
+  AllKeysValid: () => 'the keys of all users are valid',
+  KeySecretNotFound: (user: string, secret: string) =>
+    `${user}: there is no Secret ${secret}; create it with a public key under ssh-publickey`,
+  NoKeys: (user: string, secret: string) =>
+    `${user}: the Secret ${secret} has no public key under ssh-publickey or authorized_keys`,
+  PrivateKeyInSecret: (user: string, secret: string) =>
+    `${user}: the Secret ${secret} holds a private key; remove it, consider it disclosed, and put only the public key (the .pub file) there`,
+  KeyNotUsable: (user: string, secret: string, line: number, problem: string) =>
+    `${user}: line ${line} of the Secret ${secret} is not used: ${problem}`,
+  TooManyKeys: (user: string, secret: string, most: number) =>
+    `${user}: the Secret ${secret} has more than ${most} keys; only the first ${most} are used`,
+  // UsernamesOwned
+  AllUsernamesOwned: () => 'every username belongs to this SshAccess',
+  UsernameTaken: (user: string, holder: string | undefined) =>
+    holder === undefined
+      ? `${user} belongs to an older SshAccess in another namespace; choose another organization, slug or suffix`
+      : `${user} belongs to the older SshAccess ${holder}; choose another slug or suffix`,
+  InvalidOrganization: (organization: string) =>
+    `the label sshaccess.dev/organization of the namespace is ${JSON.stringify(organization)}; a username needs lower-case letters, digits and hyphens`,
+  // Injected
+  PodsInjected: (count: number) => (count === 1 ? 'the pod has ssh' : `all ${count} pods have ssh`),
+  WaitingForPods: (target: string) => `waiting for ${target} to bring up pods with ssh`,
+  ScaledToZero: (target: string) => `${target} has no replicas; scale it up to log in`,
+  TargetNotFound: (target: string) => `there is no ${target}; create it or correct spec.target`,
+  ContainerNotFound: (container: string, target: string) =>
+    `${target} has no container ${container}; correct spec.target.container`,
+  TargetTaken: (target: string, holder: string) =>
+    `${target} is the target of the SshAccess ${holder} already; add the users there`,
+  LabelMissing: (command: string) => `rollout is Manual: label the pod template when it suits you: ${command}`,
+  PodsNotInjected: (pods: string) =>
+    `these pods were started without ssh: ${pods}; see that the webhook runs, then restart them (kubectl rollout restart)`,
+  // Events only
+  KeysCreated: () => 'made the host key and the mapping key',
+  HostKeyRemade: () => 'the host key was lost or damaged; made a new one',
+  MappingKeyRemade: () => 'the mapping key was lost or damaged; made a new one',
+  RouteUpdated: (changes: string) => changes,
+  RouteDeleted: () => 'nobody can log in any more; open sessions end now',
+  TemplateLabelled: (target: string) => `labelled the pod template of ${target}; its pods are rolled once`,
+  TemplateReleased: (target: string) => `took the label from the pod template of ${target}; its pods are rolled once`,
+  ReleaseFailed: (target: string, problem: string) =>
+    `the label sshaccess.dev/access stays on the pod template of ${target}: ${problem}; remove it yourself`,
+  PodsRolled: (target: string) => `rolled ${target} once more, because pods were started without ssh`,
+} as const;
+export type Reason = keyof typeof SENTENCES;
+
+/** One thing found, with the reason and the sentence that condition, Event and log share. */
+export type Finding = { readonly reason: Reason; readonly message: string };
+
+export function finding<R extends Reason>(reason: R, ...parameters: Parameters<(typeof SENTENCES)[R]>): Finding {
+  // The compiler cannot tie one member of the union of functions to its own parameters; the signature above has.
+  const sentence: (...all: never[]) => string = SENTENCES[reason];
+  return { reason, message: Reflect.apply(sentence, undefined, parameters) };
+}
+
+/** Reasons that ask for somebody's attention; the others are the ordinary course of things. */
+const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
+  'InvalidSpec',
+  'ApplyFailed',
+  'NobodyCanLogIn',
+  'NameTaken',
+  'KeySecretNotFound',
+  'NoKeys',
+  'PrivateKeyInSecret',
+  'KeyNotUsable',
+  'TooManyKeys',
+  'UsernameTaken',
+  'InvalidOrganization',
+  'TargetNotFound',
+  'ContainerNotFound',
+  'TargetTaken',
+  'PodsNotInjected',
+  'HostKeyRemade',
+  'MappingKeyRemade',
+  'ReleaseFailed',
+]);
+
+export const eventType = (reason: Reason): 'Normal' | 'Warning' => (WARNINGS.has(reason) ? 'Warning' : 'Normal');

@@ -1,0 +1,43 @@
+import { GROUP } from '../crds/index.ts';
+import type { KubeClient } from '../lib/kube/client.ts';
+import { runController } from '../lib/kube/controller.ts';
+import { EventRecorder } from '../lib/kube/event-recorder.ts';
+import { WorkQueue } from '../lib/kube/work-queue.ts';
+import type { Logger } from '../lib/process/logger.ts';
+import type { Config } from './config.ts';
+import { keepSweeping } from './orphan-routes.ts';
+import { makeReconciler } from './reconciler.ts';
+import { World } from './world.ts';
+
+const WORKERS = 4;
+
+export type Operator = {
+  /** Starts to follow the cluster; returns when everything has been read once. Writes nothing. */
+  follow: (signal: AbortSignal) => Promise<void>;
+  /** Reconciles until `signal` aborts. Only the leader calls it, after {@link follow} has returned. */
+  lead: (signal: AbortSignal) => Promise<void>;
+  isSynced: () => boolean;
+};
+
+export type OperatorOptions = { client: KubeClient; config: Config; log: Logger; clock?: () => Date };
+
+/** Wires the parts of the operator; nothing runs yet. */
+export function createOperator({ client, config, log, clock = () => new Date() }: OperatorOptions): Operator {
+  // A replica that does not lead keeps the keys of what changed, each once, and begins with all of them.
+  const queue = new WorkQueue();
+  const { systemNamespace } = config;
+  const touch = (key: string, delayMs = 0): void => queue.addAfter(key, delayMs);
+  const world = new World({ client, systemNamespace, log, touch });
+  const events = new EventRecorder({ client, controller: `${GROUP}/operator`, instance: config.identity, log });
+  const reconcile = makeReconciler({ client, world, events, config, log, clock });
+  return {
+    follow: async (signal) => world.start(signal),
+    lead: async (signal) => {
+      await Promise.all([
+        runController({ name: 'ssh-access', queue, reconcile, workers: WORKERS, log }, signal),
+        keepSweeping({ client, world, systemNamespace, log }, signal),
+      ]);
+    },
+    isSynced: () => world.synced,
+  };
+}

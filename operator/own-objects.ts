@@ -1,0 +1,150 @@
+/** Reads and writes the objects that an SshAccess owns. Never touches one of the same name that is somebody else's. */
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import {
+  Ceiling,
+  FIELD_MANAGERS,
+  LABEL_ROUTE,
+  POD_SECRET_KEYS,
+  podSecretName,
+  Route,
+  ROUTE_SECRET_KEYS,
+  routeSecretName,
+  serviceName,
+} from '../crds/index.ts';
+import { apply, create, getIfExists } from '../lib/kube/apply.ts';
+import type { KubeClient } from '../lib/kube/client.ts';
+import { isControlledBy, OwnerReference } from '../lib/kube/owner-reference.ts';
+import { SECRETS, SERVICES } from '../lib/kube/resources.ts';
+import type { Metadata } from './cached-access.ts';
+import { ANNOTATION_PREVIOUS_CEILING, type SecretManifest, service } from './desired-objects.ts';
+import { PreviousCeiling } from './policies.ts';
+import { Secret, textOf } from './secret.ts';
+
+const Service = z.object({
+  metadata: z.object({
+    resourceVersion: z.string(),
+    labels: z.record(z.string(), z.string()).default({}),
+    ownerReferences: z.array(OwnerReference).default([]),
+  }),
+  spec: z.object({
+    clusterIP: z.string().optional(),
+    publishNotReadyAddresses: z.boolean().optional(),
+    selector: z.record(z.string(), z.string()).optional(),
+    ports: z
+      .array(
+        z.object({
+          name: z.string().optional(),
+          port: z.int(),
+          targetPort: z.union([z.int(), z.string()]).optional(),
+          protocol: z.string().optional(),
+        }),
+      )
+      .default([]),
+  }),
+});
+type Service = z.infer<typeof Service>;
+
+/** What is there of an SshAccess's objects. `foreign…`: an object of the name exists and is not ours. */
+export type OwnObjects = {
+  readonly podSecret: Secret | undefined;
+  readonly isPodSecretForeign: boolean;
+  readonly routeSecret: Secret | undefined;
+  readonly isRouteSecretForeign: boolean;
+  readonly service: Service | undefined;
+  readonly isServiceForeign: boolean;
+};
+
+export type Writer = { client: KubeClient; systemNamespace: string; signal: AbortSignal };
+
+export async function readOwnObjects(metadata: Metadata, { client, systemNamespace, signal }: Writer) {
+  const { namespace, name, uid } = metadata;
+  const routeKey = { namespace: systemNamespace, name: routeSecretName(uid) };
+  const [podSecret, routeSecret, found] = await Promise.all([
+    readSecret(client, { namespace, name: podSecretName(name) }, signal),
+    readSecret(client, routeKey, signal),
+    getIfExists(client, SERVICES, { namespace, name: serviceName(name) }, signal),
+  ]);
+  const existing = found === undefined ? undefined : Service.parse(found);
+  const isOurs = (object: Secret | Service) => isControlledBy(object.metadata.ownerReferences, uid);
+  const isRoute = routeSecret?.metadata.labels[LABEL_ROUTE] === 'true';
+  return {
+    podSecret: podSecret !== undefined && isOurs(podSecret) ? podSecret : undefined,
+    isPodSecretForeign: podSecret !== undefined && !isOurs(podSecret),
+    routeSecret: isRoute ? routeSecret : undefined,
+    isRouteSecretForeign: routeSecret !== undefined && !isRoute,
+    service: existing !== undefined && isOurs(existing) ? existing : undefined,
+    isServiceForeign: existing !== undefined && !isOurs(existing),
+  } satisfies OwnObjects;
+}
+
+export async function readSecret(
+  client: KubeClient,
+  key: { namespace: string; name: string },
+  signal: AbortSignal,
+): Promise<Secret | undefined> {
+  const found = await getIfExists(client, SECRETS, key, signal);
+  return found === undefined ? undefined : Secret.parse(found);
+}
+
+/**
+ * Writes only what differs, and only over the version that was read: of two operators that met in the change of
+ * leadership, one gets AlreadyExists or Conflict and reads again, so that no two keys take turns.
+ */
+export async function writeSecret(stored: Secret | undefined, wanted: SecretManifest, writer: Writer): Promise<void> {
+  const options = { fieldManager: FIELD_MANAGERS.operator, signal: writer.signal };
+  if (stored === undefined) {
+    await create(writer.client, SECRETS, wanted, options);
+  } else if (!isSecretAsWanted(stored, wanted)) {
+    await apply(writer.client, SECRETS, atVersion(wanted, stored.metadata.resourceVersion), options);
+  }
+}
+
+function isSecretAsWanted(stored: Secret, wanted: SecretManifest): boolean {
+  const has = (actual: Record<string, string>, expected: Record<string, string>) =>
+    Object.entries(expected).every(([key, value]) => actual[key] === value);
+  const previous = (annotations: Record<string, string>) => annotations[ANNOTATION_PREVIOUS_CEILING];
+  return (
+    has(stored.data, wanted.data) &&
+    has(stored.metadata.labels, wanted.metadata.labels) &&
+    has(stored.metadata.annotations, wanted.metadata.annotations) &&
+    previous(stored.metadata.annotations) === previous(wanted.metadata.annotations)
+  );
+}
+
+export async function writeService(metadata: Metadata, stored: Service | undefined, writer: Writer): Promise<void> {
+  const wanted = service(metadata);
+  const options = { fieldManager: FIELD_MANAGERS.operator, signal: writer.signal };
+  if (stored === undefined) {
+    await create(writer.client, SERVICES, wanted, options);
+    return;
+  }
+  const labels = { ...stored.metadata.labels, ...wanted.metadata.labels };
+  const isAsWanted =
+    isDeepStrictEqual(stored.spec, wanted['spec']) && isDeepStrictEqual(stored.metadata.labels, labels);
+  if (!isAsWanted) await apply(writer.client, SERVICES, atVersion(wanted, stored.metadata.resourceVersion), options);
+}
+
+function atVersion<M extends { metadata: object }>(manifest: M, resourceVersion: string): M {
+  return { ...manifest, metadata: { ...manifest.metadata, resourceVersion } };
+}
+
+/** The route that the piper reads now; undefined: none, or none that parses. */
+export const storedRoute = (secret: Secret | undefined): Route | undefined =>
+  parseJson(Route, textOf(secret, ROUTE_SECRET_KEYS.route));
+
+export const storedCeiling = (secret: Secret | undefined): Ceiling | undefined =>
+  parseJson(Ceiling, textOf(secret, POD_SECRET_KEYS.ceiling));
+
+export const storedPreviousCeiling = (secret: Secret | undefined): PreviousCeiling | undefined =>
+  parseJson(PreviousCeiling, secret?.metadata.annotations[ANNOTATION_PREVIOUS_CEILING]);
+
+function parseJson<T>(schema: z.ZodType<T>, text: string | undefined): T | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return schema.safeParse(JSON.parse(text)).data;
+  } catch {
+    // Damaged: it is written anew.
+    return undefined;
+  }
+}

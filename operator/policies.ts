@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import {
+  Ceiling,
+  DEFAULT_POLICIES,
+  ROLES,
+  roleOf,
+  type Role,
+  type SessionPolicy,
+  type SshAccessSpec,
+} from '../crds/index.ts';
+
+/** The policy of a role: the default, with what the spec offers to change. */
+export function policyOf(role: Role, spec: SshAccessSpec): SessionPolicy {
+  const changes = spec.policy?.[role];
+  const base = DEFAULT_POLICIES[role];
+  return {
+    ...base,
+    maxSessions: changes?.maxSessions ?? base.maxSessions,
+    localForwarding: changes?.localForwarding ?? base.localForwarding,
+  };
+}
+
+/**
+ * The most that a piper may assert to the pods. `limited` is always in it, so that adding such a user waits for no
+ * kubelet; `root` only where the spec has a root user, so that a piper that was broken into gets no more than that.
+ */
+export function ceilingOf(spec: SshAccessSpec): Ceiling {
+  const hasRoot = spec.users.some((user) => roleOf(user) === 'root');
+  const roles = ROLES.filter((role) => role === 'limited' || hasRoot);
+  return {
+    version: 1,
+    roles: Object.fromEntries(roles.map((role) => [role, policyOf(role, spec)])),
+    auditLogging: spec.audit.logging,
+  };
+}
+
+/** A kubelet brings a changed Secret into running pods within its sync period (1 minute), jitter and cache included. */
+const KUBELET_SYNC_MS = 120_000;
+
+/**
+ * Kept on the pod's Secret when its ceiling changes: until kubelets have caught up, pods may still refuse what only the
+ * new ceiling allows, so routes assert no more than both allow.
+ */
+export const PreviousCeiling = z.object({ until: z.iso.datetime(), ceiling: Ceiling });
+export type PreviousCeiling = z.infer<typeof PreviousCeiling>;
+
+/** What to keep when `before` gives way to `after`; undefined: nothing (more) to wait for. */
+export function previousCeiling(
+  before: Ceiling | undefined,
+  after: Ceiling,
+  kept: PreviousCeiling | undefined,
+  now: Date,
+): PreviousCeiling | undefined {
+  const pending = kept !== undefined && Date.parse(kept.until) > now.getTime() ? kept : undefined;
+  if (before === undefined || JSON.stringify(before) === JSON.stringify(after)) return pending;
+  const ceiling = pending === undefined ? before : narrowCeiling(before, pending.ceiling);
+  return { until: new Date(now.getTime() + KUBELET_SYNC_MS).toISOString(), ceiling };
+}
+
+/** `policy`, with no more than `previous` allows for the role. */
+export function heldPolicy(role: Role, policy: SessionPolicy, previous: PreviousCeiling | undefined): SessionPolicy {
+  const bound = previous?.ceiling.roles[role];
+  return bound === undefined ? policy : narrow(policy, bound);
+}
+
+function narrowCeiling(left: Ceiling, right: Ceiling): Ceiling {
+  const roles = ROLES.flatMap((role) => {
+    const [mine, theirs] = [left.roles[role], right.roles[role]];
+    const policy = mine === undefined || theirs === undefined ? (mine ?? theirs) : narrow(mine, theirs);
+    return policy === undefined ? [] : [[role, policy] as const];
+  });
+  return { ...left, roles: Object.fromEntries(roles) };
+}
+
+function narrow(left: SessionPolicy, right: SessionPolicy): SessionPolicy {
+  return {
+    maxSessions: Math.min(left.maxSessions, right.maxSessions),
+    localForwarding: left.localForwarding === 'none' ? 'none' : right.localForwarding,
+    clientEnvironment: left.clientEnvironment.filter((name) => right.clientEnvironment.includes(name)),
+  };
+}

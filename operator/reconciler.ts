@@ -1,0 +1,275 @@
+/** One SshAccess: read → desired → apply → status. */
+import { FIELD_MANAGERS, FINALIZER, type RouteUser, type SshAccess, type SshAccessStatus } from '../crds/index.ts';
+import { applyStatus, jsonPatch } from '../lib/kube/apply.ts';
+import type { KubeClient } from '../lib/kube/client.ts';
+import { TerminalError, type Reconcile, type Result } from '../lib/kube/controller.ts';
+import { KubeError } from '../lib/kube/errors.ts';
+import type { EventRecorder } from '../lib/kube/event-recorder.ts';
+import { addFinalizer } from '../lib/kube/finalizers.ts';
+import { keyOf } from '../lib/kube/object-key.ts';
+import { pathOf } from '../lib/kube/resources.ts';
+import type { Logger } from '../lib/process/logger.ts';
+import type { CachedAccess } from './cached-access.ts';
+import type { Config } from './config.ts';
+import { finishDeletion } from './deletion.ts';
+import { podSecret, route, routeSecret } from './desired-objects.ts';
+import { finding, type Finding } from './findings.ts';
+import { injectionFinding, mayRollAgain } from './injection.ts';
+import { keyMaterial } from './key-material.ts';
+import {
+  readOwnObjects,
+  readSecret,
+  storedCeiling,
+  storedPreviousCeiling,
+  storedRoute,
+  writeSecret,
+  writeService,
+  type OwnObjects,
+  type Writer,
+} from './own-objects.ts';
+import { ceilingOf, heldPolicy, policyOf, previousCeiling } from './policies.ts';
+import { isExpired, requestedUsers } from './requested-users.ts';
+import { SSH_ACCESSES } from './resources.ts';
+import { desiredStatus, failedStatus, type Outcome, type Verdict } from './status.ts';
+import { conditionStory, routeStory, storyteller, type Tell } from './story.ts';
+import { isServiceReady, labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
+import { decideLabel } from './template-label.ts';
+import { readUserKeys } from './user-keys.ts';
+import type { Workload } from './workload.ts';
+import type { World } from './world.ts';
+
+const WEBHOOK_RETRY_MS = 30_000;
+
+export type ReconcilerOptions = {
+  client: KubeClient;
+  world: World;
+  events: EventRecorder;
+  config: Config;
+  log: Logger;
+  clock: () => Date;
+};
+
+export function makeReconciler(options: ReconcilerOptions): Reconcile {
+  return async ({ namespace, name }, signal) => {
+    const cached = options.world.accesses.get(namespace, name);
+    // Gone: its finalizer has seen to the route, owner references to the rest.
+    if (cached === undefined) return {};
+    return await new Reconciliation(options, cached, signal).run();
+  };
+}
+
+/** One run for one SshAccess; holds nothing that outlives it. */
+class Reconciliation {
+  readonly #options: ReconcilerOptions;
+  readonly #cached: CachedAccess;
+  readonly #signal: AbortSignal;
+  readonly #now: Date;
+  readonly #tell: Tell;
+  readonly #writer: Writer;
+  readonly #requeues: number[] = [];
+
+  constructor(options: ReconcilerOptions, cached: CachedAccess, signal: AbortSignal) {
+    this.#options = options;
+    this.#cached = cached;
+    this.#signal = signal;
+    this.#now = options.clock();
+    this.#tell = storyteller(options.events, cached.metadata, signal);
+    this.#writer = { client: options.client, systemNamespace: options.config.systemNamespace, signal };
+  }
+
+  async run(): Promise<Result> {
+    const { access, metadata, problem } = this.#cached;
+    if (metadata.deletionTimestamp !== undefined) {
+      const { client, world } = this.#options;
+      await finishDeletion(this.#cached, { ...this.#writer, client, world, tell: this.#tell, now: this.#now });
+      return {};
+    }
+    if (access === undefined) {
+      await this.#writeStatus(failedStatus(this.#cached, finding('InvalidSpec', problem), this.#now));
+      throw new TerminalError(`the spec is not valid: ${problem}`);
+    }
+    try {
+      await this.#bring(access);
+    } catch (error) {
+      await this.#explain(error);
+      throw error;
+    }
+    return this.#requeues.length === 0 ? {} : { requeueAfterMs: Math.max(1_000, Math.min(...this.#requeues)) };
+  }
+
+  async #bring(access: SshAccess): Promise<void> {
+    await this.#holdFinalizer();
+    const objects = await readOwnObjects(this.#cached.metadata, this.#writer);
+    const users = await this.#judgeUsers(access);
+    const isServed = await this.#writeObjects(access, objects, users.routed);
+    const outcome = { ...users, ...(await this.#bringTarget(access)), objectProblem: isServed };
+    await this.#writeStatus(desiredStatus(this.#cached, this.#complete(access, outcome), this.#now));
+  }
+
+  #complete(access: SshAccess, found: Omit<Outcome, 'enabled' | 'runtime' | 'endpoint' | 'pods'>): Outcome {
+    const { config, world } = this.#options;
+    const { enabled, runtime } = access.spec;
+    return { ...found, enabled, runtime, endpoint: config.endpoint, pods: world.pods(keyOf(this.#cached.metadata)) };
+  }
+
+  /** Before the first route: else one could outlive its SshAccess. */
+  async #holdFinalizer(): Promise<void> {
+    const patch = addFinalizer(this.#cached.metadata, FINALIZER);
+    if (patch === undefined) return;
+    const path = pathOf(SSH_ACCESSES, this.#cached.metadata);
+    await jsonPatch(this.#options.client, path, patch, {
+      fieldManager: FIELD_MANAGERS.operator,
+      signal: this.#signal,
+    });
+  }
+
+  /** Who may log in, and what is wrong with the others. */
+  async #judgeUsers(access: SshAccess) {
+    const { world } = this.#options;
+    const { namespace } = this.#cached.metadata;
+    const { users, invalidOrganization } = requestedUsers(access, world.organizationLabel(namespace));
+    const secrets = await this.#readUserSecrets(users.map(({ secretName }) => secretName));
+    const verdicts: Verdict[] = [];
+    const routed: RouteUser[] = [];
+    const keyProblems: Finding[] = [];
+    const nameProblems: Finding[] = [];
+    if (invalidOrganization !== undefined) nameProblems.push(finding('InvalidOrganization', invalidOrganization));
+    for (const user of users) {
+      const keys = readUserKeys(user, secrets.get(user.secretName));
+      keyProblems.push(...keys.problems);
+      const owner = world.otherOwner(this.#cached, user.username);
+      if (owner !== undefined) nameProblems.push(finding('UsernameTaken', user.username, this.#nearby(owner)));
+      const expired = isExpired(user, this.#now);
+      if (user.expiresAt !== undefined && !expired) this.#requeueAt(user.expiresAt);
+      const isRouted = owner === undefined && !expired && keys.lines.length > 0;
+      verdicts.push({ user, fingerprints: keys.fingerprints, mayLogIn: isRouted && access.spec.enabled });
+      if (!isRouted) continue;
+      const { username, role, expiresAt } = user;
+      const expiry = expiresAt === undefined ? {} : { expiresAt };
+      routed.push({ username, role, authorizedKeys: [...keys.lines], policy: policyOf(role, access.spec), ...expiry });
+    }
+    return { users: verdicts, routed, keyProblems, nameProblems };
+  }
+
+  async #readUserSecrets(names: readonly string[]) {
+    const { namespace } = this.#cached.metadata;
+    const read = async (name: string) =>
+      [name, await readSecret(this.#options.client, { namespace, name }, this.#signal)] as const;
+    return new Map(await Promise.all([...new Set(names)].map((name) => read(name))));
+  }
+
+  /** The holder of a username, named only to people who may know of it. */
+  #nearby(owner: string): string | undefined {
+    const prefix = `${this.#cached.metadata.namespace}/`;
+    return owner.startsWith(prefix) ? owner.slice(prefix.length) : undefined;
+  }
+
+  /**
+   * Route first: who may no longer log in is out at once, whatever else fails.
+   * @returns why the SshAccess cannot be served, if it cannot
+   */
+  async #writeObjects(
+    access: SshAccess,
+    objects: OwnObjects,
+    users: readonly RouteUser[],
+  ): Promise<Finding | undefined> {
+    const { metadata } = this.#cached;
+    const stored = storedRoute(objects.routeSecret);
+    const taken = nameTaken(objects, metadata.name, metadata.uid);
+    // Without a host key of ours there is nothing to route to; a route that exists is still kept from growing old.
+    const isPinned = !objects.isPodSecretForeign || stored !== undefined;
+    if (objects.isRouteSecretForeign || !isPinned) return taken;
+
+    const keys = keyMaterial(objects.podSecret, objects.routeSecret);
+    const ceiling = ceilingOf(access.spec);
+    const kept = storedPreviousCeiling(objects.podSecret);
+    const previous = previousCeiling(storedCeiling(objects.podSecret), ceiling, kept, this.#now);
+    if (previous !== undefined) this.#requeueAt(previous.until);
+
+    const hostKey = objects.isPodSecretForeign && stored ? stored.hostKey : keys.hostKey.publicKey.toLine();
+    const held = users.map((user) => ({ ...user, policy: heldPolicy(user.role, user.policy, previous) }));
+    const wanted = route(metadata, { enabled: access.spec.enabled, hostKey, users: held });
+    const { systemNamespace } = this.#writer;
+    await writeSecret(objects.routeSecret, routeSecret(systemNamespace, wanted, keys.mappingKey), this.#writer);
+    for (const found of routeStory(stored, wanted)) await this.#tell(found);
+    if (!objects.isPodSecretForeign) {
+      await writeSecret(objects.podSecret, podSecret(metadata, { ...keys, ceiling, previous }), this.#writer);
+      for (const found of keys.findings) await this.#tell(found);
+    }
+    if (!objects.isServiceForeign) await writeService(metadata, objects.service, this.#writer);
+    return taken;
+  }
+
+  /** The pod template and what its pods say. */
+  async #bringTarget(access: SshAccess): Promise<{ injection: Finding }> {
+    const { client, world } = this.#options;
+    const { metadata } = this.#cached;
+    const key = keyOf(metadata);
+    const workload = world.workload(metadata.namespace, access.spec.target);
+    for (const other of world.labelledWorkloads(key)) {
+      const isFormer = other.uid !== workload?.uid && other.isOurs && !other.isDeleting;
+      if (isFormer) await this.#tell(await releaseTemplate(client, other, this.#signal));
+    }
+    const decision = decideLabel(access, workload, world.olderRival(this.#cached));
+    if (decision.action === 'apply' && workload !== undefined) {
+      await this.#tell(await labelTemplate(client, workload, metadata.name, this.#signal));
+    }
+    const problem = decision.action === 'none' ? decision.problem : undefined;
+    const injection = injectionFinding(world.pods(key), workload, problem);
+    if (injection.reason === 'PodsNotInjected' && workload !== undefined) await this.#rollAgain(access, workload);
+    return { injection };
+  }
+
+  async #rollAgain(access: SshAccess, workload: Workload): Promise<void> {
+    const { client, config } = this.#options;
+    const { enabled, rollout } = access.spec;
+    const { name } = this.#cached.metadata;
+    const since = this.#cached.status.conditions?.find(({ type }) => type === 'Injected')?.lastTransitionTime;
+    const isOurs = enabled && rollout === 'Automatic' && workload.isOurs && workload.label === name;
+    if (!isOurs || config.webhookService === undefined || !mayRollAgain(workload, since)) return;
+    const service = { namespace: config.systemNamespace, name: config.webhookService };
+    if (await isServiceReady(client, service, this.#signal)) {
+      const found = await rollTemplate(client, workload, name, { now: this.#now, signal: this.#signal });
+      await this.#tell(found);
+    } else {
+      this.#requeues.push(WEBHOOK_RETRY_MS);
+    }
+  }
+
+  async #writeStatus(status: SshAccessStatus): Promise<void> {
+    const { namespace, name, uid } = this.#cached.metadata;
+    const current = this.#cached.status;
+    const manifest = { metadata: { namespace, name, uid }, status };
+    const isWritten = await applyStatus(this.#options.client, SSH_ACCESSES, manifest, {
+      current,
+      fieldManager: FIELD_MANAGERS.operator,
+      signal: this.#signal,
+    });
+    if (!isWritten) return;
+    for (const found of conditionStory(current, status)) await this.#tell(found);
+  }
+
+  /** A refusal is somebody's to cure (a quota, a policy): said where they look. It is retried all the same. */
+  async #explain(error: unknown): Promise<void> {
+    if (!(error instanceof KubeError) || !error.isRefused || error.isNotFound) return;
+    // The message of a 403 names the quota or policy; others may quote what was sent.
+    const problem = error.status === 403 ? error.message : error.code;
+    try {
+      await this.#writeStatus(failedStatus(this.#cached, finding('ApplyFailed', problem), this.#now));
+    } catch (statusError) {
+      this.#options.log.warn({ err: statusError }, 'status cannot be written');
+    }
+  }
+
+  #requeueAt(time: string): void {
+    // One second later: then it is over without doubt.
+    this.#requeues.push(Date.parse(time) - this.#now.getTime() + 1_000);
+  }
+}
+
+function nameTaken(objects: OwnObjects, name: string, uid: string): Finding | undefined {
+  if (objects.isRouteSecretForeign) return finding('NameTaken', 'Secret', `route-${uid} in the system namespace`);
+  if (objects.isPodSecretForeign) return finding('NameTaken', 'Secret', `${name}-sshaccess`);
+  if (objects.isServiceForeign) return finding('NameTaken', 'Service', `${name}-sshaccess`);
+  return undefined;
+}

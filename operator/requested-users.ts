@@ -1,0 +1,36 @@
+import { organizationOf, roleOf, slugOf, username, type Role, type SshAccess } from '../crds/index.ts';
+
+/** One user of the spec, with the defaults filled in. */
+export type RequestedUser = {
+  readonly username: string;
+  readonly role: Role;
+  readonly secretName: string;
+  readonly expiresAt: string | undefined;
+  readonly isPrimary: boolean;
+};
+
+const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/**
+ * Who an SshAccess asks for. A namespace's organization label may hold what no username can (capitals, dots): then
+ * there is nobody, rather than somebody under a name that the administrator did not mean.
+ */
+export function requestedUsers(
+  access: SshAccess,
+  organizationLabel: string | undefined,
+): { users: readonly RequestedUser[]; invalidOrganization?: string } {
+  const organization = organizationOf(access, organizationLabel);
+  if (!DNS_LABEL.test(organization)) return { users: [], invalidOrganization: organization };
+  const users = access.spec.users.map((user) => ({
+    username: username(organization, slugOf(access), user.suffix),
+    role: roleOf(user),
+    secretName: user.secretRef.name,
+    expiresAt: user.expiresAt,
+    isPrimary: user.suffix === undefined,
+  }));
+  return { users };
+}
+
+export function isExpired(user: Pick<RequestedUser, 'expiresAt'>, now: Date): boolean {
+  return user.expiresAt !== undefined && Date.parse(user.expiresAt) <= now.getTime();
+}

@@ -1,0 +1,13 @@
+import { API_VERSION, KIND, PLURAL, type SshAccess } from '../crds/index.ts';
+import { DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS, type Resource } from '../lib/kube/resources.ts';
+
+export const SSH_ACCESSES: Resource = { apiVersion: API_VERSION, kind: KIND, plural: PLURAL };
+
+export type TargetKind = SshAccess['spec']['target']['kind'];
+
+/** The workloads that can be a target. */
+export const WORKLOADS: Readonly<Record<TargetKind, Resource>> = {
+  Deployment: DEPLOYMENTS,
+  StatefulSet: STATEFUL_SETS,
+  DaemonSet: DAEMON_SETS,
+};

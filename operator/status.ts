@@ -1,0 +1,152 @@
+/** Pure: what was found → status. */
+import { SSH_PORT, type SshAccessStatus, type UserStatus } from '../crds/index.ts';
+import { setCondition, type Condition } from '../lib/kube/conditions.ts';
+import type { AccessPod } from './access-pod.ts';
+import type { CachedAccess } from './cached-access.ts';
+import type { Finding, Reason } from './findings.ts';
+import { finding } from './findings.ts';
+import { effectiveUser } from './injection.ts';
+import type { RequestedUser } from './requested-users.ts';
+
+const MAX_PODS = 50;
+const MAX_MESSAGE = 4_096;
+
+/** A user, and whether they may log in now. */
+export type Verdict = {
+  readonly user: RequestedUser;
+  readonly fingerprints: readonly string[];
+  readonly mayLogIn: boolean;
+};
+
+/** Everything that status tells, found by the reconciler. */
+export type Outcome = {
+  readonly enabled: boolean;
+  readonly runtime: string;
+  readonly endpoint: { host: string | undefined; port: number };
+  readonly users: readonly Verdict[];
+  readonly keyProblems: readonly Finding[];
+  readonly nameProblems: readonly Finding[];
+  /** One of our objects cannot be made. */
+  readonly objectProblem: Finding | undefined;
+  readonly injection: Finding;
+  readonly pods: readonly AccessPod[];
+};
+
+export const CONDITION_TYPES = ['Ready', 'KeysValid', 'UsernamesOwned', 'Injected'] as const;
+type ConditionType = (typeof CONDITION_TYPES)[number];
+
+type Judgement = { readonly type: ConditionType; readonly holds: boolean; readonly finding: Finding };
+
+export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date): SshAccessStatus {
+  const { endpoint, pods, users } = outcome;
+  const record = (pods.find(({ isReady }) => isReady) ?? pods.find((pod) => pod.record !== undefined))?.record;
+  const listed = pods.toSorted((left, right) => (left.name < right.name ? -1 : 1)).slice(0, MAX_PODS);
+  return {
+    observedGeneration: cached.metadata.generation,
+    conditions: conditions(cached, judge(outcome), now),
+    ...(endpoint.host === undefined ? {} : { endpoint: { host: endpoint.host, port: endpoint.port } }),
+    runtime: outcome.runtime,
+    ...(record === undefined ? {} : { sessionEntry: record.sessionEntry }),
+    ...primaryOf(users),
+    users: users.map((verdict) => userStatus(verdict, endpoint, effectiveUser(verdict.user.role, record))),
+    pods: listed.map(({ name, isReady }) => ({ name, ready: isReady })),
+  };
+}
+
+/** Status of an SshAccess that does not parse or cannot be served: only Ready changes. */
+export function failedStatus(cached: CachedAccess, problem: Finding, now: Date): SshAccessStatus {
+  const ready: Judgement = { type: 'Ready', holds: false, finding: problem };
+  return {
+    ...cached.status,
+    observedGeneration: cached.metadata.generation,
+    conditions: conditions(cached, [ready], now),
+  };
+}
+
+function conditions(cached: CachedAccess, judgements: readonly Judgement[], now: Date): Condition[] {
+  return judgements.reduce<Condition[]>(
+    (all, judgement) =>
+      setCondition(
+        all,
+        {
+          type: judgement.type,
+          status: judgement.holds ? 'True' : 'False',
+          reason: judgement.finding.reason,
+          message: judgement.finding.message.slice(0, MAX_MESSAGE),
+          observedGeneration: cached.metadata.generation,
+        },
+        now,
+      ),
+    cached.status.conditions ?? [],
+  );
+}
+
+function judge(outcome: Outcome): Judgement[] {
+  const { keyProblems, nameProblems, injection } = outcome;
+  const ready = readiness(outcome);
+  return [
+    { type: 'Ready', holds: ready.reason === 'SshReady', finding: ready },
+    { type: 'KeysValid', holds: keyProblems.length === 0, finding: summary(keyProblems, finding('AllKeysValid')) },
+    {
+      type: 'UsernamesOwned',
+      holds: nameProblems.length === 0,
+      finding: summary(nameProblems, finding('AllUsernamesOwned')),
+    },
+    { type: 'Injected', holds: injection.reason === 'PodsInjected', finding: injection },
+  ];
+}
+
+/** Reasons of Injected that mean that there is nothing to wait for until somebody acts. */
+const BLOCKING: ReadonlySet<Reason> = new Set<Reason>([
+  'TargetNotFound',
+  'ContainerNotFound',
+  'TargetTaken',
+  'LabelMissing',
+  'ScaledToZero',
+]);
+
+/** Ready: somebody may log in, and at least one pod takes them. */
+function readiness({ enabled, users, objectProblem, injection, pods }: Outcome): Finding {
+  if (!enabled) return finding('Disabled');
+  if (objectProblem !== undefined) return objectProblem;
+  if (!users.some(({ mayLogIn }) => mayLogIn)) return finding('NobodyCanLogIn');
+  if (BLOCKING.has(injection.reason)) return injection;
+  const injected = pods.filter(({ record }) => record !== undefined);
+  const ready = injected.filter(({ isReady }) => isReady);
+  if (ready.length > 0) return finding('SshReady', ready.length, pods.length);
+  const [first] = injected;
+  if (first === undefined) return injection;
+  const waiting = injected.find((pod) => pod.waiting !== '') ?? first;
+  return finding('SshNotReady', `${waiting.name}: ${waiting.waiting === '' ? 'starting' : waiting.waiting}`);
+}
+
+/** The first problem gives the reason; the message has them all. */
+function summary(problems: readonly Finding[], fine: Finding): Finding {
+  const [first] = problems;
+  if (first === undefined) return fine;
+  return { reason: first.reason, message: problems.map(({ message }) => message).join('\n') };
+}
+
+const primaryOf = (users: readonly Verdict[]): { primaryUser?: string } => {
+  const primary = users.find(({ user }) => user.isPrimary);
+  return primary === undefined ? {} : { primaryUser: primary.user.username };
+};
+
+function userStatus(
+  { user, fingerprints, mayLogIn }: Verdict,
+  endpoint: Outcome['endpoint'],
+  uid: string | undefined,
+): UserStatus {
+  return {
+    username: user.username,
+    access: user.role,
+    ...(uid === undefined ? {} : { effectiveUser: uid }),
+    fingerprints: [...fingerprints],
+    ...(user.expiresAt === undefined ? {} : { expiresAt: user.expiresAt }),
+    ...(mayLogIn ? { command: loginCommand(user.username, endpoint) } : {}),
+  };
+}
+
+export function loginCommand(username: string, { host, port }: Outcome['endpoint']): string {
+  return `ssh -i <your-private-key> -p ${port || SSH_PORT} ${username}@${host ?? '<host>'}`;
+}

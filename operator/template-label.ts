@@ -1,0 +1,65 @@
+/** The label on the pod template: whether to put it there, and the least that a server-side apply must say. */
+import { LABEL_ACCESS, type SshAccess } from '../crds/index.ts';
+import type { Manifest } from '../lib/kube/apply.ts';
+import { finding, type Finding } from './findings.ts';
+import { ANNOTATION_ROLLED, describeWorkload, type Workload } from './workload.ts';
+
+export type LabelDecision =
+  | { readonly action: 'apply' }
+  /** `problem`: why there can be no pods with ssh, where there is a reason. */
+  | { readonly action: 'none'; readonly problem: Finding | undefined };
+
+/**
+ * | workload                    | label    | enabled | rollout   | decision                    |
+ * | --------------------------- | -------- | ------- | --------- | --------------------------- |
+ * | absent, or being deleted    | –        | any     | any       | TargetNotFound              |
+ * | older SshAccess targets it  | any      | any     | any       | TargetTaken                 |
+ * | lacks the named container   | any      | any     | any       | ContainerNotFound           |
+ * | present                     | ours     | any     | any       | nothing to do               |
+ * | present                     | other    | no      | any       | nothing to do: no roll for nothing |
+ * | present                     | other    | yes     | Automatic | apply                       |
+ * | present                     | other    | yes     | Manual    | LabelMissing                |
+ *
+ * @param olderRival name of an older SshAccess with the same target: two that label one template in turn would roll it
+ *   for ever
+ */
+export function decideLabel(
+  access: SshAccess,
+  workload: Workload | undefined,
+  olderRival: string | undefined,
+): LabelDecision {
+  const { spec, metadata } = access;
+  const target = describeWorkload(spec.target);
+  const none = (problem?: Finding): LabelDecision => ({ action: 'none', problem });
+  if (workload === undefined || workload.isDeleting) return none(finding('TargetNotFound', target));
+  if (olderRival !== undefined) return none(finding('TargetTaken', target, olderRival));
+  const { container } = spec.target;
+  if (container !== undefined && !workload.containers.includes(container)) {
+    return none(finding('ContainerNotFound', container, target));
+  }
+  if (workload.label === metadata.name || !spec.enabled) return none();
+  if (spec.rollout === 'Automatic') return { action: 'apply' };
+  return none(finding('LabelMissing', labelCommand(access)));
+}
+
+/** What a person types where rollout is Manual. */
+function labelCommand({ metadata, spec }: SshAccess): string {
+  const patch = { spec: { template: { metadata: { labels: { [LABEL_ACCESS]: metadata.name } } } } };
+  const target = `${spec.target.kind.toLowerCase()} ${spec.target.name}`;
+  return `kubectl -n ${metadata.namespace} patch ${target} --type merge -p '${JSON.stringify(patch)}'`;
+}
+
+/** Names the object that was decided upon: one made anew under the same name is refused, not created or labelled. */
+const identity = ({ namespace, name, uid }: Workload) => ({ namespace, name, uid });
+
+/** Ours on the template: the label, and when we last rolled it (left out, it would be taken away, and roll the pods). */
+export function labelManifest(workload: Workload, access: string, rolledAt = workload.rolledAt): Manifest {
+  const annotations = rolledAt === undefined ? {} : { annotations: { [ANNOTATION_ROLLED]: rolledAt } };
+  return {
+    metadata: identity(workload),
+    spec: { template: { metadata: { labels: { [LABEL_ACCESS]: access }, ...annotations } } },
+  };
+}
+
+/** Nothing of the template is ours any more. */
+export const releaseManifest = (workload: Workload): Manifest => ({ metadata: identity(workload) });

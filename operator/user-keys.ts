@@ -1,0 +1,47 @@
+import { parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
+import { finding, type Finding } from './findings.ts';
+import type { RequestedUser } from './requested-users.ts';
+import { decode, textOf, type Secret } from './secret.ts';
+
+/** The keys that one user may log in with, and what is wrong with the rest. */
+export type UserKeys = {
+  /** OpenSSH public key lines, without comments. */
+  readonly lines: readonly string[];
+  readonly fingerprints: readonly string[];
+  readonly problems: readonly Finding[];
+};
+
+/** Looked at in this order. */
+const DATA_KEYS = ['ssh-publickey', 'authorized_keys'];
+/** As many as a route takes (crds/secret-contract.ts). */
+const MAX_KEYS = 64;
+/** PEM of every kind, OpenSSH's own, and PuTTY's. */
+const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|PuTTY-User-Key-File-/;
+
+/** What a user's Secret (undefined: there is none) grants. A private key anywhere in it refuses the whole user. */
+export function readUserKeys(
+  { username, secretName }: Pick<RequestedUser, 'username' | 'secretName'>,
+  secret: Secret | undefined,
+): UserKeys {
+  const refused = (problem: Finding): UserKeys => ({ lines: [], fingerprints: [], problems: [problem] });
+  if (secret === undefined) return refused(finding('KeySecretNotFound', username, secretName));
+  const hasPrivateKey = Object.values(secret.data).some((value) => PRIVATE_KEY.test(decode(value)));
+  if (hasPrivateKey) return refused(finding('PrivateKeyInSecret', username, secretName));
+
+  const keys = new Map<string, string>();
+  const problems: Finding[] = [];
+  for (const dataKey of DATA_KEYS) {
+    const parsed = parseAuthorizedKeys(textOf(secret, dataKey) ?? '');
+    if (parsed.problems.some(({ code }) => code === 'private-key')) {
+      return refused(finding('PrivateKeyInSecret', username, secretName));
+    }
+    for (const { key } of parsed.keys) keys.set(key.fingerprint, key.toLine());
+    for (const { line, code, message } of parsed.problems) {
+      if (code !== 'duplicate') problems.push(finding('KeyNotUsable', username, secretName, line, message));
+    }
+  }
+  if (keys.size === 0 && problems.length === 0) problems.push(finding('NoKeys', username, secretName));
+  if (keys.size > MAX_KEYS) problems.push(finding('TooManyKeys', username, secretName, MAX_KEYS));
+  const used = [...keys].slice(0, MAX_KEYS);
+  return { lines: used.map(([, line]) => line), fingerprints: used.map(([fingerprint]) => fingerprint), problems };
+}

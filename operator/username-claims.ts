@@ -1,0 +1,67 @@
+/** Who owns a username, cluster-wide: the oldest claim. */
+
+/** One SshAccess and the usernames that it asks for. */
+export type Claimant = {
+  /** `namespace/name` */
+  readonly key: string;
+  readonly uid: string;
+  /** RFC 3339 in UTC, so that text order is time order. */
+  readonly createdAt: string;
+  readonly usernames: readonly string[];
+};
+
+/** Creation time, then uid: a total order that every replica computes alike. */
+export function isOlder(
+  left: Pick<Claimant, 'uid' | 'createdAt'>,
+  right: Pick<Claimant, 'uid' | 'createdAt'>,
+): boolean {
+  return left.createdAt === right.createdAt ? left.uid < right.uid : left.createdAt < right.createdAt;
+}
+
+/** All claims, by username, so that one change touches only those who claim the same names. */
+export class UsernameClaims {
+  readonly #claimants = new Map<string, Claimant>();
+  readonly #holders = new Map<string, Map<string, Claimant>>();
+
+  /**
+   * Puts the claims of one SshAccess in place of those it had; `undefined`: it is gone.
+   * @returns the keys of the others whose ownership may have changed
+   */
+  set(key: string, claimant: Claimant | undefined): readonly string[] {
+    const previous = this.#claimants.get(key);
+    if (previous !== undefined && claimant !== undefined && isSame(previous, claimant)) return [];
+    const touched = new Set([...(previous?.usernames ?? []), ...(claimant?.usernames ?? [])]);
+    for (const username of previous?.usernames ?? []) this.#forget(username, key);
+    if (claimant === undefined) this.#claimants.delete(key);
+    else this.#claimants.set(key, claimant);
+    for (const username of claimant?.usernames ?? []) this.#remember(username, key, claimant);
+    const others = new Set([...touched].flatMap((username) => [...(this.#holders.get(username)?.keys() ?? [])]));
+    others.delete(key);
+    return [...others];
+  }
+
+  ownerOf(username: string): Claimant | undefined {
+    let oldest: Claimant | undefined;
+    for (const claimant of this.#holders.get(username)?.values() ?? []) {
+      if (oldest === undefined || isOlder(claimant, oldest)) oldest = claimant;
+    }
+    return oldest;
+  }
+
+  #remember(username: string, key: string, claimant: Claimant | undefined): void {
+    if (claimant === undefined) return;
+    const holders = this.#holders.get(username) ?? new Map<string, Claimant>();
+    this.#holders.set(username, holders.set(key, claimant));
+  }
+
+  #forget(username: string, key: string): void {
+    const holders = this.#holders.get(username);
+    holders?.delete(key);
+    if (holders?.size === 0) this.#holders.delete(username);
+  }
+}
+
+function isSame(left: Claimant, right: Claimant): boolean {
+  const names = (claimant: Claimant) => claimant.usernames.join(' ');
+  return left.uid === right.uid && left.createdAt === right.createdAt && names(left) === names(right);
+}

@@ -1,0 +1,295 @@
+import { LABEL_ACCESS, LABEL_ENDPOINTS, LABEL_ORGANIZATION, LABEL_ROUTE, routeSecretName } from '../crds/index.ts';
+import type { KubeClient } from '../lib/kube/client.ts';
+import { Informer } from '../lib/kube/informer.ts';
+import { keyOf, parseKey, type ObjectKey } from '../lib/kube/object-key.ts';
+import { NAMESPACES, pathOf, PODS, SECRETS, SERVICES } from '../lib/kube/resources.ts';
+import type { Logger } from '../lib/process/logger.ts';
+import { z } from 'zod';
+import { parsePod, type AccessPod } from './access-pod.ts';
+import { parseAccess, type CachedAccess } from './cached-access.ts';
+import { MultiIndex } from './multi-index.ts';
+import { requestedUsers } from './requested-users.ts';
+import { SSH_ACCESSES, WORKLOADS, type TargetKind } from './resources.ts';
+import { isOlder, UsernameClaims } from './username-claims.ts';
+import { parseWorkload, type Workload } from './workload.ts';
+
+const Labelled = z.object({ metadata: z.object({ labels: z.record(z.string(), z.string()).default({}) }) });
+const Namespace = z.object({
+  metadata: z.object({
+    labels: z.record(z.string(), z.string()).default({}),
+    deletionTimestamp: z.string().optional(),
+  }),
+});
+
+/** Secrets that are never a user's and come in masses; the API server filters them. */
+const SECRET_TYPES = ['kubernetes.io/service-account-token', 'helm.sh/release.v1', 'kubernetes.io/dockerconfigjson'];
+const OWN_OBJECT_SUFFIX = '-sshaccess';
+/** Pods change many times while they start. */
+const POD_DELAY_MS = 250;
+
+type KnownNamespace = { readonly organization: string | undefined; readonly isTerminating: boolean };
+/** Of a Secret only that it is there, and whether it is a route: shared constants, so that thousands cost little. */
+type KnownSecret = { readonly isRoute: boolean };
+const ROUTE: KnownSecret = { isRoute: true };
+const NO_ROUTE: KnownSecret = { isRoute: false };
+
+export type WorldOptions = {
+  client: KubeClient;
+  systemNamespace: string;
+  log: Logger;
+  /** Something that this SshAccess (`namespace/name`) depends on has changed. */
+  touch: (key: string, delayMs?: number) => void;
+};
+
+/** What the operator sees of the cluster, kept up to date, and which SshAccess each change concerns. */
+export class World {
+  readonly accesses: Informer<CachedAccess>;
+  readonly #pods: Informer<AccessPod>;
+  readonly #namespaces: Informer<KnownNamespace>;
+  readonly #secrets: Informer<KnownSecret>;
+  readonly #services: Informer<true>;
+  readonly #workloads: Readonly<Record<TargetKind, Informer<Workload>>>;
+  readonly #options: WorldOptions;
+  /** What SshAccesses refer to → their keys. */
+  readonly #references = new MultiIndex();
+  /** SshAccess → what carries its name in our label. */
+  readonly #podsOf = new MultiIndex();
+  readonly #workloadsOf = new MultiIndex();
+  readonly #claims = new UsernameClaims();
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    const { client, log } = options;
+    const common = { client, log };
+    this.accesses = new Informer({
+      ...common,
+      path: pathOf(SSH_ACCESSES),
+      parse: parseAccess,
+      onChange: (key, current, previous) => this.#onAccess(keyOf(key), current, previous),
+    });
+    this.#pods = new Informer({
+      ...common,
+      path: pathOf(PODS),
+      labelSelector: LABEL_ACCESS,
+      resyncMs: 0,
+      parse: parsePod,
+      onChange: (key, current, previous) => this.#onPod(key, current, previous),
+    });
+    this.#namespaces = new Informer({
+      ...common,
+      path: pathOf(NAMESPACES),
+      metadataOnly: true,
+      resyncMs: 0,
+      parse: parseNamespace,
+      onChange: (key) => this.#onNamespace(key.name),
+    });
+    this.#secrets = new Informer({
+      ...common,
+      path: pathOf(SECRETS),
+      fieldSelector: SECRET_TYPES.map((type) => `type!=${type}`).join(','),
+      metadataOnly: true,
+      resyncMs: 0,
+      parse: (object) => (Labelled.parse(object).metadata.labels[LABEL_ROUTE] === 'true' ? ROUTE : NO_ROUTE),
+      onChange: (key) => this.#onSecret(key),
+    });
+    this.#services = new Informer({
+      ...common,
+      path: pathOf(SERVICES),
+      labelSelector: LABEL_ENDPOINTS,
+      metadataOnly: true,
+      resyncMs: 0,
+      parse: () => true,
+      onChange: (key) => this.#onOwnObject(key),
+    });
+    this.#workloads = {
+      Deployment: this.#workloadInformer('Deployment'),
+      StatefulSet: this.#workloadInformer('StatefulSet'),
+      DaemonSet: this.#workloadInformer('DaemonSet'),
+    };
+  }
+
+  get #all(): readonly Informer<unknown>[] {
+    const { Deployment, StatefulSet, DaemonSet } = this.#workloads;
+    return [
+      this.accesses,
+      this.#pods,
+      this.#namespaces,
+      this.#secrets,
+      this.#services,
+      Deployment,
+      StatefulSet,
+      DaemonSet,
+    ];
+  }
+
+  /** Returns when everything has been read once, or `signal` aborted. */
+  async start(signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#all.map((informer) => informer.start(signal)));
+  }
+
+  get synced(): boolean {
+    return this.#all.every((informer) => informer.synced);
+  }
+
+  organizationLabel(namespace: string): string | undefined {
+    return this.#namespaces.get('', namespace)?.organization;
+  }
+
+  isTerminating(namespace: string): boolean {
+    return this.#namespaces.get('', namespace)?.isTerminating ?? true;
+  }
+
+  /** Undefined: `cached` itself owns the username; else the key of the SshAccess that does. */
+  otherOwner(cached: CachedAccess, username: string): string | undefined {
+    const owner = this.#claims.ownerOf(username);
+    return owner === undefined || owner.uid === cached.metadata.uid ? undefined : owner.key;
+  }
+
+  pods(key: string): readonly AccessPod[] {
+    return this.#podsOf.get(key).flatMap((pod) => {
+      const { namespace, name } = parseKey(pod);
+      return this.#pods.get(namespace, name) ?? [];
+    });
+  }
+
+  workload(namespace: string, target: { kind: TargetKind; name: string }): Workload | undefined {
+    return this.#workloads[target.kind].get(namespace, target.name);
+  }
+
+  /** Workloads with the name of this SshAccess on their template. */
+  labelledWorkloads(key: string): readonly Workload[] {
+    return this.#workloadsOf.get(key).flatMap((member) => {
+      const { namespace: kind, name: rest } = parseKey(member);
+      const { namespace, name } = parseKey(rest);
+      return isTargetKind(kind) ? (this.#workloads[kind].get(namespace, name) ?? []) : [];
+    });
+  }
+
+  /** Name of an older SshAccess that has the same target, if there is one. */
+  olderRival(cached: CachedAccess): string | undefined {
+    const reference = targetReference(cached);
+    const rivals = reference === undefined ? [] : this.#references.get(reference);
+    const age = ({ metadata }: CachedAccess) => ({ uid: metadata.uid, createdAt: metadata.creationTimestamp });
+    return rivals
+      .map((key) => parseKey(key))
+      .map(({ namespace, name }) => this.accesses.get(namespace, name))
+      .find((rival) => rival?.metadata.deletionTimestamp === undefined && rival && isOlder(age(rival), age(cached)))
+      ?.metadata.name;
+  }
+
+  /** Names of route Secrets whose SshAccess is gone without its finalizer having run. */
+  orphanRoutes(): readonly string[] {
+    const { systemNamespace } = this.#options;
+    return this.#secrets
+      .keys()
+      .filter(({ namespace, name }) => namespace === systemNamespace && this.#secrets.get(namespace, name)?.isRoute)
+      .map(({ name }) => name)
+      .filter((name) => !this.#references.has(routeReference(name)));
+  }
+
+  #workloadInformer(kind: TargetKind): Informer<Workload> {
+    return new Informer({
+      client: this.#options.client,
+      log: this.#options.log,
+      path: pathOf(WORKLOADS[kind]),
+      resyncMs: 0,
+      parse: (object) => parseWorkload(kind, object),
+      onChange: (key, current, previous) => this.#onWorkload(kind, key, current, previous),
+    });
+  }
+
+  #onAccess(key: string, current: CachedAccess | undefined, previous: CachedAccess | undefined): void {
+    this.#references.set(key, current === undefined ? [] : referencesOf(current));
+    // Those with the same target: who of them labels it may have changed.
+    for (const reference of new Set([current, previous].map((cached) => cached && targetReference(cached)))) {
+      if (reference !== undefined) this.#touchAll(this.#references.get(reference).filter((other) => other !== key));
+    }
+    this.#claim(key, current);
+    this.#options.touch(key);
+  }
+
+  #claim(key: string, cached: CachedAccess | undefined): void {
+    if (cached?.access === undefined) return this.#touchAll(this.#claims.set(key, undefined));
+    const { uid, creationTimestamp, namespace } = cached.metadata;
+    const { users } = requestedUsers(cached.access, this.organizationLabel(namespace));
+    const usernames = users.map(({ username }) => username);
+    this.#touchAll(this.#claims.set(key, { key, uid, createdAt: creationTimestamp, usernames }));
+  }
+
+  #onNamespace(namespace: string): void {
+    for (const key of this.#references.get(namespaceReference(namespace))) {
+      this.#claim(key, this.accesses.get(namespace, parseKey(key).name));
+      this.#options.touch(key);
+    }
+  }
+
+  #onSecret(key: ObjectKey): void {
+    this.#touchAll(this.#references.get(secretReference(key.namespace, key.name)));
+    if (key.namespace === this.#options.systemNamespace) {
+      this.#touchAll(this.#references.get(routeReference(key.name)));
+    }
+    this.#onOwnObject(key);
+  }
+
+  /** Secret and Service `<name>-sshaccess` belong to the SshAccess `<name>`. */
+  #onOwnObject({ namespace, name }: ObjectKey): void {
+    if (!name.endsWith(OWN_OBJECT_SUFFIX)) return;
+    const owner = { namespace, name: name.slice(0, -OWN_OBJECT_SUFFIX.length) };
+    if (this.accesses.get(owner.namespace, owner.name) !== undefined) this.#options.touch(keyOf(owner));
+  }
+
+  #onPod(key: ObjectKey, current: AccessPod | undefined, previous: AccessPod | undefined): void {
+    const ownerOf = (pod: AccessPod) => keyOf({ namespace: pod.namespace, name: pod.access });
+    this.#podsOf.set(keyOf(key), current === undefined ? [] : [ownerOf(current)]);
+    for (const pod of [current, previous]) {
+      if (pod !== undefined) this.#options.touch(ownerOf(pod), POD_DELAY_MS);
+    }
+  }
+
+  #onWorkload(kind: TargetKind, key: ObjectKey, current?: Workload, previous?: Workload): void {
+    const labels = new Set([current?.label, previous?.label].filter((label) => label !== undefined));
+    const owners = [...labels].map((name) => keyOf({ namespace: key.namespace, name }));
+    const now = current?.label === undefined ? [] : [keyOf({ namespace: key.namespace, name: current.label })];
+    this.#workloadsOf.set(`${kind}/${keyOf(key)}`, now);
+    // Replica counts and progress change all the time; none of it is ours to look at.
+    if (current !== undefined && previous !== undefined && isSameWorkload(current, previous)) return;
+    this.#touchAll([...owners, ...this.#references.get(`target ${key.namespace}/${kind}/${key.name}`)]);
+  }
+
+  #touchAll(keys: readonly string[]): void {
+    for (const key of new Set(keys)) this.#options.touch(key);
+  }
+}
+
+const secretReference = (namespace: string, name: string): string => `secret ${namespace}/${name}`;
+const namespaceReference = (namespace: string): string => `namespace ${namespace}`;
+const routeReference = (secretName: string): string => `route ${secretName}`;
+
+function targetReference({ metadata, access }: CachedAccess): string | undefined {
+  if (access === undefined) return undefined;
+  return `target ${metadata.namespace}/${access.spec.target.kind}/${access.spec.target.name}`;
+}
+
+/** Everything whose change concerns this SshAccess. */
+function referencesOf(cached: CachedAccess): readonly string[] {
+  const { metadata, access } = cached;
+  const target = targetReference(cached);
+  return [
+    namespaceReference(metadata.namespace),
+    routeReference(routeSecretName(metadata.uid)),
+    ...(target === undefined ? [] : [target]),
+    ...new Set((access?.spec.users ?? []).map((user) => secretReference(metadata.namespace, user.secretRef.name))),
+  ];
+}
+
+function parseNamespace(object: unknown): KnownNamespace {
+  const { labels, deletionTimestamp } = Namespace.parse(object).metadata;
+  return { organization: labels[LABEL_ORGANIZATION], isTerminating: deletionTimestamp !== undefined };
+}
+
+const isTargetKind = (kind: string): kind is TargetKind => Object.hasOwn(WORKLOADS, kind);
+
+function isSameWorkload(left: Workload, right: Workload): boolean {
+  const facts = (workload: Workload) => JSON.stringify({ ...workload, resourceVersion: '' });
+  return facts(left) === facts(right);
+}
