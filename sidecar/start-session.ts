@@ -45,7 +45,8 @@ export async function startSession(
 function announce(entry: Entry, { request, terminal, channel }: ProgramStart): void {
   if (entry.kind !== 'toolbox' || request.type === 'sftp') return;
   if (request.type === 'exec' && !entry.unexpected) return;
-  channel.write(Buffer.from(`${entry.notice}\r\n`), terminal === undefined);
+  if (terminal === undefined) channel.write(Buffer.from(`${entry.notice}\n`), true);
+  else channel.write(Buffer.from(`${entry.notice}\r\n`));
 }
 
 function programSpec(

@@ -49,7 +49,8 @@ class UserConnection {
       username: assertion.username,
       clientAddress: assertion.clientAddress,
       clientPort: assertion.clientPort,
-      serverAddress: server.address,
+      // A dual-stack listener shows IPv4 as mapped; no program expects that in SSH_CONNECTION.
+      serverAddress: server.address.replace(/^::ffff:/, ''),
       serverPort: server.port,
     };
   }

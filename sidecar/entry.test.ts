@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { accountOf } from './account.ts';
+import { parseInspection } from './app-process.ts';
+import { enterArguments, type Launch } from './enter-arguments.ts';
+import { type EntryInput, sessionEntry } from './entry.ts';
+
+const app = parseInspection(
+  Buffer.from(
+    'pid 17\nstart 99\nuid 1000\ngid 1000\ngroups 1000,2000\nnnp 1\ncapbnd 0\ncwd /srv/app\nenviron 0\n\npasswd 0\n\ngroup 0\n\n',
+  ),
+);
+const input: EntryInput = {
+  sessionEntry: 'chroot',
+  container: 'app',
+  privileged: true,
+  found: app,
+  history: { starts: 1, lastSeen: 0 },
+  now: 12_000,
+};
+
+test('a session opens in the app', () => {
+  expect(sessionEntry(input)).toEqual({ kind: 'chroot', app });
+});
+
+test('while the app has no process, the toolbox says so, and when it was last seen', () => {
+  expect(sessionEntry({ ...input, found: 'not-running', history: { starts: 3, lastSeen: 0 } })).toMatchObject({
+    kind: 'toolbox',
+    unexpected: true,
+    notice:
+      'sshaccess: container "app" has no running process (last seen 12 s ago, started 3 times since this sidecar started); ' +
+      "this is the toolbox, a shell in the sidecar's image.",
+  });
+  const never = sessionEntry({ ...input, found: 'not-running', history: { starts: 0, lastSeen: undefined } });
+  expect(never).toMatchObject({ notice: expect.stringContaining('(not seen since this sidecar started)') });
+});
+
+test('a pod that allows no more opens the toolbox, which is expected, and says where the files are', () => {
+  for (const change of [{ sessionEntry: 'toolbox' as const }, { privileged: false }])
+    expect(sessionEntry({ ...input, ...change })).toMatchObject({
+      kind: 'toolbox',
+      app,
+      unexpected: false,
+      notice: expect.stringContaining('/proc/17/root'),
+    });
+});
+
+test('an app that the kernel does not let us enter opens the toolbox, and says so', () => {
+  expect(sessionEntry({ ...input, found: 'not-permitted' })).toMatchObject({ kind: 'toolbox', unexpected: true });
+});
+
+const launch: Launch = {
+  request: { type: 'shell' },
+  entry: { kind: 'chroot', app },
+  identity: { uid: 1000, gid: 1000, groups: [1000, 2000], noNewPrivs: true, capabilityBound: 'fb', umask: '022' },
+  account: accountOf({ role: 'root', uid: 1000, passwd: 'a:x:1000:1::/home/a:/bin/bash', appHome: undefined }),
+  terminal: undefined,
+  readOnlySftp: false,
+};
+const common = '--uid 1000 --gid 1000 --groups 1000,2000 --capbnd fb --umask 022 --no-new-privs';
+
+test('a login shell in the app', () => {
+  expect(enterArguments(launch, '/bb').join(' ')).toBe(
+    `run --pid 17 --start 99 ${common} --cwd /srv/app --path /bin/bash --fallback /bb -- -bash`,
+  );
+});
+
+test('a command is one argument, byte for byte', () => {
+  const command = `$(touch /x); 'a "b" \\ \n --pid 1`;
+  const argv = enterArguments({ ...launch, request: { type: 'exec', command } }, '/bb');
+  expect(argv.slice(argv.indexOf('--'))).toEqual(['--', 'bash', '-c', command]);
+});
+
+test('a terminal has a size and modes; a toolbox has no process to enter', () => {
+  const terminal = {
+    term: 'xterm',
+    size: { columns: 80, rows: 24, width: 640, height: 480 },
+    modes: Buffer.of(1, 0xff),
+  };
+  const entry = { kind: 'toolbox', app: undefined, notice: '', unexpected: true } as const;
+  expect(enterArguments({ ...launch, terminal, entry }, '/bb').join(' ')).toBe(
+    `run ${common} --cwd / --pty 80x24x640x480 --modes 01ff --path /bin/bash --fallback /bb -- -bash`,
+  );
+});
+
+test('sftp is built into the helper, and read-only for limited', () => {
+  const argv = enterArguments({ ...launch, request: { type: 'sftp' }, readOnlySftp: true }, '/bb');
+  expect(argv.join(' ')).toMatch(/--cwd \/srv\/app --builtin sftp --read-only -- sftp$/);
+});

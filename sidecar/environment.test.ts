@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import { DEFAULT_POLICIES } from '../crds/session-policy.ts';
+import { clientValue, type EnvironmentInput, mayClientSet, parseEnviron, sessionEnvironment } from './environment.ts';
+
+const input: EnvironmentInput = {
+  role: 'root',
+  app: parseEnviron(
+    Buffer.from(
+      'PATH=/app/bin\0LANG=C.UTF-8\0LC_TIME=de_DE\0TZ=UTC\0DATABASE_URL=secret\0HOME=/app\0SSHACCESS_CONTAINER=app\0',
+    ),
+  ),
+  client: new Map([['LANG', 'de_DE.UTF-8']]),
+  account: { name: 'app', home: '/home/app', shell: '/bin/bash' },
+  term: 'xterm',
+  connection: {
+    id: 'c-1',
+    username: 'acme-my-llm',
+    clientAddress: '203.0.113.7',
+    clientPort: 4711,
+    serverAddress: '10.0.0.9',
+    serverPort: 2222,
+  },
+};
+
+const ours = {
+  HOME: '/home/app',
+  USER: 'app',
+  LOGNAME: 'app',
+  SHELL: '/bin/bash',
+  TERM: 'xterm',
+  SSH_CLIENT: '203.0.113.7 4711 2222',
+  SSH_CONNECTION: '203.0.113.7 4711 10.0.0.9 2222',
+  SSHACCESS_USER: 'acme-my-llm',
+  SSHACCESS_SESSION: 'c-1',
+};
+
+test("root gets the app's environment, without the marker that tells its processes from a session's", () => {
+  expect(sessionEnvironment(input)).toEqual({
+    PATH: '/app/bin',
+    LC_TIME: 'de_DE',
+    TZ: 'UTC',
+    DATABASE_URL: 'secret',
+    LANG: 'de_DE.UTF-8',
+    ...ours,
+    SSHACCESS_ROLE: 'root',
+  });
+});
+
+test('limited gets where programs are and how to speak, nothing that could be a secret', () => {
+  expect(sessionEnvironment({ ...input, role: 'limited', term: undefined })).toEqual({
+    PATH: '/app/bin',
+    LC_TIME: 'de_DE',
+    TZ: 'UTC',
+    LANG: 'de_DE.UTF-8',
+    ...ours,
+    TERM: undefined,
+    SSHACCESS_ROLE: 'limited',
+  });
+});
+
+test('without an app there is a PATH nevertheless', () => {
+  expect(sessionEnvironment({ ...input, app: new Map() })['PATH']).toMatch(/^\/usr\/local\/sbin:/);
+});
+
+test('an environ is parsed as the kernel keeps it: no final NUL, odd entries, the first of two counts', () => {
+  const environ = Buffer.concat([Buffer.from('A=1\0B\0=C\0A=2\0D=\0E=x=y\0F='), Buffer.of(0xff), Buffer.from('\0G=1')]);
+  expect([...parseEnviron(environ)]).toEqual([
+    ['A', '1'],
+    ['D', ''],
+    ['E', 'x=y'],
+    ['G', '1'],
+  ]);
+});
+
+test('what chooses programs and libraries is never taken from a client, whatever the policy says', () => {
+  const everything = {
+    ...DEFAULT_POLICIES.root,
+    clientEnvironment: [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ_'].map((letter) => `${letter}*`),
+  };
+  const hostile =
+    'LD_PRELOAD LD_LIBRARY_PATH NODE_OPTIONS BASH_ENV PATH ENV HOME SSHACCESS_CONTAINER SSH_AUTH_SOCK PYTHONPATH PERL5LIB JAVA_TOOL_OPTIONS _JAVA_OPTIONS GCONV_PATH GLIBC_TUNABLES IFS BASH_FUNC_x%% A=B';
+  for (const name of hostile.split(' '))
+    expect([name, mayClientSet(everything, new Map(), name)]).toEqual([name, false]);
+  expect(mayClientSet(everything, new Map(), 'EDITOR')).toBe(true);
+});
+
+test('a client sets what its policy names, and not without end', () => {
+  const { root, limited } = DEFAULT_POLICIES;
+  expect(mayClientSet(root, new Map(), 'GIT_AUTHOR_NAME')).toBe(true);
+  expect(mayClientSet(limited, new Map(), 'GIT_AUTHOR_NAME')).toBe(false);
+  expect(mayClientSet(limited, new Map(), 'LC_ALL')).toBe(true);
+  const full = new Map(Array.from({ length: 64 }, (_, index) => [`LC_${index}`, '']));
+  expect([mayClientSet(limited, full, 'LC_ALL'), mayClientSet(limited, full, 'LC_1')]).toEqual([false, true]);
+  expect(clientValue(Buffer.alloc(10_000, 'x'))).toBeUndefined();
+  expect(clientValue(Buffer.from('a\0b'))).toBeUndefined();
+  expect(clientValue(Buffer.of(0xff))).toBeUndefined();
+});
