@@ -1,0 +1,28 @@
+/* What one session of the server knows; the functions that serve its requests take it and the request's packet. */
+#ifndef SFTP_SERVER_H
+#define SFTP_SERVER_H
+
+#include <stdbool.h>
+
+#include "handles.h"
+#include "input.h"
+#include "packet.h"
+#include "reply.h"
+
+/* Zeroed, nothing has happened yet. */
+struct server {
+	bool read_only;
+	/* The client has sent INIT. */
+	bool initialised;
+	struct input input;
+	struct replies replies;
+	struct handles handles;
+};
+
+/*
+ * Serves one request, with exactly one answer. Answers false only for a malformed packet, and then has neither answered
+ * nor changed anything: all fields are taken before anything is done.
+ */
+typedef bool serve_request(struct server *server, struct packet *packet);
+
+#endif

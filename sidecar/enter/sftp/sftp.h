@@ -1,0 +1,23 @@
+/*
+ * The built-in SFTP server: version 3 of the protocol (draft-ietf-secsh-filexfer-02) with OpenSSH's extensions.
+ * It is called after the change of root and the drop of privileges, so it decides nothing about permissions: symbolic
+ * links resolve in the app's root, and the kernel judges every request by the session's own ids.
+ */
+#ifndef SFTP_SFTP_H
+#define SFTP_SFTP_H
+
+#include <stdbool.h>
+
+struct sftp_options {
+	/* Refuses every request that would change something, and does not advertise those that only would. */
+	bool read_only;
+};
+
+/*
+ * Serves descriptors 0 -> 1 until the client ends the input; answers the exit code, after a sentence on descriptor 2
+ * where it is not 0. It is the last thing that a process does: SIGPIPE and SIGXFSZ are ignored from here on, the process
+ * may no longer be traced, and its working directory becomes $HOME, if that can be entered.
+ */
+int sftp_serve(const struct sftp_options *options);
+
+#endif
