@@ -1,6 +1,5 @@
 /* ATTRS, the description of a file (section 5). */
-#ifndef SFTP_ATTRIBUTES_H
-#define SFTP_ATTRIBUTES_H
+#pragma once
 
 #include <stdint.h>
 #include <sys/stat.h>
@@ -26,5 +25,3 @@ mode_t attributes_mode(const struct attributes *attributes, mode_t otherwise);
 
 void reply_attributes(struct replies *replies, const struct stat *stat);
 void reply_no_attributes(struct replies *replies);
-
-#endif

@@ -1,6 +1,5 @@
 /* The canonical name of a path: absolute, without `.`, `..` and symbolic links (section 6.11). */
-#ifndef SFTP_CANONICAL_H
-#define SFTP_CANONICAL_H
+#pragma once
 
 #include <limits.h>
 
@@ -11,5 +10,3 @@
  * Answers 0, or -1 and errno.
  */
 MUST_CHECK int canonical_path(const char *path, char resolved[PATH_MAX]);
-
-#endif

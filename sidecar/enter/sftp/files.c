@@ -7,7 +7,7 @@
 #include "attributes.h"
 #include "requests.h"
 #include "status.h"
-#include "write-all.h"
+#include "write_all.h"
 
 static int access_mode(uint32_t wanted)
 {

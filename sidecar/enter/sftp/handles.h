@@ -1,6 +1,5 @@
 /* Open files and directories, and the opaque strings by which the client names them (section 6.3). */
-#ifndef SFTP_HANDLES_H
-#define SFTP_HANDLES_H
+#pragma once
 
 #include <dirent.h>
 #include <stdint.h>
@@ -38,5 +37,3 @@ MUST_CHECK bool packet_file(struct packet *packet, struct handles *handles, int 
 
 /* Answers with a handle. */
 void reply_handle(struct replies *replies, uint32_t id, const struct handles *handles, const struct handle *handle);
-
-#endif

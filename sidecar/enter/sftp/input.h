@@ -1,6 +1,5 @@
 /* Cuts the client's byte stream into packets: few, large reads, and as many packets from each as it holds. */
-#ifndef SFTP_INPUT_H
-#define SFTP_INPUT_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -38,5 +37,3 @@ MUST_CHECK ssize_t input_read(struct input *input, int descriptor);
 
 /* Bytes of a packet that has only partly come. */
 size_t input_pending(const struct input *input);
-
-#endif

@@ -1,6 +1,5 @@
 /* NAME answers of one name (section 7): what REALPATH, READLINK and their like give. */
-#ifndef SFTP_NAMES_H
-#define SFTP_NAMES_H
+#pragma once
 
 #include <stdint.h>
 
@@ -8,5 +7,3 @@
 
 /* Also as the long name, and without attributes: section 6.11 calls both dummy values. */
 void reply_name(struct replies *replies, uint32_t id, const char *name);
-
-#endif

@@ -3,8 +3,7 @@
  * packet is read: each function answers false where the packet does not hold what was asked for. Such a packet is
  * malformed; the caller answers false in turn, up to the loop, which ends the server.
  */
-#ifndef SFTP_PACKET_H
-#define SFTP_PACKET_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,5 +28,3 @@ MUST_CHECK bool packet_string(struct packet *packet, const uint8_t **bytes, size
 
 /* A string without a NUL inside, as the kernel's calls want a path; it may be empty or longer than PATH_MAX. */
 MUST_CHECK bool packet_path(struct packet *packet, const char **path);
-
-#endif

@@ -1,6 +1,5 @@
 /* The numbers of SFTP version 3 (draft-ietf-secsh-filexfer-02), and our limits. */
-#ifndef SFTP_PROTOCOL_H
-#define SFTP_PROTOCOL_H
+#pragma once
 
 enum {
 	PROTOCOL_VERSION = 3,
@@ -69,5 +68,3 @@ enum open_flag {
 #define ATTR_PERMISSIONS 0x00000004U
 #define ATTR_ACMODTIME 0x00000008U
 #define ATTR_EXTENDED 0x80000000U
-
-#endif

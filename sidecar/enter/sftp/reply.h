@@ -2,8 +2,7 @@
  * The answers, composed in place and gathered: many small ones leave in one write. While a request is served there is
  * always room for the largest answer, so composing never fails and never waits; only reply_reserve and reply_flush do.
  */
-#ifndef SFTP_REPLY_H
-#define SFTP_REPLY_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -53,5 +52,3 @@ void reply_data_read(struct replies *replies, size_t length);
 /* A number that is known only later: where it stands, and what it is. */
 size_t reply_later_u32(struct replies *replies);
 void reply_u32_at(struct replies *replies, size_t position, uint32_t value);
-
-#endif

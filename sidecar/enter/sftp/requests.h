@@ -1,6 +1,5 @@
 /* Every request that we serve: its number or name, whether it writes, and the function that serves it. */
-#ifndef SFTP_REQUESTS_H
-#define SFTP_REQUESTS_H
+#pragma once
 
 #include "server.h"
 
@@ -16,10 +15,8 @@ serve_request serve_remove, serve_rename, serve_posix_rename, serve_hardlink, se
 serve_request serve_realpath, serve_expand_path, serve_home_directory;
 /* capacity.c */
 serve_request serve_statvfs, serve_fstatvfs, serve_limits;
-/* copy-data.c */
+/* copy_data.c */
 serve_request serve_copy_data;
 
 /* Serves a packet after its type has been taken; answers false if it is malformed. */
 MUST_CHECK bool serve_packet(struct server *server, uint8_t type, struct packet *packet);
-
-#endif

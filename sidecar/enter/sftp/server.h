@@ -1,6 +1,5 @@
 /* What one session of the server knows; the functions that serve its requests take it and the request's packet. */
-#ifndef SFTP_SERVER_H
-#define SFTP_SERVER_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -24,5 +23,3 @@ struct server {
  * nor changed anything: all fields are taken before anything is done.
  */
 typedef bool serve_request(struct server *server, struct packet *packet);
-
-#endif

@@ -3,8 +3,7 @@
  * It is called after the change of root and the drop of privileges, so it decides nothing about permissions: symbolic
  * links resolve in the app's root, and the kernel judges every request by the session's own ids.
  */
-#ifndef SFTP_SFTP_H
-#define SFTP_SFTP_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -19,5 +18,3 @@ struct sftp_options {
  * may no longer be traced, and its working directory becomes $HOME, if that can be entered.
  */
 int sftp_serve(const struct sftp_options *options);
-
-#endif

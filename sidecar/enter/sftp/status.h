@@ -1,6 +1,5 @@
 /* STATUS answers (section 7): what went wrong, as a code for programs and a sentence for people. */
-#ifndef SFTP_STATUS_H
-#define SFTP_STATUS_H
+#pragma once
 
 #include <stdint.h>
 
@@ -17,5 +16,3 @@ void status_error(struct replies *replies, uint32_t id, int error);
 
 /* The answer to a request that is one system call: its result, and errno where that is negative. */
 void status_result(struct replies *replies, uint32_t id, int result);
-
-#endif

@@ -5,7 +5,7 @@
 
 #include "requests.h"
 #include "status.h"
-#include "write-all.h"
+#include "write_all.h"
 
 struct copy {
 	int source;

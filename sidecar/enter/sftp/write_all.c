@@ -1,4 +1,4 @@
-#include "write-all.h"
+#include "write_all.h"
 
 #include <unistd.h>
 
