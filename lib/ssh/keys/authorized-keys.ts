@@ -103,7 +103,8 @@ function parseLine(line: string): AuthorizedKey | Omit<KeyProblem, 'line'> {
   }
   const comment = words.join(' ');
   // Comments are shown in status and logs: no control characters, nothing that turns a line round.
-  if (/\p{C}/u.test(comment)) return problem('malformed');
+  // And no second key, whose line break was lost: reading only the first would be reading half.
+  if (/\p{C}/u.test(comment) || KEY_INSIDE.test(` ${comment}`)) return problem('malformed');
   try {
     const key = PublicKey.fromLine(`${type} ${base64}`);
     return { key, comment, line: key.toLine(comment) };

@@ -8,6 +8,8 @@ export type SshPairOptions = {
   server?: Partial<TransportOptions>;
   /** Splits what is written into pieces of at most this many bytes. */
   chunkSize?: number;
+  /** Sees each written chunk (the ident line, then one packet each) and says what arrives instead. */
+  tamper?: (to: 'client' | 'server', chunk: Buffer, index: number) => Buffer[];
 };
 
 /** One end of the pair, with everything that happened to it. */
@@ -25,6 +27,8 @@ export type SshPair = {
   client: SshEnd;
   server: SshEnd;
   hostKey: PrivateKey;
+  /** Bytes that reach one side without the other having sent them. */
+  inject: (to: 'client' | 'server', chunk: Buffer) => void;
   /** Starts both, if they are not, and delivers everything that is under way until nothing is. */
   settle: () => void;
 };
@@ -34,7 +38,14 @@ type Wire = { to: 'client' | 'server'; chunk: Buffer };
 export function connectSshPair(options: SshPairOptions = {}): SshPair {
   const hostKey = PrivateKey.generateEd25519();
   const wires: Wire[] = [];
+  const written = { client: 0, server: 0 };
   const put = (to: 'client' | 'server', chunk: Buffer): void => {
+    const copy = Buffer.from(chunk);
+    const arriving = options.tamper?.(to, copy, written[to]) ?? [copy];
+    written[to]++;
+    for (const piece of arriving) deliver(to, piece);
+  };
+  const deliver = (to: 'client' | 'server', chunk: Buffer): void => {
     const size = options.chunkSize ?? chunk.length;
     // Copies: a transport decrypts in place, and what it was given may be the writer's.
     for (let at = 0; at < chunk.length; at += size)
@@ -62,7 +73,7 @@ export function connectSshPair(options: SshPairOptions = {}): SshPair {
       (wire.to === 'client' ? client : server).transport.receive(wire.chunk);
     }
   };
-  return { client, server, hostKey, settle };
+  return { client, server, hostKey, inject: deliver, settle };
 }
 
 type EndOptions = Omit<TransportOptions, 'onReady' | 'onMessage' | 'onClose'> & Partial<TransportOptions>;

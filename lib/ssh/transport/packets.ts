@@ -49,14 +49,16 @@ export class PacketReader {
   }
 
   changeKeys(opener: Opener, resetSequence: boolean): void {
+    this.#opener.release();
     this.#opener = opener;
     this.packetsSinceKeys = 0;
     this.bytesSinceKeys = 0;
     if (resetSequence) this.#nextSequence = 0;
   }
 
-  /** Forgets all input: nothing is read after a connection has ended. */
+  /** Forgets all input and the keys: nothing is read after a connection has ended. */
   stop(): void {
+    this.#opener.release();
     this.#chunk = NOTHING;
     this.#offset = 0;
     this.#partial = NOTHING;
@@ -150,9 +152,15 @@ export class PacketWriter {
   }
 
   changeKeys(sealer: Sealer, resetSequence: boolean): void {
+    this.#sealer.release();
     this.#sealer = sealer;
     this.packetsSinceKeys = 0;
     this.bytesSinceKeys = 0;
     if (resetSequence) this.#nextSequence = 0;
+  }
+
+  /** Nothing is written after a connection has ended. */
+  stop(): void {
+    this.#sealer.release();
   }
 }

@@ -345,6 +345,8 @@ export class Transport {
   }
 
   #writePacket(payload: Uint8Array): void {
+    // An owner may end the connection from within `write`.
+    if (this.#closed) return;
     this.#options.write(this.#writer.packet(payload));
   }
 
@@ -360,6 +362,7 @@ export class Transport {
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#reader.stop();
+    this.#writer.stop();
     this.#options.onClose(error);
   }
 }

@@ -10,6 +10,8 @@ type Shape = {
   readonly tagLength: number;
   /** Whether the four bytes of the length count for that multiple: only without a cipher (RFC 4253 §6). */
   readonly lengthIsPadded: boolean;
+  /** Forgets the keys. Nothing can be sealed or opened after it. */
+  release(): void;
 };
 
 export type Sealer = Shape & {
@@ -29,6 +31,7 @@ export const plain: Sealer & Opener = {
   lengthIsPadded: true,
   seal() {},
   open() {},
+  release() {},
 };
 
 /** The key material of one direction, cut to the lengths that a cipher asked for. */

@@ -15,8 +15,8 @@ function macOver(hash: Hash, macKey: Buffer): (sequence: number, sealed: Buffer)
   };
 }
 
-function shapeOf(hash: Hash): { blockSize: number; tagLength: number; lengthIsPadded: boolean } {
-  return { blockSize: 16, tagLength: hash === 'sha256' ? 32 : 64, lengthIsPadded: false };
+function shapeOf(hash: Hash): { blockSize: number; tagLength: number; lengthIsPadded: boolean; release: () => void } {
+  return { blockSize: 16, tagLength: hash === 'sha256' ? 32 : 64, lengthIsPadded: false, release() {} };
 }
 
 /** aes*-ctr (RFC 4344 §4) with hmac-sha2-*-etm@openssh.com: the MAC covers what is on the wire. */

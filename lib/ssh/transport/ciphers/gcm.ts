@@ -1,8 +1,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { SshError } from '../../errors.ts';
 import type { CipherKeys, Opener, Sealer } from './cipher.ts';
-import type { NativeGcm } from './native.ts';
-import { nativeGcm } from './native.ts';
+import { nativeGcm, retainNative } from './native.ts';
 
 type GcmName = 'aes-128-gcm' | 'aes-256-gcm';
 
@@ -15,6 +14,11 @@ function checkLength(packet: Buffer): void {
   if (packet.length < SHORTEST) throw new SshError('internal', 'a packet is too short for AES-GCM');
 }
 
+// In the addon, a call after free() reads freed memory.
+function afterRelease(): SshError {
+  return new SshError('internal', 'a cipher is used after its release');
+}
+
 function badTag(cause: unknown): SshError {
   return new SshError('mac', 'message authentication failed', { cause });
 }
@@ -25,17 +29,26 @@ function countUp(iv: Buffer): void {
 }
 
 /** aes*-gcm@openssh.com (RFC 5647, with the negotiation of OpenSSH's PROTOCOL §1.6). */
-export function gcmSealer(name: GcmName, keys: CipherKeys, native: NativeGcm | undefined = nativeGcm): Sealer {
-  if (native !== undefined) {
-    const cipher = new native.AESGCMCipher(name, keys.key, keys.iv);
-    return {
-      ...shape,
-      seal(packet) {
-        checkLength(packet);
-        cipher.encrypt(packet);
-      },
-    };
-  }
+export function gcmSealer(name: GcmName, keys: CipherKeys): Sealer {
+  if (nativeGcm === undefined) return nodeGcmSealer(name, keys);
+  const cipher = retainNative(new nativeGcm.AESGCMCipher(name, keys.key, keys.iv));
+  let isReleased = false;
+  return {
+    ...shape,
+    seal(packet) {
+      checkLength(packet);
+      if (isReleased) throw afterRelease();
+      cipher.encrypt(packet);
+    },
+    release() {
+      if (!isReleased) cipher.free();
+      isReleased = true;
+    },
+  };
+}
+
+/** The same by node:crypto, for where the addon does not load. */
+export function nodeGcmSealer(name: GcmName, keys: CipherKeys): Sealer {
   const iv = Buffer.from(keys.iv);
   return {
     ...shape,
@@ -49,25 +62,34 @@ export function gcmSealer(name: GcmName, keys: CipherKeys, native: NativeGcm | u
       packet.set(cipher.getAuthTag(), tagAt);
       countUp(iv);
     },
+    release() {},
   };
 }
 
-export function gcmOpener(name: GcmName, keys: CipherKeys, native: NativeGcm | undefined = nativeGcm): Opener {
-  if (native !== undefined) {
-    const decipher = new native.AESGCMDecipher(name, keys.key, keys.iv);
-    return {
-      ...shape,
-      open(packet) {
-        checkLength(packet);
-        const tagAt = packet.length - TAG;
-        try {
-          decipher.decrypt(packet.subarray(4, tagAt), tagAt - 4, packet.subarray(tagAt));
-        } catch (cause) {
-          throw badTag(cause);
-        }
-      },
-    };
-  }
+export function gcmOpener(name: GcmName, keys: CipherKeys): Opener {
+  if (nativeGcm === undefined) return nodeGcmOpener(name, keys);
+  const decipher = retainNative(new nativeGcm.AESGCMDecipher(name, keys.key, keys.iv));
+  let isReleased = false;
+  return {
+    ...shape,
+    open(packet) {
+      checkLength(packet);
+      if (isReleased) throw afterRelease();
+      const tagAt = packet.length - TAG;
+      try {
+        decipher.decrypt(packet.subarray(4, tagAt), packet.readUInt32BE(0), packet.subarray(tagAt));
+      } catch (cause) {
+        throw badTag(cause);
+      }
+    },
+    release() {
+      if (!isReleased) decipher.free();
+      isReleased = true;
+    },
+  };
+}
+
+export function nodeGcmOpener(name: GcmName, keys: CipherKeys): Opener {
   const iv = Buffer.from(keys.iv);
   return {
     ...shape,
@@ -85,5 +107,6 @@ export function gcmOpener(name: GcmName, keys: CipherKeys, native: NativeGcm | u
       }
       countUp(iv);
     },
+    release() {},
   };
 }
