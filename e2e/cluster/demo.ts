@@ -5,6 +5,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { ensurePackages } from '../../scripts/machine/apt.ts';
 import { attempt, run } from '../../scripts/machine/command.ts';
+import { SetupError } from '../../scripts/machine/errors.ts';
 import { step } from '../../scripts/machine/progress.ts';
 import { localFolder, projectFolder } from '../../scripts/places.ts';
 import type { Cluster, Endpoint } from './cluster.ts';
@@ -49,11 +50,26 @@ export async function deployDemo(cluster: Cluster): Promise<Demo> {
       await secret('limited', limited),
     ]);
     await apply(cluster, [await manifest('ssh-access')]);
-    const acme = ['--namespace', 'acme', '--timeout=120s'];
-    await kubectl(cluster, ['wait', 'sshaccess/hello', '--for=condition=Ready', ...acme]);
-    await kubectl(cluster, ['rollout', 'status', 'deployment/hello', ...acme]);
+    await ready(cluster);
   });
   return { cluster, endpoint, root, limited };
+}
+
+async function ready(cluster: Cluster): Promise<void> {
+  const acme = ['--namespace', 'acme'];
+  try {
+    await kubectl(cluster, ['wait', 'sshaccess/hello', '--for=condition=Ready', '--timeout=120s', ...acme]);
+    await kubectl(cluster, ['rollout', 'status', 'deployment/hello', '--timeout=120s', ...acme]);
+  } catch (cause) {
+    const conditions = '{range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\\n"}{end}';
+    const status = await kubectl(cluster, ['get', 'sshaccess', 'hello', '-o', `jsonpath=${conditions}`, ...acme]);
+    const pods = await kubectl(cluster, ['get', 'pods', '--all-namespaces']);
+    throw new SetupError(
+      'DEMO_NOT_READY',
+      `SshAccess acme/hello did not become ready. Its conditions:\n${status || 'none: is the operator well?\n'}\n${pods}`,
+      { cause },
+    );
+  }
 }
 
 async function manifest(name: string): Promise<unknown> {

@@ -66,6 +66,9 @@ export async function install(cluster: Cluster, extraArguments: readonly string[
     // Helm installs a chart's CRDs once, and never touches them again.
     await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '-f', join(chart, 'crds')]);
     await kubectl(cluster, ['wait', '--for=condition=Established', '--timeout=30s', '-f', join(chart, 'crds')]);
+    // A helm that was killed leaves a release that is pending for ever, and refuses to touch it.
+    const pending = 'owner=helm,status in (pending-install,pending-upgrade,pending-rollback)';
+    await kubectl(cluster, ['delete', 'secret', '--namespace', systemNamespace, '--selector', pending]);
     const values = [`image.tag=${tag}`, `endpoint.host=${endpoint.host}`];
     const set = [...values.flatMap((value) => ['--set-string', value]), '--set', `endpoint.port=${endpoint.port}`];
     const where = ['--kubeconfig', cluster.kubeconfigPath, '--namespace', systemNamespace, '--create-namespace'];

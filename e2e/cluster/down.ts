@@ -4,6 +4,7 @@ import { messageOf } from '../../scripts/machine/errors.ts';
 import { environmentFile } from './demo.ts';
 import { uninstall } from './deploy.ts';
 import { existing } from './existing.ts';
+import { nativeClusters } from './native/clean.ts';
 import { clusterFolder, demoCluster } from './places.ts';
 import { removeCluster } from './provide.ts';
 
@@ -13,10 +14,16 @@ async function down(): Promise<void> {
   const removed = await removeCluster(demoCluster);
   await rm(clusterFolder(demoCluster), { recursive: true, force: true });
   await rm(environmentFile, { force: true });
-  if (removed.length === 0) return console.log(`no cluster "${demoCluster}" was there`);
-  console.log(`cluster "${demoCluster}" is gone:`);
-  for (const line of removed) console.log(`  removed ${line}`);
-  console.log('  checked: none of its processes, mounts, links, cgroups or files is left');
+  if (removed.length === 0) {
+    console.log(`no cluster "${demoCluster}" was there`);
+  } else {
+    console.log(`cluster "${demoCluster}" is gone:`);
+    for (const line of removed) console.log(`  removed ${line}`);
+    console.log('  checked: none of its processes, mounts, links, cgroups or files is left');
+  }
+  for (const name of await nativeClusters()) {
+    console.log(`another cluster is still there: ${name} (SSHACCESS_CLUSTER=${name} npm run down)`);
+  }
 }
 
 try {

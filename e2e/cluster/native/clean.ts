@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { attempt, run } from '../../../scripts/machine/command.ts';
 import { SetupError } from '../../../scripts/machine/errors.ts';
-import type { ClusterNames } from '../names.ts';
+import { stateRoot, type ClusterNames } from '../names.ts';
 import { leftCgroups, removeCgroups } from './cgroups.ts';
 import { killExactly, namespaceOf, processesIn, processesOf } from './processes.ts';
 
@@ -29,6 +29,7 @@ export async function removeCluster(names: ClusterNames): Promise<string[]> {
     await assertNoMounts(names.folder);
     await rm(names.folder, { recursive: true, force: true });
     removed.push(`folder ${names.folder}`);
+    if ((await nativeClusters()).length === 0) await rmdir(stateRoot);
   }
   return removed;
 }
@@ -53,6 +54,11 @@ export function mountsUnder(folder: string, mountInfo: string): string[] {
     .split('\n')
     .map((line) => line.split(' ')[4] ?? '')
     .filter((point) => point === folder || point.startsWith(`${folder}/`));
+}
+
+/** The names of the clusters on this machine that have files, running or not. */
+export async function nativeClusters(): Promise<string[]> {
+  return existsSync(stateRoot) ? readdir(stateRoot) : [];
 }
 
 /** What of the cluster can still be found on this machine; after a removal, nothing. */

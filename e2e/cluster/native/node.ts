@@ -7,7 +7,7 @@ import { run } from '../../../scripts/machine/command.ts';
 import { SetupError } from '../../../scripts/machine/errors.ts';
 import type { ClusterNames } from '../names.ts';
 import { makeCgroups } from './cgroups.ts';
-import { podNetwork } from './settings.ts';
+import { dnsAddress, podNetwork } from './settings.ts';
 import { processesOf, type ProcessId } from './processes.ts';
 
 /** The running node of that name, whoever started it: there is one process 1 for each name. */
@@ -55,7 +55,8 @@ export async function connectNode(names: ClusterNames, node: ProcessId): Promise
      ip route add default via ${hostAddress}
      echo 1 >/proc/sys/net/ipv4/ip_forward
      # This machine knows no way back to pods.
-     iptables -w -t nat -A POSTROUTING -s ${podNetwork} -o node0 -j MASQUERADE`,
+     iptables -w -t nat -A POSTROUTING -s ${podNetwork} -o node0 -j MASQUERADE
+     iptables -w -A FORWARD -d ${dnsAddress} -j REJECT`,
   );
 }
 

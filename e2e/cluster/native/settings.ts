@@ -4,6 +4,8 @@ import type { ClusterNames } from '../names.ts';
 export const nodeName = 'node1';
 export const podNetwork = '10.244.0.0/16';
 export const serviceNetwork = '10.96.0.0/16';
+/** Nobody answers there: pods find Services by their addresses. The node refuses at once, so that nobody waits. */
+export const dnsAddress = '10.96.0.10';
 export const pauseImage = 'localhost/sshaccess/pause:1';
 
 /** The files of the configuration, by their path in the node's folder. */
@@ -76,7 +78,8 @@ function kubeletSettings(names: ClusterNames): unknown {
     failCgroupV1: false,
     failSwapOn: false,
     oomScoreAdj: 0,
-    // No DNS: pods find Services by their addresses.
+    clusterDNS: [dnsAddress],
+    clusterDomain: 'cluster.local',
     resolvConf: '',
     // Somebody else's full disk is no reason to evict our pods, nor to remove images that no registry can give back.
     evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '0%', 'imagefs.available': '0%' },
