@@ -20,7 +20,7 @@ export const enterFlags = [
 export async function enterSources(): Promise<string[]> {
   const files = await readdir(sourceFolder, { recursive: true });
   return files
-    .filter((file) => /\.[ch]$/.test(file) && !file.startsWith('testing/'))
+    .filter((file) => /\.[ch]$/.test(file) && !file.includes('testing/'))
     .toSorted()
     .map((file) => join(sourceFolder, file));
 }

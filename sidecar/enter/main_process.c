@@ -1,0 +1,98 @@
+#include "main_process.h"
+#include "files.h"
+#include "identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PAUSE_PID = 1, MAX_TEXT = 1024 * 1024 };
+
+struct search {
+	const char *container;
+	struct main_process found;
+};
+
+/* The webhook puts SSHACCESS_CONTAINER=<name> into the environment of the target container, and of no other. */
+static bool has_marker(const char *environ_text, size_t length, const char *container)
+{
+	static const char name[] = "SSHACCESS_CONTAINER=";
+	for (const char *entry = environ_text, *end = environ_text + length; entry < end; entry += strlen(entry) + 1)
+		if (strncmp(entry, name, sizeof name - 1) == 0)
+			return strcmp(entry + sizeof name - 1, container) == 0;
+	return false;
+}
+
+/*
+ * Programs that write their title over their arguments (nginx) wipe the environment that /proc shows. Then the kubelet's
+ * own mark remains: the file behind /dev/termination-log is …/pods/<uid>/containers/<container>/<id> (the fourth field
+ * of proc_pid_mountinfo(5)).
+ */
+static bool has_termination_log(const char *mountinfo, const char *container)
+{
+	char mark[300];
+	snprintf(mark, sizeof mark, "/containers/%s/", container);
+	for (const char *line = mountinfo; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		int begin = 0, end = 0;
+		if (sscanf(line, "%*d %*d %*s %n%*s%n", &begin, &end) < 0 || end == 0)
+			continue;
+		const char *at = strstr(line + begin, mark);
+		const char *pods = strstr(line + begin, "pods/");
+		if (at && pods && pods < at && at < line + end)
+			return true;
+	}
+	return false;
+}
+
+/* With the process's own ids taken: answers 1 for yes, 0 for no, -1 for not permitted. */
+static int is_in_container(int process, const char *container)
+{
+	static char text[MAX_TEXT + 1];
+	struct stat ours, theirs;
+	/* Our own container's processes are never the app's, whatever their environment says. */
+	if (stat("/proc/self/ns/mnt", &ours) != 0 || fstatat(process, "ns/mnt", &theirs, 0) != 0)
+		return errno == EACCES || errno == EPERM ? -1 : 0;
+	if (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
+		return 0;
+	int fd = openat(process, "environ", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES || errno == EPERM ? -1 : 0;
+	long length = read_all(fd, text, MAX_TEXT);
+	close(fd);
+	text[length > 0 ? length : 0] = '\0';
+	if (length > 0 && has_marker(text, (size_t)length, container))
+		return 1;
+	return read_text_at(process, "mountinfo", text, sizeof text) && has_termination_log(text, container);
+}
+
+static bool consider(int process, const struct process_stat *stat, void *context)
+{
+	struct search *search = context;
+	struct main_process *found = &search->found;
+	static struct process_status status;
+	/* With a shared PID namespace pid 1 is the pod's pause container. */
+	if (stat->parent != 0 || stat->pid == PAUSE_PID || stat->pid == getpid() || stat->state == 'Z')
+		return true;
+	if ((found->process >= 0 && stat->start >= found->stat.start) || !read_status(process, &status))
+		return true;
+	int answer = take_ids_of(&status) ? is_in_container(process, search->container) : -1;
+	return_to_own_ids();
+	found->some_unreadable |= answer < 0;
+	if (answer == 1) {
+		close_fd(&found->process);
+		found->process = fcntl(process, F_DUPFD_CLOEXEC, 0);
+		found->stat = *stat;
+	}
+	return true;
+}
+
+struct main_process find_main_process(const char *container)
+{
+	struct search search = {.container = container, .found.process = -1};
+	each_process(consider, &search);
+	return search.found;
+}

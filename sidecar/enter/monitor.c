@@ -1,0 +1,121 @@
+#include "monitor.h"
+#include "files.h"
+#include "hang_up.h"
+#include "signals.h"
+#include "terminal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void on_resize(const struct winsize *window, void *context)
+{
+	struct monitor *monitor = context;
+	if (monitor->master >= 0)
+		resize_terminal(monitor->master, window);
+}
+
+static void on_signal(int number, void *context)
+{
+	struct monitor *monitor = context;
+	pid_t foreground = monitor->master >= 0 ? foreground_group(monitor->master) : 0;
+	signal_group(foreground ? foreground : monitor->child, number);
+}
+
+/* Its pid stays taken until we end (WNOWAIT): as long as it is a zombie, no other process or group can be given its number. */
+static void look_for_death(struct monitor *monitor)
+{
+	siginfo_t status = {.si_pid = 0};
+	if (waitid(P_PID, (id_t)monitor->child, &status, WEXITED | WNOHANG | WNOWAIT) != 0 || status.si_pid == 0)
+		return;
+	monitor->child_dead = true;
+	monitor->status = status;
+	/*
+	 * Like sshd: what holds our pipes keeps the session; but a terminal belongs to its leader, and after what is in it has
+	 * been read, processes in the background do not keep it.
+	 */
+	for (size_t i = 0; i < monitor->flow_count; i++)
+		monitor->flows[i]->last_call = monitor->flows[i]->terminal_source;
+}
+
+static void read_signals(struct monitor *monitor)
+{
+	struct signalfd_siginfo taken;
+	while (read(monitor->signals, &taken, sizeof taken) == (ssize_t)sizeof taken)
+		if (taken.ssi_signo != SIGCHLD)
+			monitor->hung_up = true;
+	look_for_death(monitor);
+}
+
+static void read_orders(struct monitor *monitor)
+{
+	const struct control_handlers handlers = {on_resize, on_signal, monitor};
+	if (!read_control(&monitor->control, &handlers))
+		monitor->hung_up = true;
+}
+
+/* The client's end of a terminal's output is gone while its program lives: nobody will ever see the terminal again. */
+static bool terminal_is_unseen(const struct monitor *monitor)
+{
+	return monitor->master >= 0 && !monitor->child_dead && flow_is_over(monitor->flows[1]);
+}
+
+static int sooner(int a, int b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a < b ? a : b;
+}
+
+static void relay_once(struct monitor *monitor)
+{
+	struct pollfd polled[2 + 2 * MAX_FLOWS];
+	int patience = -1;
+	polled[0] = (struct pollfd){.fd = monitor->signals, .events = POLLIN};
+	polled[1] = (struct pollfd){.fd = monitor->control.fd, .events = POLLIN};
+	for (size_t i = 0; i < monitor->flow_count; i++)
+		patience = sooner(patience, flow_poll(monitor->flows[i], &polled[2 + 2 * i]));
+	if (poll(polled, 2 + 2 * monitor->flow_count, patience) < 0)
+		return; /* EINTR: nothing was answered */
+	/* Bytes before orders: a signal or a resize comes after the input that the client sent before it. */
+	for (size_t i = 0; i < monitor->flow_count; i++)
+		flow_move(monitor->flows[i], &polled[2 + 2 * i]);
+	if (polled[1].revents)
+		read_orders(monitor);
+	if (polled[0].revents)
+		read_signals(monitor);
+	monitor->hung_up |= terminal_is_unseen(monitor);
+}
+
+/* Dead, and all that it and its children had to say has been passed on. */
+static bool is_over(const struct monitor *monitor)
+{
+	bool over = monitor->child_dead;
+	for (size_t i = 1; i < monitor->flow_count; i++)
+		over = over && flow_is_over(monitor->flows[i]);
+	return over;
+}
+
+static void close_session(struct monitor *monitor)
+{
+	pid_t foreground = monitor->master >= 0 ? foreground_group(monitor->master) : 0;
+	for (size_t i = 0; i < monitor->flow_count; i++)
+		flow_close(monitor->flows[i]);
+	/* The kernel hangs the terminal up: SIGHUP to its session's leader and its foreground group. */
+	close_fd(&monitor->master);
+	if (monitor->hung_up)
+		hang_up(monitor->child, foreground);
+	look_for_death(monitor);
+}
+
+void watch_session(struct monitor *monitor)
+{
+	while (!is_over(monitor) && !monitor->hung_up)
+		relay_once(monitor);
+	close_session(monitor);
+	if (monitor->child_dead && monitor->status.si_code == CLD_EXITED)
+		_exit(monitor->status.si_status);
+	die_by(monitor->child_dead ? monitor->status.si_status : SIGHUP);
+}

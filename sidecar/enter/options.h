@@ -1,0 +1,30 @@
+/* The command line of `enter run`. */
+#pragma once
+
+#include "identity.h"
+
+#include <stdbool.h>
+#include <sys/ioctl.h>
+#include <sys/types.h>
+
+enum { MAX_MODES = 1024 };
+
+struct run_options {
+	pid_t pid; /* 0: a toolbox session, in our own root */
+	unsigned long long start;
+	struct session_user user;
+	bool has_umask;
+	mode_t umask;
+	const char *cwd;      /* NULL: the app's own */
+	const char *path;     /* NULL: argv[0] is searched for */
+	const char *fallback; /* NULL: none */
+	bool sftp, read_only;
+	bool pty;
+	struct winsize window;
+	size_t modes_length;
+	unsigned char modes[MAX_MODES];
+	char **argv;
+};
+
+/* Fills `options` from what follows "run", or ends this process with EXIT_USAGE. */
+void parse_run_options(char **arguments, struct run_options *options);

@@ -1,0 +1,44 @@
+#define _GNU_SOURCE /* execvpe, fexecve */
+#include "program.h"
+#include "fail.h"
+#include "sftp/sftp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+int open_fallback(const struct run_options *options)
+{
+	if (!options->fallback)
+		return -1;
+	int fd = open(options->fallback, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fail(EXIT_CANNOT_RUN, "cannot open %s: %s", options->fallback, strerror(errno));
+	return fd;
+}
+
+static bool is_missing(int error)
+{
+	return error == ENOENT || error == ENOTDIR;
+}
+
+void run_program(const struct run_options *options, int fallback)
+{
+	if (options->sftp)
+		_exit(sftp_serve(&(struct sftp_options){.read_only = options->read_only}));
+	char **argv = options->argv;
+	/* execvpe searches the PATH of our own environment, which is the session's. */
+	if (options->path)
+		execve(options->path, argv, environ);
+	else
+		execvpe(argv[0], argv, environ);
+	int error = errno;
+	/* execveat(2) on the descriptor: the file is not in this root. Static, so it needs nothing that is. */
+	if (is_missing(error) && fallback >= 0) {
+		fexecve(fallback, argv, environ);
+		error = errno;
+	}
+	fail(is_missing(error) ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN, "%s: %s", options->path ? options->path : argv[0],
+	     is_missing(error) ? "not found" : strerror(error));
+}

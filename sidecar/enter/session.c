@@ -1,0 +1,49 @@
+#include "session.h"
+#include "fail.h"
+#include "files.h"
+#include "identity.h"
+#include "program.h"
+#include "signals.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A session of its own: signals to its group reach neither the sidecar nor other sessions. */
+static void lead_session(const struct session_setup *setup)
+{
+	if (setsid() < 0)
+		fail(EXIT_CANNOT_RUN, "setsid: %s", strerror(errno));
+	if (setup->terminal)
+		control_terminal(setup->terminal);
+}
+
+/* dup2(2) clears close-on-exec; the originals and all else of ours have it. */
+static void connect_standard_streams(const struct session_setup *setup)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(setup->standard[fd], fd) != fd)
+			fail(EXIT_CANNOT_RUN, "dup2: %s", strerror(errno));
+	/* Programs take SSH_TTY as a sign of a terminal. The rest of the environment came with us, byte for byte. */
+	if (setup->terminal && setenv("SSH_TTY", setup->terminal->name, 1) != 0)
+		fail(EXIT_CANNOT_RUN, "out of memory");
+}
+
+void start_session(const struct run_options *options, struct session_setup *setup)
+{
+	lead_session(setup);
+	connect_standard_streams(setup);
+	if (setup->app.root >= 0)
+		enter_app_root(setup->app.root);
+	close_fd(&setup->app.root);
+	become_session_user(&options->user);
+	choose_working_directory(options->cwd, setup->app.cwd);
+	close_fd(&setup->app.cwd);
+	if (options->has_umask)
+		umask(options->umask);
+	setrlimit(RLIMIT_CORE, &setup->core_limit);
+	reset_signals();
+	run_program(options, setup->fallback);
+}
