@@ -5,6 +5,8 @@ import { typeOf } from './policy/messages.ts';
 
 /** Answers of our own that a peer may leave unread, before we read no further requests from it. */
 const MAX_UNREAD_ANSWERS = 64 * 1024;
+/** What a packet costs beside its payload: framing, padding, tag. */
+const PACKET_COST = 48;
 
 /** ping@openssh.com (OpenSSH PROTOCOL §1.10): hop by hop, never offered by us, so never relayed. */
 const PING = 192;
@@ -74,7 +76,7 @@ export class Pipe {
   }
 
   #send(to: Side, payload: Buffer): void {
-    if (to === this.#from) to.unreadAnswers += payload.length;
+    if (to === this.#from) to.unreadAnswers += payload.length + PACKET_COST;
     if (!to.corked) {
       // One system call for all that one read of the other side brings.
       to.corked = true;

@@ -19,6 +19,8 @@ export class RawClient {
   readonly received = new Inbox<Buffer>();
   readonly closed = Promise.withResolvers<SshError | undefined>();
   readonly banners: string[] = [];
+  /** Steps of key exchanges, three to an exchange. */
+  exchangeSteps = 0;
   onMessage: (payload: Buffer) => void = (payload) => this.received.put(Buffer.from(payload));
   onDrain: () => void = () => undefined;
   onClosed: () => void = () => undefined;
@@ -38,6 +40,7 @@ export class RawClient {
         this.onClosed();
       },
       onDrain: () => this.onDrain(),
+      onExchangeStep: () => this.exchangeSteps++,
     });
     this.link.transport.start();
   }

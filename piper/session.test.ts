@@ -1,0 +1,224 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import { ASSERT_IDENTITY, type Route } from '../crds/index.ts';
+import { MSG } from '../lib/ssh/numbers.ts';
+import * as say from './testing/messages.ts';
+import type { RawClient } from './testing/raw-client.ts';
+import { keys, startRig, type Rig } from './testing/rig.ts';
+
+const rigs: Rig[] = [];
+const rigOf = async (options?: Parameters<typeof startRig>[0]): Promise<Rig> => {
+  const rig = await startRig(options);
+  rigs.push(rig);
+  return rig;
+};
+afterEach(async () => {
+  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
+});
+
+const next = async (from: { received: { take: () => Promise<Buffer> } }): Promise<string> =>
+  say.describeMessage(await from.received.take());
+
+const CHANGES: Record<string, (route: Route) => Partial<Route>> = {
+  'the user is removed': ({ users }) => ({ users: users.slice(1) }),
+  'the key is replaced': ({ users }) => ({
+    users: users.map((user) => ({ ...user, authorizedKeys: [keys.bob.publicKey.toLine()] })),
+  }),
+  'the role changes': ({ users }) => ({
+    users: users.map((user) => ({ ...user, role: 'limited' as const })),
+  }),
+  'the policy changes': ({ users }) => ({
+    users: users.map((user, index) => (index === 0 ? { ...user, policy: { ...user.policy, maxSessions: 1 } } : user)),
+  }),
+  'another SshAccess owns the name': () => ({ uid: 'u-2' }),
+  'access is switched off': () => ({ enabled: false }),
+  'it has expired': ({ users }) => ({
+    users: users.map((user, index) => (index === 0 ? { ...user, expiresAt: '2020-01-01T00:00:00Z' } : user)),
+  }),
+};
+
+test.each(Object.entries(CHANGES))('%s: both ends are closed within a second', async (_what, change) => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  const since = performance.now();
+  rig.setRoute(change(rig.route));
+  const error = await client.closed.promise;
+  await link.closed.promise;
+  expect(performance.now() - since).toBeLessThan(1_000);
+  expect(error?.message).toMatch(/\[(revoked|disabled|expired), connection [0-9a-f]{16}\]/);
+  expect(rig.piper.connections.size).toBe(0);
+});
+
+test('only the user who is concerned is disconnected', async () => {
+  const rig = await rigOf();
+  const alice = await rig.login();
+  const bob = await rig.login('acme-hello-dev', keys.bob);
+  await rig.pod.links.take();
+  const link = await rig.pod.links.take();
+  rig.setRoute({ users: rig.users.slice(1) });
+  await alice.closed.promise;
+  bob.send(say.globalRequest('keepalive@openssh.com', true));
+  expect(await next(link)).toBe('GLOBAL_REQUEST keepalive@openssh.com');
+});
+
+test('another key of the user, added or removed, disturbs nobody', async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  const both = [keys.stranger.publicKey.toLine(), keys.alice.publicKey.toLine()];
+  rig.setRoute({ users: rig.users.map((user) => ({ ...user, authorizedKeys: both })) });
+  rig.setRoute({});
+  client.send(say.globalRequest('keepalive@openssh.com', true));
+  await next(link);
+});
+
+test('a user whose access ends while connected is disconnected at that time', async () => {
+  const rig = await rigOf();
+  const expiresAt = new Date(Date.now() + 400).toISOString();
+  rig.setRoute({ users: rig.users.map((user) => ({ ...user, expiresAt })) });
+  const client = await rig.login();
+  expect((await client.closed.promise)?.message).toContain('[expired,');
+  expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expiresAt));
+});
+
+test('an end in a hundred years is no end now', async () => {
+  const rig = await rigOf();
+  rig.setRoute({ users: rig.users.map((user) => ({ ...user, expiresAt: '2126-01-01T00:00:00Z' })) });
+  const client = await rig.login();
+  await delay(50);
+  expect(client.link.transport.closed).toBe(false);
+});
+
+test('a client that does not read is cut off too', async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  client.socket.pause();
+  for (let count = 0; count < 2_000; count++) link.send(say.channelData(1, Buffer.alloc(32_000)));
+  const since = performance.now();
+  rig.setRoute({ users: [] });
+  await link.closed.promise;
+  expect(performance.now() - since).toBeLessThan(1_000);
+  await expect.poll(() => rig.piper.connections.size, { timeout: 2_000 }).toBe(0);
+});
+
+test('a revocation while the pod is being reached ends the login', async () => {
+  const rig = await rigOf({
+    pod: {
+      accepts: () => {
+        rig.setRoute({ users: [] });
+        return true;
+      },
+    },
+  });
+  await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('[revoked,');
+});
+
+test('what we know is too old: nobody comes in, and nobody stays', async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  rig.directory.stale = () => true;
+  await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('[stale,');
+  rig.piper.connections.recheckAll();
+  expect((await client.closed.promise)?.message).toContain('[stale,');
+});
+
+test('a pod that goes away is told to the client, and a client that goes away to the pod', async () => {
+  const rig = await rigOf();
+  const first = await rig.login();
+  (await rig.pod.links.take()).socket.socket.destroy();
+  expect((await first.closed.promise)?.message).toContain('[pod-gone,');
+  const second = await rig.login();
+  const link = await rig.pod.links.take();
+  second.socket.destroy();
+  expect(await link.closed.promise).toMatchObject({ code: 'disconnected' });
+});
+
+/** Logs in and opens session 3, which is 40 to the pod. */
+async function openSession(rig: Rig) {
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  client.send(say.channelOpen('session', 3));
+  await link.received.take();
+  link.send(say.confirmation(3, 40));
+  await client.received.take();
+  return { client, link };
+}
+
+test('refused requests are answered by us, in order, and the pod never sees them', async () => {
+  const rig = await rigOf();
+  const { client, link } = await openSession(rig);
+  client.send(say.channelRequest(40, 'pty-req', true, Buffer.alloc(30)));
+  client.send(say.channelRequest(40, 'x11-req', true, Buffer.alloc(20)));
+  client.send(say.channelRequest(40, 'auth-agent-req@openssh.com', false));
+  client.send(say.channelRequest(40, 'shell', true));
+  client.send(say.globalRequest('tcpip-forward', true, Buffer.concat([say.text(''), Buffer.alloc(4)])));
+  client.send(say.globalRequest(ASSERT_IDENTITY, true, say.text('{"role":"root"}')));
+  client.send(say.globalRequest('keepalive@openssh.com', true));
+  client.send(say.channelOpen('x11', 9));
+  expect([await next(link), await next(link), await next(link)]).toEqual([
+    'CHANNEL_REQUEST 40 pty-req',
+    'CHANNEL_REQUEST 40 shell',
+    'GLOBAL_REQUEST keepalive@openssh.com',
+  ]);
+  link.send(say.short(MSG.CHANNEL_SUCCESS, 3));
+  link.send(say.short(MSG.CHANNEL_SUCCESS, 3));
+  link.send(Buffer.of(MSG.REQUEST_SUCCESS));
+  const answers: string[] = [];
+  for (let count = 0; count < 7; count++) answers.push(await next(client));
+  expect(answers).toEqual([
+    'REQUEST_FAILURE',
+    'REQUEST_FAILURE',
+    'CHANNEL_OPEN_FAILURE 9 1',
+    'CHANNEL_SUCCESS 3',
+    'CHANNEL_FAILURE 3',
+    'CHANNEL_SUCCESS 3',
+    'REQUEST_SUCCESS',
+  ]);
+  expect(link.received.size).toBe(0);
+});
+
+test('a hostile pod opens nothing, and its host keys and pings do not pass', async () => {
+  const rig = await rigOf();
+  const { client, link } = await openSession(rig);
+  link.send(say.globalRequest('hostkeys-00@openssh.com', false, say.text('key')));
+  link.send(Buffer.from([192, 0, 0, 0, 0]));
+  link.send(say.channelOpen('auth-agent@openssh.com', 5));
+  link.send(say.channelData(3, 'hello'));
+  expect(await next(client)).toBe('CHANNEL_DATA 3');
+  expect(await next(link)).toBe('CHANNEL_OPEN_FAILURE 5 1');
+});
+
+test.each([
+  ['a client', (client: RawClient) => client.send(say.channelOpen('session', 4, undefined, 0))],
+  ['a client again', (client: RawClient) => client.send(say.confirmation(4, 4))],
+])('%s that breaks the protocol ends its connection and the one to the pod', async (_who, violate) => {
+  const rig = await rigOf();
+  const { client, link } = await openSession(rig);
+  violate(client);
+  expect(await client.closed.promise).toMatchObject({ disconnectReason: 2 });
+  await link.closed.promise;
+  await expect.poll(() => rig.lines.find((line) => line['event'] === 'end')?.['reason']).toBe('protocol');
+});
+
+test('a pod that breaks the protocol ends both', async () => {
+  const rig = await rigOf();
+  const { client, link } = await openSession(rig);
+  link.send(say.short(MSG.CHANNEL_SUCCESS, 3));
+  expect((await client.closed.promise)?.message).toContain('[pod-gone,');
+  expect(await link.closed.promise).toMatchObject({ disconnectReason: 2 });
+});
+
+test('a username cannot forge a line of the record', async () => {
+  const rig = await rigOf();
+  const client = rig.client();
+  await client.ready;
+  client.requestAuthentication();
+  client.authenticate('x"}\n{"event":"start","username":"root', keys.alice);
+  await client.received.take();
+  await client.received.take();
+  client.close();
+  await expect.poll(() => rig.lines.filter(({ msg }) => msg === 'connection').length).toBe(1);
+  expect(rig.lines.some((line) => line['event'] === 'start')).toBe(false);
+});
