@@ -101,14 +101,23 @@ test('an end that cannot be read has passed', () => {
   expect(table.lookup('acme-hello')?.expiresAt).toBe(0);
 });
 
-test('ten thousand routes: one change costs what it costs with one', () => {
+test('a change costs the same with two thousand routes as with one', { retry: 3, timeout: 60_000 }, () => {
   const { table } = setUp();
-  for (let index = 0; index < 10_000; index++) table.set(`s${index}`, dataOf(route([`acme-${index}`])));
-  const since = performance.now();
-  for (let index = 0; index < 100; index++) {
-    table.remove(`s${index}`);
-    table.set(`s${index}`, dataOf(route([`acme-${index}`])));
-  }
-  expect((performance.now() - since) / 100).toBeLessThan(10);
-  expect(table.lookup('acme-9999')).toBeDefined();
+  const mappingKeyPem = mappingKey.toOpenSsh();
+  const data = (username: string, port: number) => ({
+    [ROUTE_SECRET_KEYS.route]: JSON.stringify(route([username], { port })),
+    [ROUTE_SECRET_KEYS.mappingKey]: mappingKeyPem,
+  });
+  const median = (): number => {
+    const times = Array.from({ length: 51 }, (_, port) => {
+      const since = performance.now();
+      table.set('s0', data('acme-0', port + 1));
+      return performance.now() - since;
+    });
+    return times.toSorted((a, b) => a - b)[25] ?? 0;
+  };
+  const alone = median();
+  for (let index = 1; index < 2_000; index++) table.set(`s${index}`, data(`acme-${index}`, 2222));
+  expect(table.lookup('acme-1999')).toBeDefined();
+  expect(median() / alone).toBeLessThan(5);
 });
