@@ -1,0 +1,111 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { z } from 'zod';
+import { LABEL_ACCESS } from '../crds/index.ts';
+import { parseEnvironment } from '../lib/process/config.ts';
+import { Config } from './config.ts';
+import { Pod } from './pod.ts';
+
+const chart = fileURLToPath(new URL('../charts/sshaccess', import.meta.url));
+
+/** The helm of this machine, or the one that `npm run up` has built. */
+function findHelm(): string | undefined {
+  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'sshaccess');
+  const built = existsSync(cache) ? readdirSync(cache).filter((name) => name.startsWith('helm-')) : [];
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...built.map((name) => join(cache, name))];
+  return [process.env['HELM'], ...folders.map((folder) => join(folder, 'helm'))].find(
+    (path) => path !== undefined && existsSync(path),
+  );
+}
+const helm = findHelm() ?? '';
+
+const Rendered = z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }) });
+type Rendered = z.infer<typeof Rendered>;
+const DeploymentSpec = z.object({ spec: z.object({ template: z.looseObject({ spec: Pod.shape.spec }) }) });
+
+function render(...set: readonly string[]): Rendered[] {
+  const values = set.flatMap((value) => ['--set', value]);
+  const text = execFileSync(helm, ['template', 'sshaccess', chart, '--namespace', 'system', ...values], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return parseAllDocuments(text)
+    .map((document): unknown => document.toJS())
+    .filter((object) => object !== null)
+    .map((object) => Rendered.parse(object));
+}
+
+const find = (objects: readonly Rendered[], kind: string, name: string): Rendered => {
+  const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
+  if (found === undefined) throw new Error(`the chart renders no ${kind} ${name}`);
+  return found;
+};
+
+const podSpec = (objects: readonly Rendered[], name: string) =>
+  DeploymentSpec.parse(find(objects, 'Deployment', name)).spec.template.spec;
+
+describe.skipIf(helm === '')('the chart', () => {
+  const defaults = helm === '' ? [] : render();
+
+  test('gives the webhook an environment that it understands', () => {
+    const [container] = podSpec(render('image.registry=reg.example', 'image.tag=v1'), 'sshaccess-webhook').containers;
+    const environment = Object.fromEntries(
+      (container?.env ?? []).map(({ name, value }) => [name, value ?? 'from-field']),
+    );
+    const config = parseEnvironment(Config, environment);
+    expect(config).toMatchObject({ SIDECAR_IMAGE: 'reg.example/sidecar:v1', SIDECAR_PULL_POLICY: 'IfNotPresent' });
+    expect(config.SIDECAR_RESOURCES.limits).toEqual({ cpu: '2', memory: '1Gi' });
+  });
+
+  test('sends only pods that opted in to the webhook, and none of kube-system or its own namespace', () => {
+    const configuration = find(defaults, 'MutatingWebhookConfiguration', 'sshaccess-webhook');
+    expect(configuration).toMatchObject({
+      webhooks: [
+        {
+          objectSelector: { matchExpressions: [{ key: LABEL_ACCESS, operator: 'Exists' }] },
+          namespaceSelector: { matchExpressions: [{ operator: 'NotIn', values: ['kube-system', 'system'] }] },
+          rules: [{ resources: ['pods'], operations: ['CREATE'], scope: 'Namespaced' }],
+          failurePolicy: 'Ignore',
+          sideEffects: 'None',
+          reinvocationPolicy: 'IfNeeded',
+        },
+      ],
+    });
+  });
+
+  test.each(['operator', 'webhook', 'piper'])('starts the %s with nothing that `restricted` forbids', (name) => {
+    const spec = podSpec(defaults, `sshaccess-${name}`);
+    expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+    for (const { securityContext } of spec.containers) {
+      expect(securityContext).toMatchObject({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true });
+      expect(securityContext?.capabilities).toEqual({ drop: ['ALL'] });
+    }
+  });
+
+  test('lets the piper read no Secret outside its own namespace', () => {
+    const clusterWide = defaults.filter(({ kind }) => kind === 'ClusterRole');
+    expect(clusterWide.map(({ metadata }) => metadata.name).toSorted()).toEqual(
+      ['operator', 'piper', 'webhook'].map((name) => `sshaccess-${name}`),
+    );
+    expect(JSON.stringify(find(clusterWide, 'ClusterRole', 'sshaccess-piper'))).not.toContain('secrets');
+    expect(JSON.stringify(find(clusterWide, 'ClusterRole', 'sshaccess-webhook'))).not.toContain('secrets');
+  });
+
+  test('makes no Secret where the installation brings its own', () => {
+    const own = ['webhook.tls.existingSecret=tls', 'webhook.tls.caBundle=pem', 'piper.hostKeys.existingSecret=keys'];
+    expect(render(...own).filter(({ kind }) => kind === 'Secret')).toEqual([]);
+    expect(render('webhook.tls.certManager.enabled=true', own[2] ?? '').map(({ kind }) => kind)).not.toContain(
+      'Secret',
+    );
+  });
+
+  test('refuses values that it does not know', () => {
+    expect(() => render('piper.replica=3')).toThrow(/additional properties 'replica' not allowed/);
+    expect(() => render('logLevel=loud')).toThrow(/logLevel/);
+  });
+});
