@@ -15,8 +15,8 @@ import {
 } from '../crds/index.ts';
 import type { Manifest } from '../lib/kube/apply.ts';
 import { controllerReference } from '../lib/kube/owner-reference.ts';
-import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import type { Metadata } from './cached-access.ts';
+import type { KeyPair } from './key-material.ts';
 import type { PreviousCeiling } from './policies.ts';
 import { SSH_ACCESSES } from './resources.ts';
 import { encode } from './secret.ts';
@@ -35,7 +35,7 @@ export type SecretManifest = Manifest & {
 
 export function podSecret(
   metadata: Metadata,
-  content: { hostKey: PrivateKey; mappingKey: PrivateKey; ceiling: Ceiling; previous: PreviousCeiling | undefined },
+  content: { hostKey: KeyPair; mappingKey: KeyPair; ceiling: Ceiling; previous: PreviousCeiling | undefined },
 ): SecretManifest {
   const { hostKey, mappingKey, ceiling, previous } = content;
   return {
@@ -48,8 +48,8 @@ export function podSecret(
     },
     type: 'Opaque',
     data: {
-      [POD_SECRET_KEYS.hostKey]: encode(hostKey.toOpenSsh()),
-      [POD_SECRET_KEYS.mappingKeyPublic]: encode(`${mappingKey.publicKey.toLine()}\n`),
+      [POD_SECRET_KEYS.hostKey]: encode(hostKey.pem),
+      [POD_SECRET_KEYS.mappingKeyPublic]: encode(`${mappingKey.publicLine}\n`),
       [POD_SECRET_KEYS.ceiling]: encode(JSON.stringify(ceiling)),
     },
   };
@@ -73,7 +73,7 @@ export function route(
   });
 }
 
-export function routeSecret(systemNamespace: string, content: Route, mappingKey: PrivateKey): SecretManifest {
+export function routeSecret(systemNamespace: string, content: Route, mappingKey: KeyPair): SecretManifest {
   return {
     metadata: {
       namespace: systemNamespace,
@@ -84,7 +84,7 @@ export function routeSecret(systemNamespace: string, content: Route, mappingKey:
     type: 'Opaque',
     data: {
       [ROUTE_SECRET_KEYS.route]: encode(JSON.stringify(content)),
-      [ROUTE_SECRET_KEYS.mappingKey]: encode(mappingKey.toOpenSsh()),
+      [ROUTE_SECRET_KEYS.mappingKey]: encode(mappingKey.pem),
     },
   };
 }

@@ -3,10 +3,16 @@ import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { finding, type Finding } from './findings.ts';
 import { textOf, type Secret } from './secret.ts';
 
+/**
+ * The private key as it is written: the text that was read stays the text that is written, because each rendering of
+ * one key in OpenSSH's format differs (a random check number), and a difference would be written for ever.
+ */
+export type KeyPair = { readonly pem: string; readonly publicLine: string };
+
 /** The two key pairs of one SshAccess. Each private half lies in one Secret only, and that Secret is its truth. */
 export type KeyMaterial = {
-  readonly hostKey: PrivateKey;
-  readonly mappingKey: PrivateKey;
+  readonly hostKey: KeyPair;
+  readonly mappingKey: KeyPair;
   /** What to tell in Events. */
   readonly findings: readonly Finding[];
 };
@@ -25,16 +31,21 @@ export function keyMaterial(podSecret: Secret | undefined, routeSecret: Secret |
   if (!isFirst && hostKey === undefined) findings.push(finding('HostKeyRemade'));
   if (!isFirst && mappingKey === undefined) findings.push(finding('MappingKeyRemade'));
   return {
-    hostKey: hostKey ?? PrivateKey.generateEd25519(),
-    mappingKey: mappingKey ?? PrivateKey.generateEd25519(),
+    hostKey: hostKey ?? generate(),
+    mappingKey: mappingKey ?? generate(),
     findings,
   };
 }
 
-function parse(pem: string | undefined): PrivateKey | undefined {
+function generate(): KeyPair {
+  const key = PrivateKey.generateEd25519();
+  return { pem: key.toOpenSsh(), publicLine: key.publicKey.toLine() };
+}
+
+function parse(pem: string | undefined): KeyPair | undefined {
   if (pem === undefined) return undefined;
   try {
-    return PrivateKey.parse(pem);
+    return { pem, publicLine: PrivateKey.parse(pem).publicKey.toLine() };
   } catch {
     // Damaged: as good as lost. The finding says so; the error could not say more without quoting the key.
     return undefined;

@@ -23,6 +23,7 @@ import { Secret, textOf } from './secret.ts';
 
 const Service = z.object({
   metadata: z.object({
+    uid: z.string(),
     resourceVersion: z.string(),
     labels: z.record(z.string(), z.string()).default({}),
     ownerReferences: z.array(OwnerReference).default([]),
@@ -96,7 +97,7 @@ export async function writeSecret(stored: Secret | undefined, wanted: SecretMani
   if (stored === undefined) {
     await create(writer.client, SECRETS, wanted, options);
   } else if (!isSecretAsWanted(stored, wanted)) {
-    await apply(writer.client, SECRETS, atVersion(wanted, stored.metadata.resourceVersion), options);
+    await apply(writer.client, SECRETS, atVersion(wanted, stored.metadata), options);
   }
 }
 
@@ -122,11 +123,13 @@ export async function writeService(metadata: Metadata, stored: Service | undefin
   const labels = { ...stored.metadata.labels, ...wanted.metadata.labels };
   const isAsWanted =
     isDeepStrictEqual(stored.spec, wanted['spec']) && isDeepStrictEqual(stored.metadata.labels, labels);
-  if (!isAsWanted) await apply(writer.client, SERVICES, atVersion(wanted, stored.metadata.resourceVersion), options);
+  if (!isAsWanted) await apply(writer.client, SERVICES, atVersion(wanted, stored.metadata), options);
 }
 
-function atVersion<M extends { metadata: object }>(manifest: M, resourceVersion: string): M {
-  return { ...manifest, metadata: { ...manifest.metadata, resourceVersion } };
+/** The uid as well: with the version alone, an object that was deleted meanwhile would be made again. */
+function atVersion<M extends { metadata: object }>(manifest: M, stored: { uid: string; resourceVersion: string }): M {
+  const { uid, resourceVersion } = stored;
+  return { ...manifest, metadata: { ...manifest.metadata, uid, resourceVersion } };
 }
 
 /** The route that the piper reads now; undefined: none, or none that parses. */

@@ -186,7 +186,7 @@ class Reconciliation {
     const previous = previousCeiling(storedCeiling(objects.podSecret), ceiling, kept, this.#now);
     if (previous !== undefined) this.#requeueAt(previous.until);
 
-    const hostKey = objects.isPodSecretForeign && stored ? stored.hostKey : keys.hostKey.publicKey.toLine();
+    const hostKey = objects.isPodSecretForeign && stored ? stored.hostKey : keys.hostKey.publicLine;
     const held = users.map((user) => ({ ...user, policy: heldPolicy(user.role, user.policy, previous) }));
     const wanted = route(metadata, { enabled: access.spec.enabled, hostKey, users: held });
     const { systemNamespace } = this.#writer;

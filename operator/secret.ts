@@ -4,6 +4,7 @@ import { OwnerReference } from '../lib/kube/owner-reference.ts';
 /** A Secret as the API server hands it out: a trust boundary, so it is parsed. */
 export const Secret = z.object({
   metadata: z.object({
+    uid: z.string(),
     resourceVersion: z.string(),
     labels: z.record(z.string(), z.string()).default({}),
     annotations: z.record(z.string(), z.string()).default({}),

@@ -15,6 +15,8 @@ export function storyteller(events: EventRecorder, metadata: Metadata, signal: A
   };
 }
 
+/** Their messages name pods, and change with each. */
+const TOLD_ONCE: ReadonlySet<Reason> = new Set<Reason>(['PodsNotInjected']);
 /** Good news only after bad. */
 const UNTOLD: ReadonlySet<Reason> = new Set<Reason>(['AllKeysValid', 'AllUsernamesOwned']);
 
@@ -24,8 +26,8 @@ export function conditionStory(before: SshAccessStatus, after: SshAccessStatus):
   return (after.conditions ?? []).flatMap(({ type, reason, message }) => {
     const previous = before.conditions?.find((condition) => condition.type === type);
     if (!isReason(reason) || told.has(reason)) return [];
-    const isWarning = eventType(reason) === 'Warning';
-    const isNews = previous?.reason !== reason || (isWarning && previous.message !== message);
+    const mayChange = eventType(reason) === 'Warning' && !TOLD_ONCE.has(reason);
+    const isNews = previous?.reason !== reason || (mayChange && previous.message !== message);
     if (!isNews || (UNTOLD.has(reason) && previous === undefined)) return [];
     told.add(reason);
     return [{ reason, message }];

@@ -17,7 +17,8 @@ const where = (manifest: Manifest) => ({ namespace: manifest.metadata.namespace,
 
 /**
  * Server-side apply with force: the fields of `manifest` become ours, those that we owned and no longer name go, all
- * others are untouched. With `metadata.resourceVersion` it is refused (Conflict) where the object changed since.
+ * others are untouched. With `metadata.resourceVersion` it is refused (Conflict) where the object changed since; only
+ * with `metadata.uid` where it is gone: the version alone creates it anew (seen on 1.35).
  */
 export async function apply(
   client: KubeClient,

@@ -60,6 +60,7 @@ async function process(key: string, options: ControllerOptions, signal: AbortSig
     const { requeueAfterMs } = await options.reconcile(parseKey(key), signal);
     queue.forget(key);
     if (requeueAfterMs !== undefined) queue.addAfter(key, requeueAfterMs);
+    log.debug({ requeueAfterMs }, 'reconciled');
   } catch (error) {
     if (signal.aborted) {
       log.debug('reconcile stopped');

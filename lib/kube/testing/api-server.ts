@@ -167,11 +167,14 @@ export class TestApiServer {
     const { metadata, ...rest } = wanted;
     const { resourceVersion, ...merged } = fields(metadata);
     this.#applied.set(owner, wanted);
-    return this.#write(target, mergeFields(base, { ...rest, metadata: merged }), stored, resourceVersion);
+    const managedFields = managers(stored, query.get('fieldManager'), rest);
+    const next = mergeFields(base, { ...rest, metadata: { ...merged, managedFields } });
+    return this.#write(target, next, stored, resourceVersion);
   }
 
   #write(target: Target, object: Fields, stored: StoredObject | undefined, version?: unknown): StoredObject {
     const metadata = fields(object['metadata'] ?? {});
+    if (metadata['uid'] !== undefined && metadata['uid'] !== stored?.metadata.uid) throw new Refusal(409, 'Conflict');
     const expected = version ?? (stored === undefined ? undefined : metadata['resourceVersion']);
     if (expected !== undefined && expected !== stored?.metadata.resourceVersion) throw new Refusal(409, 'Conflict');
     const next = StoredObject.parse({
@@ -265,6 +268,14 @@ const isIn = ({ plural, namespace }: Target, id: string): boolean =>
   id.startsWith(namespace === undefined ? `${plural} ` : `${plural} ${namespace}/`);
 
 const fields = (value: unknown): Fields => z.record(z.string(), z.unknown()).parse(value);
+
+/** Who applied something to an object; whoever applies nothing any more is not in it. */
+function managers(stored: StoredObject | undefined, manager: string | null, applied: Fields): unknown[] {
+  const before = z.array(z.looseObject({ manager: z.string() })).parse(stored?.metadata['managedFields'] ?? []);
+  const isRelease = Object.keys(applied).every((key) => key === 'apiVersion' || key === 'kind');
+  const others = before.filter((entry) => entry.manager !== manager);
+  return isRelease ? others : [...others, { manager, operation: 'Apply' }];
+}
 
 function found(stored: StoredObject | undefined): StoredObject {
   if (stored === undefined) throw new Refusal(404, 'NotFound');

@@ -1,0 +1,184 @@
+import { expect, test } from 'vitest';
+import { finding } from './findings.ts';
+import { effectiveUser, injectionFinding, mayRollAgain } from './injection.ts';
+import { desiredStatus, failedStatus, loginCommand, type Outcome } from './status.ts';
+import { conditionStory, routeStory } from './story.ts';
+import { cachedAccess, pod, record, workload } from './testing/samples.ts';
+
+const now = new Date('2026-01-01T00:00:00Z');
+const user = { username: 'acme-web', role: 'root', secretName: 'k', expiresAt: undefined, isPrimary: true } as const;
+const alice = { user, fingerprints: ['SHA256:a'], mayLogIn: true };
+
+function outcome(changes: Partial<Outcome> = {}): Outcome {
+  return {
+    enabled: true,
+    runtime: 'sidecar',
+    endpoint: { host: 'ssh.example.com', port: 2222 },
+    users: [alice],
+    keyProblems: [],
+    nameProblems: [],
+    objectProblem: undefined,
+    injection: finding('PodsInjected', 1),
+    pods: [pod('web-1')],
+    ...changes,
+  };
+}
+const conditions = (changes: Partial<Outcome> = {}) => desiredStatus(cachedAccess(), outcome(changes), now).conditions;
+const ready = (changes: Partial<Outcome> = {}) => conditions(changes)?.find(({ type }) => type === 'Ready');
+
+test('all is well: the whole status', () => {
+  expect(desiredStatus(cachedAccess(), outcome(), now)).toEqual({
+    observedGeneration: 3,
+    conditions: ['Ready', 'KeysValid', 'UsernamesOwned', 'Injected'].map((type) =>
+      expect.objectContaining({
+        type,
+        status: 'True',
+        observedGeneration: 3,
+        lastTransitionTime: '2026-01-01T00:00:00Z',
+      }),
+    ),
+    endpoint: { host: 'ssh.example.com', port: 2222 },
+    runtime: 'sidecar',
+    sessionEntry: 'chroot',
+    primaryUser: 'acme-web',
+    users: [
+      {
+        username: 'acme-web',
+        access: 'root',
+        effectiveUser: 'uid 0',
+        fingerprints: ['SHA256:a'],
+        command: 'ssh -i <your-private-key> -p 2222 acme-web@ssh.example.com',
+      },
+    ],
+    pods: [{ name: 'web-1', ready: true }],
+  });
+});
+
+const nobody = [{ ...alice, mayLogIn: false }];
+const starting = pod('web-1', { isReady: false, waiting: 'ImagePullBackOff: no such image' });
+const missed = pod('web-2', { record: undefined, isReady: false });
+
+test.each([
+  ['disabled', { enabled: false }, 'Disabled'],
+  ['an object of ours cannot be made', { objectProblem: finding('NameTaken', 'Secret', 'x') }, 'NameTaken'],
+  ['nobody may log in', { users: nobody }, 'NobodyCanLogIn'],
+  ['no target', { injection: finding('TargetNotFound', 'deployment/web'), pods: [] }, 'TargetNotFound'],
+  ['no pods yet', { injection: finding('WaitingForPods', 'deployment/web'), pods: [] }, 'WaitingForPods'],
+  ['sidecar not ready', { pods: [starting] }, 'SshNotReady'],
+  ['only pods without ssh', { injection: finding('PodsNotInjected', 'web-2'), pods: [missed] }, 'PodsNotInjected'],
+  ['one of two pods', { injection: finding('PodsNotInjected', 'web-2'), pods: [missed, pod('web-1')] }, 'SshReady'],
+  ['keys of one user are bad, others work', { keyProblems: [finding('NoKeys', 'u', 's')] }, 'SshReady'],
+])('Ready when %s', (_, changes, reason) => {
+  expect(ready(changes)).toMatchObject({ reason, status: reason === 'SshReady' ? 'True' : 'False' });
+});
+
+test('a sidecar that does not start says why in the kubelet’s words', () => {
+  expect(ready({ pods: [starting] })?.message).toContain('web-1: ImagePullBackOff: no such image');
+});
+
+test('the first problem gives the reason, the message has them all', () => {
+  const problems = [finding('KeySecretNotFound', 'u1', 's1'), finding('NoKeys', 'u2', 's2')];
+  const condition = conditions({ keyProblems: problems })?.find(({ type }) => type === 'KeysValid');
+  expect(condition).toMatchObject({ status: 'False', reason: 'KeySecretNotFound' });
+  expect(condition?.message.split('\n')).toHaveLength(2);
+});
+
+test('pods are sorted, and at most fifty', () => {
+  const pods = Array.from({ length: 60 }, (__, index) => pod(`web-${String(99 - index)}`));
+  const listed = desiredStatus(cachedAccess(), outcome({ pods }), now).pods ?? [];
+  expect(listed).toHaveLength(50);
+  expect(listed[0]?.name).toBe('web-40');
+});
+
+test('twice the same is the same', () => {
+  const first = desiredStatus(cachedAccess(), outcome(), now);
+  const second = desiredStatus(cachedAccess({}, first), outcome(), new Date(now.getTime() + 60_000));
+  expect(second).toEqual(first);
+});
+
+test('a spec that does not parse changes Ready and keeps the rest', () => {
+  const before = desiredStatus(cachedAccess(), outcome(), now);
+  const after = failedStatus(cachedAccess({}, before), finding('InvalidSpec', 'x'), now);
+  expect(after.users).toEqual(before.users);
+  expect(after.conditions?.map(({ reason }) => reason)).toEqual([
+    'InvalidSpec',
+    'AllKeysValid',
+    'AllUsernamesOwned',
+    'PodsInjected',
+  ]);
+});
+
+test('no endpoint yet, no users: commands and fields say so', () => {
+  expect(loginCommand('acme-web', { host: undefined, port: 22 })).toBe(
+    'ssh -i <your-private-key> -p 22 acme-web@<host>',
+  );
+  const status = desiredStatus(
+    cachedAccess(),
+    outcome({ endpoint: { host: undefined, port: 22 }, users: nobody }),
+    now,
+  );
+  expect(status.endpoint).toBeUndefined();
+  expect(status.users?.[0]?.command).toBeUndefined();
+});
+
+test('the uid of a session', () => {
+  expect(effectiveUser('root', record)).toBe('uid 0');
+  expect(effectiveUser('root', { ...record, rootUid: 1000 })).toBe('uid 1000');
+  expect(effectiveUser('root', { ...record, rootUid: null })).toBe('uid of the app');
+  expect(effectiveUser('limited', record)).toBe('uid 61000');
+  expect(effectiveUser('limited', { ...record, sessionEntry: 'toolbox', rootUid: 65532 })).toBe('uid 65532');
+  expect(effectiveUser('root', undefined)).toBeUndefined();
+});
+
+test('injection, told from the pods', () => {
+  const reason = (...parameters: Parameters<typeof injectionFinding>) => injectionFinding(...parameters).reason;
+  expect(reason([], workload(), undefined)).toBe('WaitingForPods');
+  expect(reason([], workload({ isScaledToZero: true }), undefined)).toBe('ScaledToZero');
+  expect(reason([pod('a')], workload(), undefined)).toBe('PodsInjected');
+  expect(reason([pod('a')], workload(), finding('TargetTaken', 't', 'x'))).toBe('TargetTaken');
+  const many = Array.from({ length: 7 }, (__, index) => pod(`p${index}`, { record: undefined }));
+  expect(injectionFinding(many, workload(), undefined).message).toContain('p0, p1, p2, p3, p4 and 2 more');
+});
+
+test('pods that were missed are rolled once per cause', () => {
+  const rolled = workload({ rolledAt: '2026-01-01T10:00:00.500Z' });
+  expect(mayRollAgain(workload(), undefined)).toBe(true);
+  expect(mayRollAgain(rolled, '2026-01-01T10:00:00Z')).toBe(false);
+  expect(mayRollAgain(rolled, undefined)).toBe(false);
+  // It was True in between, and became False again.
+  expect(mayRollAgain(rolled, '2026-01-02T00:00:00Z')).toBe(true);
+});
+
+test('Events tell what changed, once, and good news only after bad', () => {
+  const bad = desiredStatus(cachedAccess(), outcome({ keyProblems: [finding('NoKeys', 'u', 's')] }), now);
+  const good = desiredStatus(cachedAccess(), outcome(), now);
+  const reasons = (...parameters: Parameters<typeof conditionStory>) =>
+    conditionStory(...parameters).map(({ reason }) => reason);
+  expect(reasons({}, good)).toEqual(['SshReady', 'PodsInjected']);
+  expect(reasons(good, bad)).toEqual(['NoKeys']);
+  expect(reasons(bad, good)).toEqual(['AllKeysValid']);
+  expect(reasons(good, good)).toEqual([]);
+});
+
+test('RouteUpdated names who came and who went', () => {
+  const policy = { maxSessions: 1, localForwarding: 'none', clientEnvironment: [] } as const;
+  const routeOf = (...users: [string, string[]][]) => ({
+    version: 1 as const,
+    namespace: 'acme',
+    name: 'web',
+    uid: 'u1',
+    enabled: true,
+    service: 's',
+    port: 2222,
+    hostKey: 'h',
+    users: users.map(([username, authorizedKeys]) => ({
+      username,
+      role: 'root' as const,
+      authorizedKeys,
+      policy: { ...policy, clientEnvironment: [] },
+    })),
+  });
+  const [found] = routeStory(routeOf(['a', ['1']], ['b', ['1']]), routeOf(['b', ['2']], ['c', ['1']]));
+  expect(found?.message).toBe('may log in now: c; may no longer log in: a; keys, role, policy or expiry changed: b');
+  expect(routeStory(routeOf(['a', []]), routeOf(['a', []]))).toEqual([]);
+});

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { decideLabel, labelManifest, releaseManifest } from './template-label.ts';
+import type { Workload } from './workload.ts';
+import { access, workload } from './testing/samples.ts';
+
+const manual = { rollout: 'Manual' };
+const off = { enabled: false };
+const named = { target: { name: 'web', container: 'sidekick' } };
+
+type Case = [string, { spec: object; target?: Workload; rival?: string }, string];
+const cases: Case[] = [
+  ['absent', { spec: {} }, 'TargetNotFound'],
+  ['being deleted', { spec: {}, target: workload({ isDeleting: true }) }, 'TargetNotFound'],
+  ['the target of an older one', { spec: {}, target: workload({ label: 'web' }), rival: 'old' }, 'TargetTaken'],
+  ['without the container', { spec: named, target: workload({ label: 'web' }) }, 'ContainerNotFound'],
+  ['labelled', { spec: {}, target: workload({ label: 'web' }) }, 'nothing'],
+  ['labelled by hand', { spec: manual, target: workload({ label: 'web' }) }, 'nothing'],
+  ['unlabelled, disabled', { spec: off, target: workload() }, 'nothing'],
+  ['unlabelled', { spec: {}, target: workload() }, 'apply'],
+  ['labelled for another', { spec: {}, target: workload({ label: 'gone' }) }, 'apply'],
+  ['unlabelled, Manual', { spec: manual, target: workload() }, 'LabelMissing'],
+];
+
+test.each(cases)('a workload that is %s', (_, { spec, target, rival }, expected) => {
+  const decision = decideLabel(access(spec), target, rival);
+  const outcome = decision.action === 'apply' ? 'apply' : (decision.problem?.reason ?? 'nothing');
+  expect(outcome).toBe(expected);
+});
+
+test('Manual says the command to type', () => {
+  const decision = decideLabel(access(manual), workload(), undefined);
+  expect(decision).toMatchObject({
+    problem: {
+      message: expect.stringContaining(
+        `kubectl -n acme patch deployment web --type merge -p '{"spec":{"template":{"metadata":{"labels":{"sshaccess.dev/access":"web"}}}}}'`,
+      ),
+    },
+  });
+});
+
+test('what is applied names the object, the label, and nothing else', () => {
+  const metadata = { namespace: 'acme', name: 'web', uid: 'w1' };
+  expect(labelManifest(workload(), 'web')).toEqual({
+    metadata,
+    spec: { template: { metadata: { labels: { 'sshaccess.dev/access': 'web' } } } },
+  });
+  expect(releaseManifest(workload({ label: 'web' }))).toEqual({ metadata });
+  // Left out, it would be taken away, which would roll the pods.
+  expect(labelManifest(workload({ rolledAt: 'then' }), 'web')).toMatchObject({
+    spec: { template: { metadata: { annotations: { 'sshaccess.dev/rolled-at': 'then' } } } },
+  });
+});

@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
+import { publicLine, secret } from './testing/samples.ts';
+import { readUserKeys } from './user-keys.ts';
+
+const user = { username: 'acme-web', secretName: 'alice-key' };
+const read = (data: Record<string, string>) => readUserKeys(user, secret(data));
+const reasons = (data: Record<string, string>) => read(data).problems.map(({ reason }) => reason);
+
+test('keys of both data keys are joined, comments dropped, and each counted once', () => {
+  const [one, two] = [publicLine(), publicLine()];
+  const keys = read({ 'ssh-publickey': one, authorized_keys: `# mine\n${two}\n\n${one}\n`, other: 'x' });
+  expect(keys.problems).toEqual([]);
+  expect(keys.lines).toEqual([one, two].map((line) => line.replace(' alice@laptop', '')));
+  expect(keys.fingerprints.every((fingerprint) => fingerprint.startsWith('SHA256:'))).toBe(true);
+});
+
+test('a missing Secret and one without keys say what to do', () => {
+  expect(readUserKeys(user, undefined).problems[0]?.message).toBe(
+    'acme-web: there is no Secret alice-key; create it with a public key under ssh-publickey',
+  );
+  expect(reasons({})).toEqual(['NoKeys']);
+  expect(reasons({ 'ssh-publickey': '\n' })).toEqual(['NoKeys']);
+});
+
+test('a private key anywhere refuses the whole user, and is quoted nowhere', () => {
+  const pem = PrivateKey.generateEd25519().toOpenSsh();
+  const secrets: Record<string, string>[] = [
+    { 'ssh-publickey': publicLine(), 'ssh-privatekey': pem },
+    { 'ssh-publickey': `${publicLine()}\n${pem}` },
+    { authorized_keys: publicLine(), id: '-----BEGIN RSA PRIVATE KEY-----\nabc' },
+    { authorized_keys: publicLine(), ppk: 'PuTTY-User-Key-File-3: ssh-ed25519' },
+  ];
+  for (const data of secrets) {
+    const keys = read(data);
+    expect(keys.lines).toEqual([]);
+    expect(keys.problems.map(({ reason }) => reason)).toEqual(['PrivateKeyInSecret']);
+    expect(JSON.stringify(keys)).not.toContain(pem.split('\n')[1]);
+  }
+});
+
+test('bad lines are named by number, good ones keep working', () => {
+  const keys = read({ authorized_keys: `${publicLine()}\nfrom="10.0.0.1" ${publicLine()}\nssh-ed25519 AAAA` });
+  expect(keys.lines).toHaveLength(1);
+  expect(keys.problems.map(({ reason }) => reason)).toEqual(['KeyNotUsable', 'KeyNotUsable']);
+  expect(keys.problems[0]?.message).toContain('line 2 of the Secret alice-key');
+});
+
+test('no more keys than a route takes', () => {
+  const keys = read({ authorized_keys: Array.from({ length: 70 }, () => publicLine()).join('\n') });
+  expect(keys.lines).toHaveLength(64);
+  expect(keys.problems.map(({ reason }) => reason)).toEqual(['TooManyKeys']);
+});

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { isExpired, requestedUsers } from './requested-users.ts';
+import { access } from './testing/samples.ts';
+import { UsernameClaims, type Claimant } from './username-claims.ts';
+
+const claimant = (key: string, createdAt: string, usernames: string[], uid = key): Claimant => ({
+  key,
+  uid,
+  createdAt,
+  usernames,
+});
+
+test('the oldest claim owns a username, then the smaller uid', () => {
+  const claims = new UsernameClaims();
+  claims.set('b/young', claimant('b/young', '2026-01-02T00:00:00Z', ['acme-web']));
+  expect(claims.ownerOf('acme-web')?.key).toBe('b/young');
+  claims.set('a/old', claimant('a/old', '2026-01-01T00:00:00Z', ['acme-web']));
+  expect(claims.ownerOf('acme-web')?.key).toBe('a/old');
+  claims.set('c/same', claimant('c/same', '2026-01-01T00:00:00Z', ['acme-web'], '0'));
+  expect(claims.ownerOf('acme-web')?.key).toBe('c/same');
+  expect(claims.ownerOf('Acme-web')).toBeUndefined();
+});
+
+test('a change names those, and only those, who claim the same names', () => {
+  const claims = new UsernameClaims();
+  claims.set('a/1', claimant('a/1', '1', ['x', 'y']));
+  claims.set('a/2', claimant('a/2', '2', ['y', 'z']));
+  claims.set('a/3', claimant('a/3', '3', ['z']));
+  expect(claims.set('a/1', claimant('a/1', '1', ['x', 'y']))).toEqual([]);
+  expect(claims.set('a/1', claimant('a/1', '1', ['x']))).toEqual(['a/2']);
+  expect(claims.set('a/2', undefined)).toEqual(['a/3']);
+  expect(claims.ownerOf('y')).toBeUndefined();
+  expect(claims.ownerOf('z')?.key).toBe('a/3');
+});
+
+test('different splits of one joined name are one claim', () => {
+  const joined = (spec: object) => requestedUsers(access(spec), undefined).users.map(({ username }) => username);
+  expect(joined({ organization: 'a', slug: 'b-c' })).toEqual(joined({ organization: 'a-b', slug: 'c' }));
+});
+
+test('defaults: the namespace label before the namespace, the name for a slug, root for the primary', () => {
+  const spec = { users: [{ secretRef: { name: 'k' } }, { suffix: 'dev', secretRef: { name: 'k' } }] };
+  const { users } = requestedUsers(access(spec), 'org');
+  expect(users.map(({ username, role, isPrimary }) => [username, role, isPrimary])).toEqual([
+    ['org-web', 'root', true],
+    ['org-web-dev', 'limited', false],
+  ]);
+  expect(requestedUsers(access(), undefined).users[0]?.username).toBe('acme-web');
+});
+
+test.each(['Acme', 'a.b', '-a', 'a_b', 'x'.repeat(64)])('a label %s that no username can hold is refused', (label) => {
+  expect(requestedUsers(access(), label)).toEqual({ users: [], invalidOrganization: label });
+});
+
+test('a user is expired at the very second', () => {
+  const user = { expiresAt: '2026-06-01T12:00:00+02:00' };
+  expect(isExpired(user, new Date('2026-06-01T09:59:59Z'))).toBe(false);
+  expect(isExpired(user, new Date('2026-06-01T10:00:00Z'))).toBe(true);
+  expect(isExpired({ expiresAt: undefined }, new Date())).toBe(false);
+});
