@@ -1,9 +1,10 @@
 /** `npm run build`: the four programs as bundles, and the sidecar's native helpers, in dist/, ready to be copied into images. */
 import { existsSync } from 'node:fs';
-import { chmod, copyFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { build as bundle } from 'esbuild';
 import { buildEnter } from '../sidecar/enter/testing/build-enter.ts';
+import { fingerprint } from './machine/cache.ts';
 import { ensurePackages } from './machine/apt.ts';
 import { messageOf, SetupError } from './machine/errors.ts';
 import { say } from './machine/progress.ts';
@@ -14,10 +15,26 @@ type Program = (typeof programs)[number];
 
 const dist = join(projectFolder, 'dist');
 
-/** Makes dist/ anew from these sources. */
-export async function build(): Promise<void> {
+/** Names the sources that dist/ was made from. */
+const stamp = join(dist, 'sources');
+
+/** Makes dist/ from these sources; `anew` even if it was made from the very same. */
+export async function build(anew = false): Promise<void> {
+  const sources = fingerprint(...(await sourceFiles()));
+  if (!anew && existsSync(stamp) && (await readFile(stamp, 'utf8')) === sources) return;
   await rm(dist, { recursive: true, force: true });
   await Promise.all([...programs.map(bundleProgram), buildTools()]);
+  await writeFile(stamp, sources);
+}
+
+/** Everything that decides what a bundle holds: names and contents. */
+async function sourceFiles(): Promise<(string | Buffer)[]> {
+  const folders = [...programs, 'lib', 'crds'].map((folder) => join(projectFolder, folder));
+  const entries = await Promise.all(folders.map((path) => readdir(path, { recursive: true, withFileTypes: true })));
+  const inFolders = entries.flat().filter((entry) => entry.isFile() && /\.(?:ts|c|h)$/.test(entry.name));
+  const paths = inFolders.map((entry) => join(entry.parentPath, entry.name));
+  const all = [...paths.toSorted(), join(projectFolder, 'package-lock.json'), import.meta.filename];
+  return (await Promise.all(all.map(async (path) => [relative(projectFolder, path), await readFile(path)]))).flat();
 }
 
 /** One `main.mjs`, and beside it the native addons that it loads. */
@@ -90,7 +107,7 @@ export function isDynamic(program: Buffer): boolean {
 
 async function main(): Promise<void> {
   const begin = performance.now();
-  await build();
+  await build(true);
   for (const folder of [...programs, 'tools']) {
     for (const file of await readdir(join(dist, folder))) {
       const path = join(dist, folder, file);

@@ -3,7 +3,7 @@ import { say } from '../../scripts/machine/progress.ts';
 import type { Cluster, Provider } from './cluster.ts';
 import { existing } from './existing.ts';
 import { k3s } from './k3s.ts';
-import { lockCluster } from './lock.ts';
+import { lock } from '../../scripts/machine/lock.ts';
 import { native } from './native/provider.ts';
 
 /** What is closest to the user's wish first: the cluster they name, the cheap one, the one that is built. */
@@ -18,7 +18,7 @@ export interface ProvideOptions {
 /** The cluster of that name: the running one, or one from the first provider that can. */
 export async function provideCluster(name: string, options: ProvideOptions = {}): Promise<Cluster> {
   const { fresh = false, providers = inOrder } = options;
-  const unlock = await lockCluster(`${name}-start`);
+  const unlock = await lock(`cluster-${name}-start`);
   try {
     const running = fresh ? undefined : await findCluster(name, providers);
     if (running !== undefined) return running;
@@ -40,7 +40,7 @@ export async function findCluster(name: string, providers = inOrder): Promise<Cl
 
 /** Removes what any provider has of that name. */
 export async function removeCluster(name: string, providers = inOrder): Promise<string[]> {
-  const unlock = await lockCluster(`${name}-start`);
+  const unlock = await lock(`cluster-${name}-start`);
   try {
     const removed: string[] = [];
     for (const provider of providers) removed.push(...(await provider.remove(name)));

@@ -1,6 +1,6 @@
 import { say } from '../../scripts/machine/progress.ts';
 import type { Cluster } from './cluster.ts';
-import { lockCluster } from './lock.ts';
+import { lock } from '../../scripts/machine/lock.ts';
 import { provideCluster, removeCluster } from './provide.ts';
 
 /**
@@ -10,7 +10,7 @@ import { provideCluster, removeCluster } from './provide.ts';
 export async function ensureTestCluster(env: NodeJS.ProcessEnv = process.env): Promise<Cluster> {
   const name = env['SSHACCESS_TEST_CLUSTER'] ?? 'test';
   const keep = env['SSHACCESS_KEEP'] === '1';
-  const unlock = await lockCluster(name, 3600);
+  const unlock = await lock(`cluster-${name}`, 3600);
   const cluster = await provideCluster(name, { fresh: !keep });
   const stop = async (): Promise<readonly string[]> => {
     try {

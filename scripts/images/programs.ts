@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { build, programs } from '../build.ts';
 import { fingerprint } from '../machine/cache.ts';
+import { lock } from '../machine/lock.ts';
 import { step } from '../machine/progress.ts';
 import { localFolder, projectFolder } from '../places.ts';
 import type { Builder, Target } from './builder.ts';
@@ -19,18 +20,30 @@ export interface ProgramImages {
 }
 
 export async function programImages(builder: Builder): Promise<ProgramImages> {
-  await step('npm run build', () => build());
+  await step('npm run build', () => locked(() => build()));
   const tag = fingerprint(await builder.base(), ...(await inputs()));
   const targets = programs.map((target): Target => ({ target, name: `${imageRegistry}/${target}:${tag}` }));
-  return { tag, names: targets.map(({ name }) => name), archive: () => archiveOf(builder, tag, targets) };
+  const archive = (): Promise<string> => locked(() => archiveOf(builder, tag, targets));
+  return { tag, names: targets.map(({ name }) => name), archive };
+}
+
+/** Two runs in this clone write the same dist/ and the same archive: one after the other. */
+async function locked<T>(work: () => Promise<T>): Promise<T> {
+  const unlock = await lock(`build-${fingerprint(projectFolder)}`);
+  try {
+    return await work();
+  } finally {
+    await unlock();
+  }
 }
 
 async function inputs(): Promise<Buffer[]> {
-  const dist = join(projectFolder, 'dist');
-  const entries = await readdir(dist, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const all = [join(projectFolder, 'Dockerfile'), ...files.toSorted()];
-  const named = all.flatMap((path) => [Promise.resolve(Buffer.from(path.slice(projectFolder.length))), readFile(path)]);
+  const folders = [...programs, 'tools'].map((folder) => join(projectFolder, 'dist', folder));
+  const entries = await Promise.all(folders.map((path) => readdir(path, { recursive: true, withFileTypes: true })));
+  const files = entries.flat().filter((entry) => entry.isFile());
+  const paths = files.map((entry) => join(entry.parentPath, entry.name)).toSorted();
+  const all = [join(projectFolder, 'Dockerfile'), ...paths];
+  const named = all.flatMap((path) => [Promise.resolve(Buffer.from(relative(projectFolder, path))), readFile(path)]);
   return Promise.all(named);
 }
 

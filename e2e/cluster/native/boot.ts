@@ -16,7 +16,7 @@ import { unhealthy } from './health.ts';
 import { importImages, pauseArchive } from './images.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { connectNode, launcher, startNode } from './node.ts';
-import type { ProcessId } from './processes.ts';
+import type { ProcessId } from '../../../scripts/machine/processes.ts';
 import { nodeName, settings } from './settings.ts';
 
 /** Starts all of a cluster, in order, and waits until pods can be made; answers the node's process 1. */

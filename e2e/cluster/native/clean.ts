@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { attempt, run } from '../../../scripts/machine/command.ts';
 import { SetupError } from '../../../scripts/machine/errors.ts';
 import { stateRoot, type ClusterNames } from '../names.ts';
 import { leftCgroups, removeCgroups } from './cgroups.ts';
-import { killExactly, namespaceOf, processesIn, processesOf } from './processes.ts';
+import { killExactly, namespaceOf, processesIn, processesOf } from '../../../scripts/machine/processes.ts';
 
 /**
  * Removes a cluster by its name: one that runs, one that died half-way, one whose files are gone. The kernel does most of
@@ -29,7 +29,7 @@ export async function removeCluster(names: ClusterNames): Promise<string[]> {
     await assertNoMounts(names.folder);
     await rm(names.folder, { recursive: true, force: true });
     removed.push(`folder ${names.folder}`);
-    if ((await nativeClusters()).length === 0) await rmdir(stateRoot);
+    await run('rmdir', ['--ignore-fail-on-non-empty', stateRoot]);
   }
   return removed;
 }

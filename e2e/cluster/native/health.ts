@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { attempt } from '../../../scripts/machine/command.ts';
-import { namespaceOf, processesIn, programOf, type ProcessId } from './processes.ts';
+import { namespaceOf, processesIn, programOf, type ProcessId } from '../../../scripts/machine/processes.ts';
 import { nodeName } from './settings.ts';
 
 const expected = [

@@ -6,7 +6,7 @@ import { staticProgram } from '../../../scripts/machine/static-program.ts';
 import { tarFolder, withFolder, writeArchive } from '../../../scripts/images/archive.ts';
 import type { ClusterNames } from '../names.ts';
 import { enter } from './node.ts';
-import type { ProcessId } from './processes.ts';
+import type { ProcessId } from '../../../scripts/machine/processes.ts';
 import { pauseImage } from './settings.ts';
 
 /** Imports an archive into the node's containerd; answers the names of the images that came with it. */

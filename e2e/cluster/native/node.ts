@@ -8,7 +8,7 @@ import { SetupError } from '../../../scripts/machine/errors.ts';
 import type { ClusterNames } from '../names.ts';
 import { makeCgroups } from './cgroups.ts';
 import { dnsAddress, podNetwork } from './settings.ts';
-import { processesOf, type ProcessId } from './processes.ts';
+import { processesOf, type ProcessId } from '../../../scripts/machine/processes.ts';
 
 /** The running node of that name, whoever started it: there is one process 1 for each name. */
 export async function findNode(names: ClusterNames): Promise<ProcessId | undefined> {

@@ -16,7 +16,7 @@ import { removeCluster, traces } from './clean.ts';
 import { unhealthy } from './health.ts';
 import { hasImage, importImages } from './images.ts';
 import { findNode } from './node.ts';
-import type { ProcessId } from './processes.ts';
+import type { ProcessId } from '../../../scripts/machine/processes.ts';
 
 /** A real Kubernetes from Go modules and Debian packages, for machines where no image registry can be reached. */
 export const native: Provider = { kind: 'native', unavailable: async () => unavailable(), find, start, remove };

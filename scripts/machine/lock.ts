@@ -2,15 +2,15 @@ import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { SetupError } from '../../scripts/machine/errors.ts';
-import { say } from '../../scripts/machine/progress.ts';
-import { isAlive, processId } from './native/processes.ts';
+import { SetupError } from './errors.ts';
+import { say } from './progress.ts';
+import { isAlive, processId } from './processes.ts';
 
 /**
- * One program at a time starts, uses or stops the cluster of a name. The lock names its holder; a holder that was
- * killed holds nothing. Answers the function that gives it back.
+ * One program at a time on this machine does what has this name. The lock names its holder; a holder that was killed
+ * holds nothing. Answers the function that gives it back.
  */
-export async function lockCluster(name: string, patience = 600): Promise<() => Promise<void>> {
+export async function lock(name: string, patience = 600): Promise<() => Promise<void>> {
   const self = await processId(process.pid);
   // Without /proc (macOS) nobody could tell a living holder from a dead one, and the next start would wait for ever.
   if (self === undefined) return async () => undefined;
@@ -24,9 +24,9 @@ export async function lockCluster(name: string, patience = 600): Promise<() => P
       continue;
     }
     if (second >= patience) {
-      throw new SetupError('CLUSTER_BUSY', `Cluster "${name}" is in use by process ${holder}; wait for it, or end it.`);
+      throw new SetupError('BUSY', `"${name}" is held by process ${holder}; wait for it, or end it.`);
     }
-    if (second % 30 === 0) say(`  … cluster "${name}" is in use by process ${holder}; waiting`);
+    if (second % 30 === 0) say(`  … "${name}" is held by process ${holder}; waiting`);
     await delay(1000);
   }
 }

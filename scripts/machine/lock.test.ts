@@ -3,20 +3,20 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { lockCluster } from './lock.ts';
+import { lock } from './lock.ts';
 
 const name = `unit-lock-${process.pid}`;
 const path = join(tmpdir(), `sshaccess-${name}.lock`);
 
 test('the lock is held until it is given back', async () => {
-  const unlock = await lockCluster(name);
-  await expect(lockCluster(name, 0)).rejects.toMatchObject({ code: 'CLUSTER_BUSY' });
+  const unlock = await lock(name);
+  await expect(lock(name, 0)).rejects.toMatchObject({ code: 'BUSY' });
   await unlock();
   expect(existsSync(path)).toBe(false);
 });
 
 test('a holder that was killed holds nothing, even when its pid lives again', async () => {
   await writeFile(path, `${process.pid} 1 /somewhere\n`);
-  const unlock = await lockCluster(name, 0);
+  const unlock = await lock(name, 0);
   await unlock();
 });
