@@ -32,6 +32,7 @@ function load(name: string): { pod: unknown; plan: InjectionPlan } {
   const cluster: Cluster = {
     access: (where, wanted) => (where === 'acme' && wanted === access.metadata.name ? access : undefined),
     namespaceLabels: () => namespace.metadata.labels,
+    limitRanges: () => [],
     systemNamespace: 'sshaccess-system',
     defaultLevel: 'privileged',
   };
@@ -92,4 +93,39 @@ test('the host key is mounted into the sidecar alone', () => {
     const mounts = WithMounts.parse(admit(pod, plan).result).spec.containers.flatMap((one) => one.volumeMounts);
     expect(mounts.filter((mount) => mount.name.startsWith('sshaccess'))).toEqual([]);
   }
+});
+
+describe('what others do to our container between two rounds stays', () => {
+  const { pod, plan } = load('hello');
+  const sidecarOf = (object: unknown) => Pod.parse(object).spec.initContainers?.[0];
+
+  test.each([
+    ['AlwaysPullImages', { imagePullPolicy: 'Always' }],
+    ['a registry mirror', { image: 'mirror.local/sidecar:0.1.0' }],
+    ['LimitRanger', { resources: { limits: { 'ephemeral-storage': '1Gi' } } }],
+    ['a field of a later Kubernetes', { resizePolicy: [] }],
+  ])('%s', (_who, change) => {
+    const first = Pod.parse(admit(pod, plan).result);
+    const [sidecar, ...others] = first.spec.initContainers ?? [];
+    const changed = { ...first, spec: { ...first.spec, initContainers: [{ ...sidecar, ...change }, ...others] } };
+    const second = admit(changed, plan);
+    expect(second.patch).toEqual([]);
+    expect(sidecarOf(second.result)).toMatchObject(change);
+  });
+
+  test('what they add to our lists stays, what they take out comes back', () => {
+    const first = Pod.parse(admit(pod, plan).result);
+    const [sidecar] = first.spec.initContainers ?? [];
+    const foreign = { name: 'other', mountPath: '/other' };
+    const changed = {
+      ...first,
+      spec: {
+        ...first.spec,
+        initContainers: [{ ...sidecar, env: [{ name: 'OTHER', value: 'x' }], volumeMounts: [foreign] }],
+      },
+    };
+    const again = sidecarOf(admit(changed, plan).result);
+    expect(again?.env?.map(({ name }) => name)).toEqual(['OTHER', ...(sidecar?.env ?? []).map(({ name }) => name)]);
+    expect(again?.volumeMounts).toEqual([...(sidecar?.volumeMounts ?? []), foreign]);
+  });
 });

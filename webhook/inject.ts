@@ -1,6 +1,9 @@
 import { ANNOTATION_INJECTED, MARKER_ENV, SIDECAR_CONTAINER, type InjectionRecord } from '../crds/index.ts';
+import { fitInto } from './limit-range.ts';
 import type { InjectionPlan } from './injection-plan.ts';
-import type { Container, Pod, Volume } from './pod.ts';
+import { has, putAll, putFirst, putLast } from './named-list.ts';
+import type { Container, Pod } from './pod.ts';
+import { ANNOTATION_SIDECAR_IMAGE, refresh } from './refresh.ts';
 import { privileges } from './security-context.ts';
 import { sidecarContainer, type SidecarImage } from './sidecar-container.ts';
 import { sidecarResources, type ResourceSettings } from './sidecar-resources.ts';
@@ -25,13 +28,18 @@ export function inject(pod: Pod, plan: InjectionPlan, settings: SidecarSettings)
     rootUid: granted.rootUid,
   };
   const others = withoutSidecar(pod);
-  const sidecar = sidecarContainer(settings, plan, granted, sidecarResources(others, settings.resources));
+  const resources = fitInto(sidecarResources(others, settings.resources), plan.limitRanges);
+  const sidecar = refresh(pod, sidecarContainer(settings, plan, granted, resources));
   const volumes = sidecarVolumes(plan.access, granted.context.runAsUser);
   return {
     ...pod,
     metadata: {
       ...pod.metadata,
-      annotations: { ...pod.metadata.annotations, [ANNOTATION_INJECTED]: JSON.stringify(record) },
+      annotations: {
+        ...pod.metadata.annotations,
+        [ANNOTATION_INJECTED]: JSON.stringify(record),
+        [ANNOTATION_SIDECAR_IMAGE]: settings.image,
+      },
     },
     spec: {
       ...pod.spec,
@@ -39,7 +47,7 @@ export function inject(pod: Pod, plan: InjectionPlan, settings: SidecarSettings)
       shareProcessNamespace: pod.spec.shareProcessNamespace ?? true,
       initContainers: putFirst(pod.spec.initContainers ?? [], sidecar),
       containers: pod.spec.containers.map((container) => mark(container, plan.container)),
-      volumes: volumes.reduce<readonly Volume[]>(putLast, pod.spec.volumes ?? []).slice(),
+      volumes: putAll(pod.spec.volumes ?? [], volumes),
     },
   };
 }
@@ -49,26 +57,12 @@ const withoutSidecar = (pod: Pod): Pod => ({
   spec: { ...pod.spec, initContainers: pod.spec.initContainers?.filter(({ name }) => name !== SIDECAR_CONTAINER) },
 });
 
-type Named = { name: string };
-
-const replace = <T extends Named>(list: readonly T[], item: T): T[] =>
-  list.map((old) => (old.name === item.name ? item : old));
-
-const has = (list: readonly Named[], item: Named): boolean => list.some(({ name }) => name === item.name);
-
-/** First, so that ssh is there while the other init containers run, or fail. */
-const putFirst = <T extends Named>(list: readonly T[], item: T): T[] =>
-  has(list, item) ? replace(list, item) : [item, ...list];
-
-const putLast = <T extends Named>(list: readonly T[], item: T): T[] =>
-  has(list, item) ? replace(list, item) : [...list, item];
-
 /** By this variable the sidecar tells the target's processes from those of the pod's other containers. */
 function mark(container: Container, target: string): Container {
   if (container.name === target) {
     return { ...container, env: putLast(container.env ?? [], { name: MARKER_ENV, value: target }) };
   }
   // A pod copied from an injected one may carry the marker of another target.
-  if (!has(container.env ?? [], { name: MARKER_ENV })) return container;
+  if (!has(container.env ?? [], MARKER_ENV)) return container;
   return { ...container, env: container.env?.filter(({ name }) => name !== MARKER_ENV) };
 }

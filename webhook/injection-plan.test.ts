@@ -12,6 +12,7 @@ const access = (target: Record<string, unknown> = {}, metadata: Record<string, u
 const clusterWith = (known: Access | undefined, labels: Record<string, string> | undefined = {}): Cluster => ({
   access: (namespace, name) => (namespace === 'acme' && name === 'my-llm' ? known : undefined),
   namespaceLabels: () => labels,
+  limitRanges: () => [],
   systemNamespace: 'sshaccess-system',
   defaultLevel: 'privileged',
 });

@@ -8,6 +8,7 @@ import {
   SshAccess,
   SshAccessSpec,
 } from '../crds/index.ts';
+import type { LimitRange } from './limit-range.ts';
 import { allContainers, type Pod } from './pod.ts';
 import { podSecurityLevel, type PodSecurityLevel } from './pod-security-level.ts';
 import { SIDECAR_VOLUMES } from './sidecar-volumes.ts';
@@ -23,6 +24,8 @@ export type InjectionPlan = {
   /** The container that sessions enter. */
   container: string;
   level: PodSecurityLevel;
+  /** Those of the namespace. */
+  limitRanges: readonly LimitRange[];
 };
 export type Decision = { plan: InjectionPlan } | { skip: SkipReason };
 
@@ -30,6 +33,7 @@ export type Decision = { plan: InjectionPlan } | { skip: SkipReason };
 export type Cluster = {
   access: (namespace: string, name: string) => Access | undefined;
   namespaceLabels: (name: string) => Readonly<Record<string, string>> | undefined;
+  limitRanges: (namespace: string) => readonly LimitRange[];
   systemNamespace: string;
   defaultLevel: PodSecurityLevel;
 };
@@ -61,7 +65,8 @@ export function decide(pod: Pod, namespace: string, cluster: Cluster): Decision 
   if (labels === undefined) return { skip: 'namespace-not-found' };
   const container = targetContainer(pod, access);
   if (container === undefined) return { skip: 'container-not-found' };
-  return { plan: { access: name, container, level: podSecurityLevel(labels, cluster.defaultLevel) } };
+  const level = podSecurityLevel(labels, cluster.defaultLevel);
+  return { plan: { access: name, container, level, limitRanges: cluster.limitRanges(namespace) } };
 }
 
 const MIRROR = 'kubernetes.io/config.mirror';

@@ -1,6 +1,6 @@
 /**
  * The webhook: the creation of a pod with our label → the pod with the sidecar in it.
- * It reads SshAccesses and Namespaces, and writes nothing.
+ * It reads SshAccesses, Namespaces and LimitRanges, and writes nothing.
  */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,6 +15,7 @@ import { runProgram } from '../lib/process/run.ts';
 import { Config } from './config.ts';
 import type { SidecarSettings } from './inject.ts';
 import { Access, type Cluster } from './injection-plan.ts';
+import { LimitRange } from './limit-range.ts';
 import { mutatePod } from './mutate-pod.ts';
 import { Namespace } from './namespace.ts';
 import { admissionServer } from './server.ts';
@@ -42,13 +43,21 @@ runProgram(log, async (signal) => {
     metadataOnly: true,
     parse: (object) => Namespace.parse(object),
   });
-  const isReady = (): boolean => accesses.synced && namespaces.synced;
-  const ready = (): string | undefined => (isReady() ? undefined : 'SshAccesses and Namespaces are not listed yet');
+  const limitRanges = new Informer<LimitRange>({
+    client,
+    log,
+    path: pathOf({ apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges' }),
+    parse: (object) => LimitRange.parse(object),
+  });
+  const informers = [accesses, namespaces, limitRanges];
+  const isReady = (): boolean => informers.every(({ synced }) => synced);
+  const ready = (): string | undefined => (isReady() ? undefined : 'the cluster has not been read yet');
   await serveHealth(config.HEALTH_PORT, { ready }, signal);
 
   const cluster: Cluster = {
     access: (namespace, name) => accesses.get(namespace, name),
     namespaceLabels: (name) => namespaces.get('', name)?.metadata.labels,
+    limitRanges: (namespace) => limitRanges.list().filter(({ metadata }) => metadata.namespace === namespace),
     systemNamespace: config.POD_NAMESPACE,
     defaultLevel: config.DEFAULT_POD_SECURITY_LEVEL,
   };
@@ -65,7 +74,7 @@ runProgram(log, async (signal) => {
     (error) => log.warn({ err: error }, 'serving certificate not readable, the last one stays'),
     signal,
   );
-  await Promise.all([accesses.start(signal), namespaces.start(signal)]);
+  await Promise.all(informers.map((informer) => informer.start(signal)));
   await server.listen({ port: config.PORT, host: '::' });
   log.info({ port: config.PORT, sidecar: config.SIDECAR_IMAGE }, 'serving');
 

@@ -32,7 +32,8 @@ export function mutatePod(request: AdmissionRequest, cluster: Cluster, settings:
   if ('skip' in decision) return skipped(about, uid, decision.skip);
   const patch = diff(pod, inject(pod, decision.plan, settings));
   const done = patch.length === 0 ? 'unchanged' : 'injected';
-  return { response: patched(uid, done, patch), record: { ...about, decision: done, ...decision.plan } };
+  const { access, container, level } = decision.plan;
+  return { response: patched(uid, done, patch), record: { ...about, decision: done, access, container, level } };
 }
 
 const isPodCreate = ({ kind, operation, subResource }: AdmissionRequest): boolean =>

@@ -37,6 +37,7 @@ export const Container = z.looseObject({
   env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })).optional(),
   ports: z.array(z.looseObject({ containerPort: z.int(), protocol: z.string().optional() })).optional(),
   resources: Resources.optional(),
+  volumeMounts: z.array(z.looseObject({ name: z.string(), mountPath: z.string() })).optional(),
   securityContext: ContainerSecurityContext.optional(),
 });
 export type Container = z.infer<typeof Container>;

@@ -29,6 +29,7 @@ const cluster: Cluster = {
     spec: { target: { apiVersion: 'apps/v1', kind: 'Deployment', name } },
   }),
   namespaceLabels: () => ({}),
+  limitRanges: () => [],
   systemNamespace: 'sshaccess-system',
   defaultLevel: 'privileged',
 };
