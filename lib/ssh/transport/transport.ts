@@ -54,6 +54,7 @@ export class Transport {
   #queuedBytes = 0;
   #bytesAtOwnKexinit = 0;
   #keysAt: number;
+  #started = false;
   #ready = false;
   #closed = false;
   #extInfos = 0;
@@ -121,7 +122,8 @@ export class Transport {
 
   /** Sends our ident and, without waiting for the peer's, our KEXINIT (RFC 4253 §4.2, §7.1). */
   start(): void {
-    if (this.#closed || this.#exchange !== undefined) return;
+    if (this.#closed || this.#started) return;
+    this.#started = true;
     this.#options.write(Buffer.from(`${this.#localIdent}\r\n`, 'latin1'));
     this.#beginExchange();
   }
