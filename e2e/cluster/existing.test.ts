@@ -1,16 +1,18 @@
-import { expect, test } from 'vitest';
-import { endpoint, unavailable } from './existing.ts';
+import { expect, test, vi } from 'vitest';
+import { endpoint, existing, unavailable } from './existing.ts';
 
 const nodes = (...addresses: readonly { type: string; address: string }[]): string =>
   JSON.stringify({ items: [{ status: { addresses } }] });
 
-test('without the variable, or without its file, the reason says what to set', () => {
+test('without the variable, the reason says what to set', () => {
   expect(unavailable({})).toContain('SSHACCESS_E2E_KUBECONFIG is not set');
-  expect(unavailable({ SSHACCESS_E2E_KUBECONFIG: '/nowhere/config' })).toContain('there is no such file');
 });
 
-test('a file makes the provider available', () => {
-  expect(unavailable({ SSHACCESS_E2E_KUBECONFIG: import.meta.filename })).toBeUndefined();
+test('a name is a wish: it is never passed over, even when it is wrong', async () => {
+  expect(unavailable({ SSHACCESS_E2E_KUBECONFIG: '/nowhere/config' })).toBeUndefined();
+  vi.stubEnv('SSHACCESS_E2E_KUBECONFIG', '/nowhere/config');
+  await expect(existing.start('demo')).rejects.toThrow(/names \/nowhere\/config; there is no such file/);
+  vi.unstubAllEnvs();
 });
 
 test('node ports are reached at the named host, else at the external address, else at the internal one', () => {

@@ -22,13 +22,15 @@ export const existing: Provider = {
 };
 
 export function unavailable(env: NodeJS.ProcessEnv): string | undefined {
-  const path = env['SSHACCESS_E2E_KUBECONFIG'];
-  if (path === undefined) return 'SSHACCESS_E2E_KUBECONFIG is not set; set it to the kubeconfig of a cluster for tests';
-  return existsSync(path) ? undefined : `SSHACCESS_E2E_KUBECONFIG names ${path}, and there is no such file`;
+  if (env['SSHACCESS_E2E_KUBECONFIG'] !== undefined) return undefined;
+  return 'SSHACCESS_E2E_KUBECONFIG is not set; set it to the kubeconfig of a cluster for tests';
 }
 
 async function connect(name: string): Promise<Cluster> {
   const kubeconfigPath = resolve(process.env['SSHACCESS_E2E_KUBECONFIG'] ?? '');
+  if (!existsSync(kubeconfigPath)) {
+    throw new SetupError('NO_KUBECONFIG', `SSHACCESS_E2E_KUBECONFIG names ${kubeconfigPath}; there is no such file.`);
+  }
   const { kubectlPath, helmPath } = await clients();
   const kubectl = (...args: string[]): Promise<string> => run(kubectlPath, ['--kubeconfig', kubeconfigPath, ...args]);
   return {

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import { publishedEndpoint } from './k3s.ts';
+import { publishedPortOf, serverHost } from './k3s.ts';
 
-test('the published port is reached on this machine', () => {
-  expect(publishedEndpoint('0.0.0.0:49154\n[::]:49154\n')).toEqual({ host: '127.0.0.1', port: 49154 });
+test('the port is the one that Docker chose', () => {
+  expect(publishedPortOf('0.0.0.0:49154\n[::]:49155\n')).toBe(49154);
 });
 
-test('a port published on one address is reached there', () => {
-  expect(publishedEndpoint('192.0.2.5:2222\n')).toEqual({ host: '192.0.2.5', port: 2222 });
+test('the host is the one that the kubeconfig reaches', () => {
+  expect(serverHost('clusters:\n- cluster:\n    server: https://172.17.0.1:32768\n')).toBe('172.17.0.1');
+  expect(serverHost('    server: https://docker.example:32768\n')).toBe('docker.example');
 });

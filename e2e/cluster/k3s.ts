@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { dockerAnswers } from '../../scripts/images/builder.ts';
 import { programPath } from '../../scripts/machine/apt.ts';
@@ -47,8 +47,8 @@ async function start(name: string): Promise<Cluster> {
   for (const line of await remove(name)) say(`  removed what an earlier run left: ${line}`);
   // Its reaper would end the cluster with this program; ours is found again by its name.
   process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
-  const { K3sContainer } = await import('@testcontainers/k3s');
-  const server = ['server', '--disable=traefik,servicelb,metrics-server'];
+  const [{ K3sContainer }, host] = [await import('@testcontainers/k3s'), await dockerHost()];
+  const server = ['server', '--disable=traefik,servicelb,metrics-server', `--tls-san=${host}`];
   const kubeconfig = await step(`K3s (${image})`, async () => {
     const container = await new K3sContainer(image)
       .withName(containerName(name))
@@ -60,6 +60,12 @@ async function start(name: string): Promise<Cluster> {
   await mkdir(clusterFolder(name), { recursive: true });
   await writeFile(kubeconfigOf(name), kubeconfig, { mode: 0o600 });
   return assemble(name);
+}
+
+/** Where published ports are reached: not always this machine, as in a CI job that is itself a container. */
+async function dockerHost(): Promise<string> {
+  const { getContainerRuntimeClient } = await import('testcontainers');
+  return (await getContainerRuntimeClient()).info.containerRuntime.host;
 }
 
 function kubeconfigOf(name: string): string {
@@ -97,14 +103,18 @@ async function sshEndpoint(name: string, port: number): Promise<Endpoint> {
     const addresses = await run('docker', ['inspect', '--format', format, containerName(name)]);
     return { host: addresses.trim().split(' ')[0] ?? '', port };
   }
-  return publishedEndpoint(await run('docker', ['port', containerName(name), String(port)]));
+  const published = await run('docker', ['port', containerName(name), String(port)]);
+  return { host: serverHost(await readFile(kubeconfigOf(name), 'utf8')), port: publishedPortOf(published) };
+}
+
+/** The API server's port is published where the others are. */
+export function serverHost(kubeconfig: string): string {
+  return /server: https:\/\/(.+):\d+/.exec(kubeconfig)?.[1] ?? 'localhost';
 }
 
 /** `docker port` prints `0.0.0.0:49154`, and a line more for IPv6. */
-export function publishedEndpoint(output: string): Endpoint {
-  const [address = ''] = output.trim().split('\n');
-  const [host, port] = address.split(/:(?=\d+$)/);
-  return { host: host === '0.0.0.0' || host === undefined ? '127.0.0.1' : host, port: Number(port) };
+export function publishedPortOf(output: string): number {
+  return Number(/:(\d+)$/m.exec(output)?.[1]);
 }
 
 async function remove(name: string): Promise<readonly string[]> {

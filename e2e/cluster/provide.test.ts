@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from 'vitest';
 import type { Cluster, Provider } from './cluster.ts';
-import { choose, provideCluster, removeCluster } from './provide.ts';
+import { provideCluster, removeCluster } from './provide.ts';
 
 const name = `unit-${process.pid}`;
 const removedBy: string[] = [];
@@ -36,20 +36,34 @@ afterAll(() => {
   removedBy.length = 0;
 });
 
-test('the first provider that can is chosen', async () => {
-  const chosen = await choose([provider('existing', 'not set'), provider('k3s'), provider('native')]);
-  expect(chosen.kind).toBe('k3s');
+function failing(kind: Cluster['provider'], message: string): Provider {
+  return { ...provider(kind), start: () => Promise.reject(new Error(message)) };
+}
+
+test('the first provider that can starts it', async () => {
+  const providers = [provider('existing', 'not set'), provider('k3s'), failing('native', 'not asked')];
+  expect((await provideCluster(name, { providers })).provider).toBe('k3s');
+});
+
+test('one that can, and then does not, makes room for the next', async () => {
+  const providers = [failing('k3s', 'no privileged containers'), provider('native')];
+  expect((await provideCluster(name, { providers })).provider).toBe('native');
+});
+
+test('but nobody takes the place of a cluster that was asked for by name', async () => {
+  const providers = [failing('existing', 'connection refused'), provider('native')];
+  await expect(provideCluster(name, { providers })).rejects.toThrow('connection refused');
 });
 
 test('when none can, the error says of each why, and what to do', async () => {
-  const failing: Provider = { ...provider('native'), unavailable: () => Promise.reject(new Error('disk full')) };
-  const wanted = choose([provider('existing', 'set X'), provider('k3s', 'install Docker'), failing]);
-  await expect(wanted).rejects.toMatchObject({
+  const unsure: Provider = { ...provider('native'), unavailable: () => Promise.reject(new Error('disk full')) };
+  const providers = [provider('existing', 'set X'), failing('k3s', 'no cgroups'), unsure];
+  await expect(provideCluster(name, { providers })).rejects.toMatchObject({
     code: 'NO_CLUSTER',
     message: [
       'No Kubernetes cluster can be had here. Do what one of these lines says:',
       '  - existing: set X.',
-      '  - k3s: install Docker.',
+      '  - k3s: it did not start: no cgroups',
       '  - native: disk full.',
     ].join('\n'),
   });

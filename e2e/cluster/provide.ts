@@ -22,9 +22,7 @@ export async function provideCluster(name: string, options: ProvideOptions = {})
   try {
     const running = fresh ? undefined : await findCluster(name, providers);
     if (running !== undefined) return running;
-    const provider = await choose(providers);
-    say(`cluster "${name}", provider ${provider.kind}`);
-    return await provider.start(name);
+    return await startFirst(name, providers);
   } finally {
     await unlock();
   }
@@ -51,12 +49,23 @@ export async function removeCluster(name: string, providers = inOrder): Promise<
 }
 
 /** @throws SetupError NO_CLUSTER, which says of each provider why it cannot, and what to do. */
-export async function choose(providers: readonly Provider[]): Promise<Provider> {
+async function startFirst(name: string, providers: readonly Provider[]): Promise<Cluster> {
   const reasons: string[] = [];
   for (const provider of providers) {
     const reason = await provider.unavailable().catch(messageOf);
-    if (reason === undefined) return provider;
-    reasons.push(`  - ${provider.kind}: ${reason}.`);
+    if (reason !== undefined) {
+      reasons.push(`  - ${provider.kind}: ${reason}.`);
+      continue;
+    }
+    say(`cluster "${name}", provider ${provider.kind}`);
+    try {
+      return await provider.start(name);
+    } catch (error) {
+      // Whoever names a cluster wants that one, and none in its place.
+      if (provider.kind === 'existing') throw error;
+      say(`  ✗ ${messageOf(error)}`);
+      reasons.push(`  - ${provider.kind}: it did not start: ${messageOf(error)}`);
+    }
   }
   throw new SetupError(
     'NO_CLUSTER',
