@@ -58,7 +58,7 @@ bool serve_copy_data(struct server *server, struct packet *packet)
 	const int64_t copied = same == 0 ? copy(&wanted) : -1;
 
 	if (same > 0)
-		status_failure(&server->replies, packet->id, "Source and target are the same file");
+		status_explain(&server->replies, packet->id, FX_FAILURE, "Source and target are the same file");
 	else if (copied < 0)
 		status_error(&server->replies, packet->id, errno);
 	else if ((uint64_t)copied < wanted.length)

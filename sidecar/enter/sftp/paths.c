@@ -44,7 +44,7 @@ bool serve_expand_path(struct server *server, struct packet *packet)
 		path++;
 		/* ~user: there is no user database that we could ask (files of the app's image are not to be trusted). */
 		if (path[0] != '\0' && path[0] != '/') {
-			status_reply(&server->replies, packet->id, FX_NO_SUCH_FILE);
+			status_explain(&server->replies, packet->id, FX_NO_SUCH_FILE, "no such user");
 			return true;
 		}
 		path += strspn(path, "/");

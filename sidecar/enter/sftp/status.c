@@ -52,7 +52,7 @@ static enum status status_of(int error)
 	}
 }
 
-static void reply_with(struct replies *replies, uint32_t id, enum status status, const char *sentence)
+void status_explain(struct replies *replies, uint32_t id, enum status status, const char *sentence)
 {
 	reply_begin(replies, FXP_STATUS, id);
 	reply_u32(replies, status);
@@ -64,12 +64,7 @@ static void reply_with(struct replies *replies, uint32_t id, enum status status,
 
 void status_reply(struct replies *replies, uint32_t id, enum status status)
 {
-	reply_with(replies, id, status, sentence_of(status));
-}
-
-void status_failure(struct replies *replies, uint32_t id, const char *sentence)
-{
-	reply_with(replies, id, FX_FAILURE, sentence);
+	status_explain(replies, id, status, sentence_of(status));
 }
 
 void status_error(struct replies *replies, uint32_t id, int error)
@@ -80,7 +75,7 @@ void status_error(struct replies *replies, uint32_t id, int error)
 
 	/* Version 3 has one code for a full disk, a busy file and a directory that is not empty: the sentence tells. */
 	if (status == FX_FAILURE && description != NULL)
-		status_failure(replies, id, description);
+		status_explain(replies, id, status, description);
 	else
 		status_reply(replies, id, status);
 }

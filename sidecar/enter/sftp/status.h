@@ -8,8 +8,8 @@
 
 void status_reply(struct replies *replies, uint32_t id, enum status status);
 
-/* A FAILURE that the code alone would not explain. */
-void status_failure(struct replies *replies, uint32_t id, const char *sentence);
+/* The same with a sentence of its own, where the code alone would not explain it. */
+void status_explain(struct replies *replies, uint32_t id, enum status status, const char *sentence);
 
 /* What a system call said: `error` is its errno. */
 void status_error(struct replies *replies, uint32_t id, int error);
