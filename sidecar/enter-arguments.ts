@@ -20,7 +20,8 @@ export function enterArguments(launch: Launch, busyboxPath: string): string[] {
   const { entry, identity, account, terminal } = launch;
   const place = entry.kind === 'chroot' ? ['--pid', `${entry.app.pid}`, '--start', `${entry.app.start}`] : [];
   const ids = ['--uid', `${identity.uid}`, '--gid', `${identity.gid}`, '--groups', identity.groups.join(',')];
-  const rights = ['--capbnd', identity.capabilityBound, '--umask', identity.umask];
+  const rights = ['--umask', identity.umask];
+  if (identity.capabilityBound !== undefined) rights.push('--capbnd', identity.capabilityBound);
   if (identity.noNewPrivs) rights.push('--no-new-privs');
   const options = ['run', ...place, ...ids, ...rights, '--cwd', entry.kind === 'chroot' ? entry.app.cwd : '/'];
   if (launch.request.type === 'sftp')

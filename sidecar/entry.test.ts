@@ -56,7 +56,7 @@ const launch: Launch = {
   terminal: undefined,
   readOnlySftp: false,
 };
-const common = '--uid 1000 --gid 1000 --groups 1000,2000 --capbnd fb --umask 022 --no-new-privs';
+const common = '--uid 1000 --gid 1000 --groups 1000,2000 --umask 022 --capbnd fb --no-new-privs';
 
 test('a login shell in the app', () => {
   expect(enterArguments(launch, '/bb').join(' ')).toBe(

@@ -23,7 +23,7 @@ type Row = [
   gid: number,
   groups: number[],
   nnp: boolean,
-  caps: string,
+  caps: string | undefined,
 ];
 
 // The truth table. Unless a row says otherwise: role root, chroot, app uid 1000, uid 0 not allowed, sidecar as uid 0.
@@ -43,7 +43,7 @@ const table: Row[] = [
   ['toolbox root, app uid known', { entry: 'toolbox', app: undefined, rootUid: 99 }, 99, 99, [], true, '0'],
   ['toolbox limited', { entry: 'toolbox', role: 'limited', app: undefined }, 61_000, 61_000, [], true, '0'],
   ['limited, app uid known', { role: 'limited', app: undefined, rootUid: 61_000 }, 61_001, 61_001, [], true, '0'],
-  ['unprivileged sidecar', { sidecar: { uid: 1000, gid: 1 } }, 1000, 1, [], true, '0'],
+  ['unprivileged sidecar', { sidecar: { uid: 1000, gid: 1, groups: [5] } }, 1000, 1, [5], true, undefined],
 ];
 
 for (const [name, situation, uid, gid, groups, noNewPrivs, capabilityBound] of table) {
@@ -53,7 +53,7 @@ for (const [name, situation, uid, gid, groups, noNewPrivs, capabilityBound] of t
       entry: 'chroot',
       app: app(1000),
       rootUid: undefined,
-      sidecar: { uid: 0, gid: 0 },
+      sidecar: { uid: 0, gid: 0, groups: [0] },
       ...situation,
     };
     const umask = complete.role === 'limited' ? '077' : '022';

@@ -7,11 +7,14 @@ export type Identity = {
   gid: number;
   groups: readonly number[];
   noNewPrivs: boolean;
-  /** Capability bounding set, in hexadecimal. */
-  capabilityBound: string;
+  /** Capability bounding set, in hexadecimal; undefined: as it is, for who may not change it. */
+  capabilityBound: string | undefined;
   /** In octal. */
   umask: string;
 };
+
+/** What the sidecar's own process is. */
+export type SidecarIds = { uid: number; gid: number; groups: readonly number[] };
 
 /** What is known before a session starts. */
 export type Situation = {
@@ -21,7 +24,7 @@ export type Situation = {
   app: AppProcess | undefined;
   /** What role root gets in the app; undefined: the app's own uid. */
   rootUid: number | undefined;
-  sidecar: { uid: number; gid: number };
+  sidecar: SidecarIds;
 };
 
 /** Nobody's ids: no image that we know has a user there. The second is for apps that run as the first. */
@@ -34,7 +37,8 @@ const NO_CAPABILITIES = '0';
 export function sessionIdentity(situation: Situation): Identity {
   const { role, entry, app, sidecar } = situation;
   // Without privileges there is nobody else to become.
-  if (sidecar.uid !== 0) return unprivileged(sidecar.uid, sidecar.gid, role);
+  if (sidecar.uid !== 0)
+    return { ...unprivileged(sidecar.uid, sidecar.gid, role), ...sidecar, capabilityBound: undefined };
   if (role === 'limited') return limited(app?.uid ?? situation.rootUid);
   if (entry === 'chroot' && app !== undefined) return rootInApp(app, situation.rootUid);
   return rootInToolbox(app, situation.rootUid);

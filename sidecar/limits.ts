@@ -3,7 +3,7 @@
 /** From the TCP connection to the accepted assertion. Only the piper comes here, so this is generous. */
 export const LOGIN_GRACE_MS = 30_000;
 
-/** Connections whose identity has not been asserted yet; one more is closed at once. */
+/** Connections whose identity has not been asserted yet; for one more, the oldest is closed. */
 export const MAX_STARTUPS = 64;
 
 /** Connections at all. */

@@ -7,12 +7,13 @@ import { readConfig } from './config.ts';
 import { STOP_GRACE_MS } from './limits.ts';
 import { followPodSecret, type PodAccess } from './pod-secret.ts';
 import { SidecarServer } from './server.ts';
+import { ownIds } from './start-session.ts';
 
 const log = createLogger('sidecar');
 
 runProgram(log, async (signal) => {
   const config = readConfig(process.env);
-  const sidecar = { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1 };
+  const sidecar = ownIds();
   log.info({ ...config, sidecar }, 'starting');
   const tracker = trackApp(config.enterPath, config.container, signal);
   const place = { config, tracker, sidecar };

@@ -77,10 +77,13 @@ export class SidecarServer {
 
   #accept(socket: net.Socket): void {
     const access = this.#access;
-    if (access === undefined || this.#startups.size >= MAX_STARTUPS || this.#connections.size >= MAX_CONNECTIONS) {
+    if (access === undefined || this.#connections.size >= MAX_CONNECTIONS) {
       socket.destroy();
       return;
     }
+    // The oldest goes, not the newest: the piper is through in milliseconds, whoever else holds start-ups does not.
+    const [oldest] = this.#startups;
+    if (oldest !== undefined && this.#startups.size >= MAX_STARTUPS) oldest.end('too many start-ups');
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     const { place, audit, log } = this.#options;
     const connection = new PiperConnection({

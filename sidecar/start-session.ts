@@ -5,7 +5,7 @@ import type { SidecarConfig } from './config.ts';
 import { enterArguments } from './enter-arguments.ts';
 import { type Entry, sessionEntry } from './entry.ts';
 import { parseEnviron, type SessionConnection, sessionEnvironment } from './environment.ts';
-import { type Identity, sessionIdentity } from './identity.ts';
+import { type Identity, sessionIdentity, type SidecarIds } from './identity.ts';
 import type { Outcome } from './outcome.ts';
 import { type Program, startProgram } from './program.ts';
 import type { ProgramStart } from './session.ts';
@@ -14,10 +14,17 @@ import type { ProgramStart } from './session.ts';
 export type Place = {
   config: SidecarConfig;
   tracker: AppTracker;
-  sidecar: { uid: number; gid: number };
+  sidecar: SidecarIds;
 };
 
 export type SessionUser = { assertion: IdentityAssertion; connection: SessionConnection };
+
+/** Who this process is. */
+export const ownIds = (): SidecarIds => ({
+  uid: process.getuid?.() ?? -1,
+  gid: process.getgid?.() ?? -1,
+  groups: process.getgroups?.() ?? [],
+});
 
 /** Looks at the app as it is now, decides where and as whom the session runs, and starts its program there. */
 export async function startSession(

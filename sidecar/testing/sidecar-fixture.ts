@@ -6,6 +6,7 @@ import { trackApp } from '../app-tracker.ts';
 import { auditTo } from '../audit.ts';
 import type { SidecarConfig } from '../config.ts';
 import { SidecarServer } from '../server.ts';
+import { ownIds } from '../start-session.ts';
 import { UserClient } from './user-client.ts';
 
 const log = createLogger('sidecar', process.env['TEST_LOG_LEVEL'] ?? 'silent');
@@ -44,9 +45,8 @@ export async function startSidecar(
     ...config,
   };
   const tracker = trackApp(full.enterPath, full.container, stop.signal);
-  const sidecar = { uid: process.getuid?.() ?? -1, gid: process.getgid?.() ?? -1 };
   const audit = auditTo({ write: (line) => auditLines.push(line) });
-  const server = new SidecarServer({ port: 0, place: { config: full, tracker, sidecar }, audit, log });
+  const server = new SidecarServer({ port: 0, place: { config: full, tracker, sidecar: ownIds() }, audit, log });
   await server.setAccess({ hostKey, mappingKey: mappingKey.publicKey, ceiling });
   const port = (): number => server.port ?? 0;
   return {
