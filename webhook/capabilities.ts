@@ -21,8 +21,10 @@ const RUNTIME_DEFAULT = [
 /** What Pod Security `baseline` lets a container name under `add`: the default set but NET_RAW. */
 const BASELINE_ADDABLE = new Set(RUNTIME_DEFAULT.filter((name) => name !== 'NET_RAW'));
 
-/** With these the sidecar becomes the app's uid, enters its root, and gives up the rest (design section 6). */
-const ENTER = ['SETUID', 'SETGID', 'SETPCAP', 'SYS_CHROOT', 'KILL'];
+/** With these the sidecar becomes the uid of a session, gives up the rest, and can still end it. */
+export const BECOME = ['KILL', 'SETGID', 'SETPCAP', 'SETUID'];
+/** And with this it enters the app's root (design section 6). */
+const ENTER = [...BECOME, 'SYS_CHROOT'];
 
 /** `ALL` is no list: it means whatever capabilities the node's kernel has. */
 export type CapabilitySet = ReadonlySet<string> | 'ALL';

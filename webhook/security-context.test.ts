@@ -110,8 +110,18 @@ describe('context', () => {
       context: { ...least, runAsUser: 1000, runAsGroup: 5 },
     });
   });
-  test('an isolated process namespace needs no privileges, whatever the level', () => {
-    const isolated = given('privileged', { runAsUser: 0 }, {}, { shareProcessNamespace: false });
-    expect(isolated).toMatchObject({ sessionEntry: 'toolbox', rootUid: 65_532, context: { runAsUser: 65_532 } });
+  test('an isolated process namespace: uid 0 only to become others, who cannot read the host key', () => {
+    const isolated = (own: object) => given('baseline', own, {}, { shareProcessNamespace: false });
+    expect(isolated({ runAsUser: 1000 })).toMatchObject({
+      sessionEntry: 'toolbox',
+      rootUid: 1000,
+      context: {
+        runAsUser: 0,
+        allowPrivilegeEscalation: false,
+        capabilities: { drop: ['ALL'], add: ['KILL', 'SETGID', 'SETPCAP', 'SETUID'] },
+      },
+    });
+    expect(isolated({ runAsUser: 0 }).rootUid).toBe(65_532);
+    expect(given('restricted', {}, {}, { shareProcessNamespace: false }).context.runAsUser).toBe(65_532);
   });
 });

@@ -1,10 +1,13 @@
 import type { SessionEntry } from '../crds/index.ts';
-import { capabilitiesOf, capabilitiesToEnter, hasCapability } from './capabilities.ts';
+import { BECOME, capabilitiesOf, capabilitiesToEnter, hasCapability } from './capabilities.ts';
 import type { Container, ContainerSecurityContext, Pod } from './pod.ts';
 import type { PodSecurityLevel } from './pod-security-level.ts';
 
 /** The uid of sidecars that may not be 0, where the app's own is not known from the pod. */
 const NOBODY_IN_PARTICULAR = 65_532;
+
+/** Overrides the pod's runAsUser, runAsGroup and runAsNonRoot for this container only; `baseline` allows it. */
+const ROOT = { runAsUser: 0, runAsGroup: 0, runAsNonRoot: false, readOnlyRootFilesystem: true };
 
 /** How sessions enter the app, as whom role root does, and the context of the sidecar that makes it so. */
 export type Privileges = { sessionEntry: SessionEntry; rootUid: number | null; context: ContainerSecurityContext };
@@ -13,33 +16,52 @@ export type Privileges = { sessionEntry: SessionEntry; rootUid: number | null; c
  * The strongest context that the namespace's level allows, and never more than the app itself has (but for what entering
  * takes, see capabilities.ts). A pod that passed its level before passes after.
  *
- * | level                | shareProcessNamespace | entry   | sidecar                                               |
- * | -------------------- | --------------------- | ------- | ----------------------------------------------------- |
- * | restricted           | any                   | toolbox | the app's uid (else 65532), no capabilities           |
- * | privileged, baseline | false: the app insists on being process 1 | toolbox | the same          |
- * | privileged, baseline | true or not set       | chroot  | uid 0, the app's capabilities and those for entering  |
+ * | level                | shareProcessNamespace                     | entry   | sidecar                                   |
+ * | -------------------- | ----------------------------------------- | ------- | ----------------------------------------- |
+ * | restricted           | any                                       | toolbox | the app's uid, no capabilities            |
+ * | privileged, baseline | false: the app insists on being process 1 | toolbox | uid 0, to become others: they cannot read |
+ * |                      |                                           |         | the host key                              |
+ * | privileged, baseline | true or not set                           | chroot  | uid 0, the app's capabilities and those   |
+ * |                      |                                           |         | for entering                              |
  */
 export function privileges(pod: Pod, app: Container, level: PodSecurityLevel): Privileges {
-  const isolated = pod.spec.shareProcessNamespace === false;
-  return level === 'restricted' || isolated ? toolbox(pod, app) : chroot(pod, app);
+  if (level === 'restricted') return restricted(pod, app);
+  return pod.spec.shareProcessNamespace === false ? isolated(pod, app) : chroot(pod, app);
 }
 
-function toolbox(pod: Pod, app: Container): Privileges {
+/** Role root in the toolbox: the app's uid, so that its files in shared volumes are theirs, but never 0. */
+function toolboxUid(pod: Pod, app: Container): number {
   const own = effective(pod, app).runAsUser;
-  // Restricted forbids uid 0 even to an app that asks for it.
-  const runAsUser = own === undefined || own === 0 ? NOBODY_IN_PARTICULAR : own;
+  return own === undefined || own === 0 ? NOBODY_IN_PARTICULAR : own;
+}
+
+function restricted(pod: Pod, app: Container): Privileges {
+  const uid = toolboxUid(pod, app);
   const { runAsGroup } = effective(pod, app);
   return {
     sessionEntry: 'toolbox',
-    // Without capabilities nobody changes their uid: role root is what the sidecar is.
-    rootUid: runAsUser,
+    // Without capabilities nobody changes their uid: every role is what the sidecar is.
+    rootUid: uid,
     context: {
-      runAsUser,
+      runAsUser: uid,
       ...(runAsGroup !== undefined && { runAsGroup }),
       runAsNonRoot: true,
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
       capabilities: { drop: ['ALL'] },
+      ...confinement(pod, app),
+    },
+  };
+}
+
+function isolated(pod: Pod, app: Container): Privileges {
+  return {
+    sessionEntry: 'toolbox',
+    rootUid: toolboxUid(pod, app),
+    context: {
+      ...ROOT,
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'], add: BECOME },
       ...confinement(pod, app),
     },
   };
@@ -54,14 +76,9 @@ function chroot(pod: Pod, app: Container): Privileges {
     sessionEntry: 'chroot',
     rootUid: rootAllowed ? 0 : (runAsUser ?? null),
     context: {
-      runAsUser: 0,
-      // Else the pod's runAsGroup applied.
-      runAsGroup: 0,
-      // Overrides the pod's runAsNonRoot for this container only; `baseline` allows it.
-      runAsNonRoot: false,
+      ...ROOT,
       // false sets no_new_privs for every session: sudo works in sessions exactly where it works in the app.
       ...(app.securityContext?.allowPrivilegeEscalation === false && { allowPrivilegeEscalation: false }),
-      readOnlyRootFilesystem: true,
       capabilities: capabilitiesToEnter(app, mayBeRoot),
       ...confinement(pod, app),
     },
