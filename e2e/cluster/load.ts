@@ -16,7 +16,13 @@ async function load(archives: readonly string[]): Promise<void> {
     throw new SetupError('NO_CLUSTER', `no cluster "${demoCluster}" runs; start it with \`npm run up\``);
   }
   for (const archive of archives) {
-    for (const name of await cluster.loadImage(resolve(archive))) console.log(name);
+    const names = await cluster.loadImage(resolve(archive)).catch((cause: unknown) => {
+      const advice = 'it takes archives as `docker save` and `buildah push docker-archive:` write them';
+      throw new SetupError('BAD_ARCHIVE', `${archive} could not be imported; ${advice}.\n${messageOf(cause)}`, {
+        cause,
+      });
+    });
+    for (const name of names) console.log(name);
   }
 }
 

@@ -2,7 +2,15 @@
 import { relative } from 'node:path';
 import { messageOf } from '../../scripts/machine/errors.ts';
 import { step } from '../../scripts/machine/progress.ts';
-import { deployDemo, firstLogin, forgetHostKeys, sshArguments, writeEnvironment, type Demo } from './demo.ts';
+import {
+  deployDemo,
+  firstLogin,
+  forgetHostKeys,
+  sshArguments,
+  writeEnvironment,
+  type Demo,
+  type Login,
+} from './demo.ts';
 import { demoCluster } from './places.ts';
 import { findCluster, provideCluster } from './provide.ts';
 
@@ -20,22 +28,31 @@ async function up(): Promise<void> {
   console.log(`${running === undefined ? 'cold' : 'warm'} start: ${total} s; first login: ${login.toFixed(2)} s`);
 }
 
-function summary(demo: Demo, environment: string): string {
-  const line = (login: Demo['root']): string => `  ssh ${sshArguments(login, demo.endpoint).join(' ')}`;
+function summary({ cluster, root, limited, endpoint }: Demo, environment: string): string {
+  const ssh = (login: Login, ...options: string[]): string =>
+    `  ${['ssh', ...options, ...sshArguments(login, endpoint)].join(' ')}`;
   return `
-The demo is up. Log in as root:
-${line(demo.root)}
-or as the limited user:
-${line(demo.limited)}
+The demo is up: Deployment hello in namespace acme, without any sshd in its image. Log in as root:
 
-Everything else:
-  . ${environment}; export KUBECONFIG
-  $KUBECTL get sshaccess -A
-  $KUBECTL -n acme describe sshaccess hello
-  $KUBECTL -n acme logs deploy/hello -c sshaccess     # the audit trail
-  curl through the tunnel: ssh -L 8080:127.0.0.1:8080 …, then curl http://127.0.0.1:8080
-  npm run load -- IMAGE.tar                           # bring an image of yours into the cluster
-  npm run down                                        # remove every trace
+${ssh(root)}
+
+as the limited user:
+
+${ssh(limited)}
+
+or reach the app's own HTTP server, which listens in the pod only (then: curl http://127.0.0.1:8080/):
+
+${ssh(root, '-N', '-L', '8080:127.0.0.1:8080')}
+
+What to try next, after \`. ${environment}; export KUBECONFIG\`:
+
+  $KUBECTL get sshaccess -A                               who reaches what
+  $KUBECTL -n acme describe sshaccess hello               usernames, fingerprints, conditions
+  $KUBECTL -n acme logs deploy/hello -c sshaccess         the audit trail
+  npm run load -- IMAGE.tar                               an image of yours, into the cluster
+  npm run down                                            removes all of it
+
+KUBECONFIG=${cluster.kubeconfigPath}
 `;
 }
 
