@@ -51,7 +51,7 @@ static int go_down(struct walk *walk, const char *name, size_t length)
 	return 0;
 }
 
-/* We stand on a symbolic link: its target is to be walked first, from the folder that holds it, and then what was left. */
+/* We stand on a symbolic link: its target is walked first, from the folder that holds it, and then what was left. */
 static int follow_link(struct walk *walk, const char *left)
 {
 	char target[PATH_MAX], rest[PATH_MAX];

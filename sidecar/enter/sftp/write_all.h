@@ -1,4 +1,4 @@
-/* pwrite until everything is written: where the disk becomes full, the first call is short, and only the next says why. */
+/* pwrite until all is written: where the disk becomes full, the first call is short, and only the next says why. */
 #pragma once
 
 #include <stddef.h>
