@@ -1,6 +1,8 @@
 /** `npm run down`: removes the demo's cluster with everything that it made on this machine, and says what. */
 import { rm } from 'node:fs/promises';
+import { cacheFolder } from '../../scripts/machine/cache.ts';
 import { messageOf } from '../../scripts/machine/errors.ts';
+import { localFolder } from '../../scripts/places.ts';
 import { environmentFile } from './demo.ts';
 import { uninstall } from './deploy.ts';
 import { existing } from './existing.ts';
@@ -21,6 +23,7 @@ async function down(): Promise<void> {
     for (const line of removed) console.log(`  removed ${line}`);
     console.log('  checked: none of its processes, mounts, links, cgroups or files is left');
   }
+  console.log(`kept for the next time: ${cacheFolder()} (programs and base images), ${localFolder} (keys, images)`);
   for (const name of await nativeClusters()) {
     console.log(`another cluster is still there: ${name} (SSHACCESS_CLUSTER=${name} npm run down)`);
   }

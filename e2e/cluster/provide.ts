@@ -12,16 +12,19 @@ const inOrder: readonly Provider[] = [existing, k3s, native];
 export interface ProvideOptions {
   /** Start a new one even where one of that name runs well. */
   readonly fresh?: boolean;
+  /** Called before a new one is started. */
+  readonly onStart?: () => Promise<void>;
   readonly providers?: readonly Provider[];
 }
 
 /** The cluster of that name: the running one, or one from the first provider that can. */
 export async function provideCluster(name: string, options: ProvideOptions = {}): Promise<Cluster> {
-  const { fresh = false, providers = inOrder } = options;
+  const { fresh = false, onStart, providers = inOrder } = options;
   const unlock = await lock(`cluster-${name}-start`);
   try {
     const running = fresh ? undefined : await findCluster(name, providers);
     if (running !== undefined) return running;
+    await onStart?.();
     return await startFirst(name, providers);
   } finally {
     await unlock();

@@ -12,20 +12,23 @@ import {
   type Login,
 } from './demo.ts';
 import { demoCluster } from './places.ts';
-import { findCluster, provideCluster } from './provide.ts';
+import { provideCluster } from './provide.ts';
 
 async function up(): Promise<void> {
   const begin = performance.now();
-  const running = await findCluster(demoCluster);
-  if (running === undefined) await forgetHostKeys();
-  const cluster = running ?? (await provideCluster(demoCluster));
+  let start = 'warm';
+  const onStart = async (): Promise<void> => {
+    start = 'cold';
+    await forgetHostKeys();
+  };
+  const cluster = await provideCluster(demoCluster, { onStart });
   await writeEnvironment(cluster);
   const demo = await deployDemo(cluster);
   const environment = await writeEnvironment(cluster, demo);
   const login = await step('first login', () => firstLogin(demo.root, demo.endpoint));
   const total = ((performance.now() - begin) / 1000).toFixed(1);
   console.log(summary(demo, relative(process.cwd(), environment)));
-  console.log(`${running === undefined ? 'cold' : 'warm'} start: ${total} s; first login: ${login.toFixed(2)} s`);
+  console.log(`${start} start: ${total} s; first login: ${login.toFixed(2)} s`);
 }
 
 function summary({ cluster, root, limited, endpoint }: Demo, environment: string): string {
