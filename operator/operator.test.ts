@@ -23,6 +23,8 @@ const serviceAt = (name: string) => `/api/v1/namespaces/acme/services/${name}`;
 const deploymentAt = (name: string) => `/apis/apps/v1/namespaces/acme/deployments/${name}`;
 const podAt = (name: string) => `/api/v1/namespaces/acme/pods/${name}`;
 
+vi.setConfig({ testTimeout: 20_000 });
+
 let server: TestApiServer;
 let stop: AbortController;
 let clock: () => Date;
@@ -310,10 +312,11 @@ test('an SshAccess that does not parse says so, and can be deleted', async () =>
 });
 
 test('a refusal of the API server becomes a condition, and is retried', async () => {
-  server.fail(2, 403, /POST .*acme\/secrets/);
+  server.fail(1_000, 403, /POST .*acme\/secrets/);
   putAccess('web');
   await startOperator();
   await soon(() => expect(reason('web', 'Ready')).toBe('ApplyFailed'));
+  server.fail(0, 403);
   await soon(() => expect(reason('web', 'Ready')).toBe('WaitingForPods'));
 });
 

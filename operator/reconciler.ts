@@ -84,6 +84,8 @@ class Reconciliation {
       await finishDeletion(this.#cached, { ...this.#writer, client, world, tell: this.#tell, now: this.#now });
       return {};
     }
+    // Nothing new can be made there, and the SshAccess is about to go.
+    if (this.#options.world.isTerminating(metadata.namespace)) return {};
     if (access === undefined) {
       await this.#writeStatus(failedStatus(this.#cached, finding('InvalidSpec', problem), this.#now));
       throw new TerminalError(`the spec is not valid: ${problem}`);

@@ -1,16 +1,14 @@
 import http from 'node:http';
 import https from 'node:https';
-import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
+import { inCluster, isInCluster, kubeConfig, plain, type Credentials } from './credentials.ts';
 import { KubeError } from './errors.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 /** A watch without a byte for so long (bookmarks come about every minute) is taken as dead and resumed. */
 const WATCH_IDLE_MS = 90_000;
 const TCP_KEEP_ALIVE_MS = 30_000;
-const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -26,30 +24,28 @@ export type RequestOptions = {
   timeoutMs?: number;
 };
 
+export type WatchOptions = RequestOptions & {
+  /** The server has accepted the watch; the first event may be long in coming. */
+  onOpen?: () => void;
+};
+
 const WatchEvent = z.object({ type: z.string(), object: z.unknown() });
 export type WatchEvent = z.infer<typeof WatchEvent>;
 
 /**
- * A thin HTTP client of one API server: JSON in, JSON out, KubeError on everything else.
- *
- * client-node gives the credentials (KUBECONFIG, in-cluster with token rotation, exec plugins); its generated API and
- * informer are left aside: dates come as strings, patch types are said, and a watch is a loop that one can read.
+ * A thin HTTP client of one API server: JSON in, JSON out, KubeError on everything else. It stands for client-node's
+ * generated API and informer: dates come as strings, patch types are said, and a watch is a loop that one can read.
  */
 export class KubeClient {
-  readonly #config: KubeConfig;
+  readonly #credentials: Credentials;
   readonly #userAgent: string;
-  readonly #server: string;
-  // Agents of our own: client-node's keeps the first credentials that it saw, ours takes those of each request.
   readonly #httpAgent = new http.Agent({ keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS });
   readonly #httpsAgent = new https.Agent({ keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS });
 
   /** @param userAgent the program's field manager */
-  constructor(config: KubeConfig, userAgent: string) {
-    const server = config.getCurrentCluster()?.server;
-    if (server === undefined) throw new KubeError('NoCluster', 'the kubeconfig names no current cluster');
-    this.#config = config;
+  constructor(credentials: Credentials, userAgent: string) {
+    this.#credentials = credentials;
     this.#userAgent = userAgent;
-    this.#server = server.replace(/\/$/, '');
   }
 
   /** @returns the parsed JSON answer. @throws KubeError */
@@ -69,11 +65,12 @@ export class KubeClient {
    * Opens one watch and yields its events until the server ends it.
    * @throws KubeError, also for an event of type ERROR (410 Expired) and after a silence of `timeoutMs`
    */
-  async *watch(path: string, options: RequestOptions = {}): AsyncGenerator<WatchEvent> {
+  async *watch(path: string, options: WatchOptions = {}): AsyncGenerator<WatchEvent> {
     const limit = new Limit(options.signal, options.timeoutMs ?? WATCH_IDLE_MS);
     try {
       const asWatch = { ...options, query: { ...options.query, watch: true } };
       const response = await this.#sendAgain(path, asWatch, limit.signal);
+      options.onOpen?.();
       let rest = '';
       response.setEncoding('utf8');
       for await (const chunk of response) {
@@ -100,23 +97,19 @@ export class KubeClient {
   }
 
   async #send(path: string, options: RequestOptions, signal: AbortSignal): Promise<http.IncomingMessage> {
-    const url = new URL(`${this.#server}${path}`);
+    const access = await this.#credentials();
+    const url = new URL(`${access.server.replace(/\/$/, '')}${path}`);
     for (const [key, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(key, String(value));
     }
-    const headers: Record<string, string> = {};
-    const credentials: https.RequestOptions = { headers };
-    await this.#config.applyToHTTPSOptions(credentials);
     const payload = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
-    const isProxied = (this.#config.getCurrentCluster()?.proxyUrl ?? '') !== '';
-    const secure = url.protocol === 'https:';
-    const ownAgent = secure ? this.#httpsAgent : this.#httpAgent;
-    const request = (secure ? https : http).request(url, {
-      ...credentials,
-      ...(isProxied ? {} : { agent: ownAgent }),
+    const isSecure = url.protocol === 'https:';
+    const request = (isSecure ? https : http).request(url, {
+      ...access.tls,
+      agent: access.agent ?? (isSecure ? this.#httpsAgent : this.#httpAgent),
       method: options.method ?? 'GET',
       headers: {
-        ...headers,
+        ...access.headers,
         accept: options.accept ?? 'application/json',
         'user-agent': this.#userAgent,
         ...(payload === undefined
@@ -225,19 +218,11 @@ function parseJson(content: string): unknown {
 /**
  * The client of the cluster that this process belongs to: KUBECONFIG if set, else the pod's service account, else
  * `~/.kube/config`.
- * @throws KubeError code NoCluster
  */
 export function loadClient(userAgent: string, environment: NodeJS.ProcessEnv = process.env): KubeClient {
-  const config = new KubeConfig();
-  const isInCluster = (environment['KUBERNETES_SERVICE_HOST'] ?? '') !== '' && existsSync(SERVICE_ACCOUNT_TOKEN);
-  if ((environment['KUBECONFIG'] ?? '') === '' && isInCluster) config.loadFromCluster();
-  else config.loadFromDefault();
-  return new KubeClient(config, userAgent);
+  const credentials = isInCluster(environment) ? inCluster(environment) : kubeConfig();
+  return new KubeClient(credentials, userAgent);
 }
 
-/** A client of a plain HTTP server without credentials: `kubectl proxy`, or the API server of unit tests. */
-export function clientOf(server: string, userAgent: string): KubeClient {
-  const config = new KubeConfig();
-  config.loadFromClusterAndUser({ name: 'plain', server, skipTLSVerify: true }, { name: 'nobody' });
-  return new KubeClient(config, userAgent);
-}
+/** A client of a server that asks for no credentials. */
+export const clientOf = (server: string, userAgent: string): KubeClient => new KubeClient(plain(server), userAgent);

@@ -31,7 +31,7 @@ function informer(options: Partial<InformerOptions<string>> = {}) {
     path: PATH,
     parse: colour,
     onChange: (key, current, previous) => changes.push(`${keyOf(key)} ${previous ?? '-'}>${current ?? '-'}`),
-    backoff: new Backoff(20, 100),
+    backoff: { outage: new Backoff(20, 100), refusal: new Backoff(20, 100) },
     ...options,
   });
 }

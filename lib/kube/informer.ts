@@ -42,7 +42,12 @@ export type InformerOptions<T> = {
   /** Sync and small: enqueue. A throw is logged. `current` is undefined when the object is gone. */
   onChange?: (key: ObjectKey, current: T | undefined, previous: T | undefined) => void;
   log?: Logger;
-  backoff?: Backoff;
+  backoff?: {
+    /** While there is no answer at all: short, so that little is missed when the API server is back. */
+    outage: Backoff;
+    /** While there are answers, but none that helps. */
+    refusal: Backoff;
+  };
 };
 
 type Entry<T> = { readonly key: ObjectKey; readonly resourceVersion: string; readonly value: T };
@@ -53,7 +58,9 @@ type Entry<T> = { readonly key: ObjectKey; readonly resourceVersion: string; rea
  */
 export class Informer<T> {
   readonly #options: InformerOptions<T>;
-  readonly #backoff: Backoff;
+  readonly #outage: Backoff;
+  readonly #refusal: Backoff;
+  #isBroken = false;
   readonly #cache = new Map<string, Entry<T>>();
   #resourceVersion: string | undefined;
   #synced = Promise.withResolvers<void>();
@@ -63,7 +70,8 @@ export class Informer<T> {
 
   constructor(options: InformerOptions<T>) {
     this.#options = options;
-    this.#backoff = options.backoff ?? new Backoff(500, 30_000);
+    this.#outage = options.backoff?.outage ?? new Backoff(500, 5_000);
+    this.#refusal = options.backoff?.refusal ?? new Backoff(500, 30_000);
   }
 
   /** True once one list has succeeded; stays true. */
@@ -120,10 +128,27 @@ export class Informer<T> {
   async #recover(error: KubeError, signal: AbortSignal): Promise<void> {
     // A lost connection resumes where it was; after any answer that refuses the watch, only a list is sure.
     if (!error.isUnreachable) this.#resourceVersion = undefined;
-    const waitMs = Math.max(this.#backoff.next(), error.retryAfterMs ?? 0);
-    const level = error.isExpired ? 'debug' : 'warn';
+    const waitMs = this.#waitAfter(error);
+    // One warning for each outage; an expired version is the ordinary course of things.
+    const level = this.#isBroken || error.isExpired ? 'debug' : 'warn';
+    this.#isBroken ||= !error.isExpired;
     this.#options.log?.[level]({ err: error, path: this.#options.path, waitMs: Math.round(waitMs) }, 'watch broke');
     await pause(waitMs, signal);
+  }
+
+  #waitAfter(error: KubeError): number {
+    if (error.isUnreachable) return this.#outage.next();
+    this.#outage.reset();
+    // What the server asks for, and up to as much again, so that a fleet does not come back as one.
+    if (error.retryAfterMs !== undefined) return error.retryAfterMs * (1 + Math.random());
+    return this.#refusal.next();
+  }
+
+  #onContact(): void {
+    this.#lastContact = Date.now();
+    this.#outage.reset();
+    if (this.#isBroken) this.#options.log?.info({ path: this.#options.path }, 'watch recovered');
+    this.#isBroken = false;
   }
 
   /** @returns the resource version to watch from */
@@ -140,7 +165,7 @@ export class Informer<T> {
       });
       const page = Page.safeParse(answer);
       if (!page.success) throw new KubeError('BadAnswer', 'a list is not what the API promises');
-      this.#lastContact = Date.now();
+      this.#onContact();
       for (const item of page.data.items ?? []) seen.add(this.#set(item));
       ({ resourceVersion, continue: next } = page.data.metadata);
     } while (next !== undefined && next !== '');
@@ -157,17 +182,18 @@ export class Informer<T> {
     let events = 0;
     const query = { labelSelector, fieldSelector, resourceVersion, timeoutSeconds, allowWatchBookmarks: true };
     const accept = metadataOnly === true ? { accept: METADATA_ONLY.watch } : {};
-    for await (const event of client.watch(path, { query, ...accept, signal })) {
+    const onOpen = (): void => this.#onContact();
+    for await (const event of client.watch(path, { query, ...accept, signal, onOpen })) {
       const metadata = metadataOf(event.object);
       events += 1;
-      this.#backoff.reset();
-      this.#lastContact = Date.now();
+      this.#refusal.reset();
+      this.#onContact();
       if (event.type === 'DELETED') this.#remove(keyOf(metadata), metadata);
       else if (event.type !== 'BOOKMARK') this.#set(event.object);
       this.#resourceVersion = metadata.resourceVersion;
     }
-    if (events > 0 || Date.now() - startedAt > HEALTHY_WATCH_MS) this.#backoff.reset();
-    else throw new KubeError('Unreachable', 'the watch ended at once');
+    if (events === 0 && Date.now() - startedAt < HEALTHY_WATCH_MS)
+      throw new KubeError('Unreachable', 'the watch ended at once');
   }
 
   #set(object: unknown): string {

@@ -83,6 +83,7 @@ class Elector {
   readonly #options: Required<ElectionOptions>;
   /** The record as we last saw it change, and when that was by our own clock. */
   #observed: { record: string; at: number } | undefined;
+  #isFailing = false;
 
   constructor(options: ElectionOptions) {
     this.#options = { durationMs: 15_000, renewDeadlineMs: 10_000, retryMs: 2_000, ...options };
@@ -124,6 +125,7 @@ class Elector {
     const limit = () => ({ signal, timeoutMs: Math.max(1, deadline - performance.now()) });
     try {
       const lease = await this.#read(limit());
+      this.#isFailing = false;
       const now = microTime(new Date());
       const mine = { holderIdentity: identity, leaseDurationSeconds: Math.ceil(durationMs / 1000), renewTime: now };
       if (lease === undefined) {
@@ -138,7 +140,9 @@ class Elector {
     } catch (error) {
       if (signal.aborted) return false;
       const { isConflict, isAlreadyExists } = KubeError.from(error);
-      if (!isConflict && !isAlreadyExists) log.warn({ err: error }, 'lease cannot be read or written');
+      if (isConflict || isAlreadyExists) return false;
+      log[this.#isFailing ? 'debug' : 'warn']({ err: error }, 'lease cannot be read or written');
+      this.#isFailing = true;
       return false;
     }
   }
