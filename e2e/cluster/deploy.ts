@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildah, docker, type Builder } from '../../scripts/images/builder.ts';
+import { buildah, docker, dockerAnswers } from '../../scripts/images/builder.ts';
 import { demoApp } from '../../scripts/images/demo-app.ts';
 import { programImages } from '../../scripts/images/programs.ts';
 import { run } from '../../scripts/machine/command.ts';
@@ -29,14 +29,15 @@ export function apply(cluster: Cluster, objects: readonly unknown[]): Promise<st
   );
 }
 
-/** K3s came from a registry by Docker, so Docker can build; the native cluster is there because neither was. */
-function builderFor(cluster: Cluster): Builder {
-  return cluster.provider === 'native' ? buildah : docker;
+/** K3s came by Docker, so Docker can build; the native cluster is there because Docker was not. */
+async function withDocker(cluster: Cluster): Promise<boolean> {
+  if (cluster.provider === 'existing') return dockerAnswers();
+  return cluster.provider === 'k3s';
 }
 
 /** This source as images, in the cluster; answers their tag. Nothing is made or loaded that is there already. */
 export async function loadPrograms(cluster: Cluster): Promise<string> {
-  const images = await programImages(builderFor(cluster));
+  const images = await programImages((await withDocker(cluster)) ? docker : buildah);
   const present = await Promise.all(images.names.map((name) => cluster.hasImage(name)));
   if (present.includes(false)) {
     const archive = await images.archive();
@@ -47,7 +48,7 @@ export async function loadPrograms(cluster: Cluster): Promise<string> {
 
 /** The demo's app as an image, in the cluster; answers its name. */
 export async function loadDemoApp(cluster: Cluster): Promise<string> {
-  const image = await demoApp(cluster.provider !== 'native');
+  const image = await demoApp(await withDocker(cluster));
   if (!(await cluster.hasImage(image.name))) {
     const archive = await image.archive();
     await step('load the demo app', () => cluster.loadImage(archive));
