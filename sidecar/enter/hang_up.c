@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <time.h>
 
-enum { TICK_MS = 50, PATIENCE_MS = 3000, KILLED_MS = 500 };
+enum { TICK_MS = 100, PATIENCE_MS = 3000, KILLED_MS = 500 };
 
 struct census {
-	pid_t session, group;
+	pid_t session, groups[2];
 	bool inhabited;
 };
 
@@ -17,7 +17,8 @@ static bool count(int process, const struct process_stat *stat, void *context)
 {
 	struct census *census = context;
 	(void)process;
-	if (stat->session == census->session && stat->group == census->group && stat->state != 'Z' && stat->state != 'X')
+	bool member = stat->group == census->groups[0] || stat->group == census->groups[1];
+	if (stat->session == census->session && member && stat->state != 'Z' && stat->state != 'X')
 		census->inhabited = true;
 	return !census->inhabited;
 }
@@ -26,11 +27,10 @@ static bool count(int process, const struct process_stat *stat, void *context)
  * Living members only: zombies count as members for kill(2). And only of our session: the number of a foreground group
  * that has died out may have been given to somebody else.
  */
-static bool is_inhabited(pid_t session, pid_t group)
+static bool is_inhabited(pid_t session, pid_t group, pid_t other_group)
 {
-	struct census census = {.session = session, .group = group};
-	if (group > 0)
-		each_process(count, &census);
+	struct census census = {.session = session, .groups = {group, other_group}};
+	each_process(count, &census);
 	return census.inhabited;
 }
 
@@ -43,15 +43,23 @@ void signal_group(pid_t group, int number)
 static void signal_both(pid_t session, pid_t foreground, int number)
 {
 	signal_group(session, number);
-	if (foreground != session && is_inhabited(session, foreground))
+	if (foreground && foreground != session && is_inhabited(session, foreground, foreground))
 		kill(-foreground, number);
 }
 
-static bool wait_until_empty(pid_t session, pid_t foreground, int patience_ms)
+static long now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool wait_until_empty(pid_t session, pid_t foreground, long patience_ms)
 {
 	const struct timespec tick = {.tv_nsec = TICK_MS * 1000000L};
-	for (int waited = 0; is_inhabited(session, session) || is_inhabited(session, foreground); waited += TICK_MS) {
-		if (waited >= patience_ms)
+	long deadline = now_ms() + patience_ms;
+	while (is_inhabited(session, session, foreground ? foreground : session)) {
+		if (now_ms() >= deadline)
 			return false;
 		nanosleep(&tick, NULL);
 	}

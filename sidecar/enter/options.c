@@ -107,7 +107,9 @@ static void set_pty(struct run_options *o, const char *value)
 	for (char *item; (item = strsep(&rest, "x")); count++) {
 		if (count == 4)
 			fail(EXIT_USAGE, "--pty: too many numbers: %s", value);
-		*fields[count] = (unsigned short)parse_number("--pty", item, 10, 0xffff);
+		/* The client's numbers have 32 bits, the kernel's 16. */
+		unsigned long long number = parse_number("--pty", item, 10, 0xffffffff);
+		*fields[count] = (unsigned short)(number > 0xffff ? 0xffff : number);
 	}
 	if (count != 2 && count != 4)
 		fail(EXIT_USAGE, "--pty: COLSxROWS or COLSxROWSxWIDTHxHEIGHT, not %s", value);

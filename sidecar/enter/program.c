@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* execvpe, fexecve */
+#define _GNU_SOURCE /* close_range, execvpe, fexecve */
 #include "program.h"
 #include "fail.h"
 #include "sftp/sftp.h"
@@ -23,10 +23,18 @@ static bool is_missing(int error)
 	return error == ENOENT || error == ENOTDIR;
 }
 
+/* No execve closes anything here, and with our own copy of its input's other end the server would never see its end. */
+static __attribute__((noreturn)) void serve_sftp(const struct run_options *options)
+{
+	if (close_range(STDERR_FILENO + 1, ~0U, 0) != 0)
+		fail(EXIT_CANNOT_RUN, "cannot close our descriptors: %s", strerror(errno));
+	_exit(sftp_serve(&(struct sftp_options){.read_only = options->read_only}));
+}
+
 void run_program(const struct run_options *options, int fallback)
 {
 	if (options->sftp)
-		_exit(sftp_serve(&(struct sftp_options){.read_only = options->read_only}));
+		serve_sftp(options);
 	char **argv = options->argv;
 	/* execvpe searches the PATH of our own environment, which is the session's. */
 	if (options->path)
