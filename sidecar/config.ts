@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SESSION_ENTRIES, SIDECAR_ENV } from '../crds/injection-record.ts';
 import { SIDECAR_SECRET_PATH, SSH_PORT } from '../crds/names.ts';
 import { parseEnvironment } from '../lib/process/config.ts';

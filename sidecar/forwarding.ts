@@ -1,7 +1,7 @@
 import net from 'node:net';
 import type { ChannelEvents, Channel } from '../lib/ssh/connection/channel.ts';
 import type { ChannelOpen } from '../lib/ssh/connection/channel-open.ts';
-import { receiveInto, sendFrom } from '../lib/ssh/connection/streams.ts';
+import { sendFrom, Sink } from '../lib/ssh/connection/streams.ts';
 import { OPEN_FAILURE } from '../lib/ssh/numbers.ts';
 import type { Reader } from '../lib/ssh/wire.ts';
 
@@ -49,10 +49,12 @@ export function forward(open: ChannelOpen, addresses: readonly string[], port: n
 
 function forwardEvents(socket: net.Socket, channel: Channel): ChannelEvents {
   const source = sendFrom(socket, channel, { stderr: false, onEnd: () => channel.eof() });
+  const sink = new Sink(channel);
+  sink.attach(socket);
   socket.once('close', () => channel.close());
   return {
-    onData: (data) => receiveInto(socket, channel, data),
-    onEof: () => socket.end(),
+    onData: (data) => sink.write(data),
+    onEof: () => sink.end(),
     onRequest: () => false,
     onWritable: source.resume,
     onClose: () => {

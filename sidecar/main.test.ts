@@ -7,9 +7,13 @@ import { buildEnter } from './enter/testing/build-enter.ts';
 import { runSidecar } from './testing/sidecar-process.ts';
 import { rootAssertion, type TestSession, type UserClient } from './testing/user-client.ts';
 
-/** MiB that any of these attacks may add to what the sidecar holds. */
-const BOUND = 48;
+/**
+ * MiB that all of these attacks together may add to what the idle sidecar holds. Most of it is buffers that V8 has not
+ * collected yet; what the connections really hold is a window each way for each channel.
+ */
+const BOUND = 128;
 
+let idle: number;
 let sidecar: Awaited<ReturnType<typeof runSidecar>>;
 
 beforeAll(async () => {
@@ -59,21 +63,20 @@ test('without its Secret the sidecar is dormant; with it, it serves; idle it is 
     /SSH_AUDIT exec user=acme-my-llm src=203\.0\.113\.7 session=test-1 cmd=exit\\ 3$/,
   );
   await client.close();
+  idle = sidecar.memory('VmRSS');
 }, 30_000);
 
 test('requests without end, their answers never read: the sidecar stops reading', async () => {
   const client = await asserted();
-  const before = sidecar.memory('VmRSS');
   client.link.pause();
   const sent = await flood(client, 1_000_000, () => globalRequest);
   expect(sent).toBeLessThan(1_000_000);
-  expect(sidecar.memory('VmHWM') - before).toBeLessThan(BOUND);
+  expect(sidecar.memory('VmHWM') - idle).toBeLessThan(BOUND);
   client.link.close();
 }, 30_000);
 
 test('100,000 channel opens, and a million window adjustments', async () => {
   const client = await asserted();
-  const before = sidecar.memory('VmRSS');
   const open = (remote: number) =>
     new Writer()
       .byte(MSG.CHANNEL_OPEN)
@@ -86,13 +89,12 @@ test('100,000 channel opens, and a million window adjustments', async () => {
   expect(await flood(client, 100_000, open)).toBe(100_000);
   const adjust = new Writer().byte(MSG.CHANNEL_WINDOW_ADJUST).uint32(0).uint32(0).bytes();
   expect(await flood(client, 1_000_000, () => adjust)).toBe(1_000_000);
-  expect(sidecar.memory('VmHWM') - before).toBeLessThan(BOUND);
+  expect(sidecar.memory('VmHWM') - idle).toBeLessThan(BOUND);
   client.link.close();
 }, 60_000);
 
 test('endless output and an enormous window, never read', async () => {
   const client = await asserted();
-  const before = sidecar.memory('VmRSS');
   const sessions: TestSession[] = [];
   for (let count = 0; count < 5; count++) {
     const session = await client.session();
@@ -108,19 +110,28 @@ test('endless output and an enormous window, never read', async () => {
   }
   client.link.pause();
   await sleep(2000);
-  expect(sidecar.memory('VmHWM') - before).toBeLessThan(BOUND);
+  expect(sidecar.memory('VmHWM') - idle).toBeLessThan(BOUND);
   client.link.close();
 }, 30_000);
 
 test('data beyond the window ends the connection; up to it, it is held once', async () => {
   const client = await asserted();
-  const before = sidecar.memory('VmRSS');
   const session = await client.session();
   await session.request('exec', new Writer().string('sleep 100').bytes());
   const data = new Writer().byte(MSG.CHANNEL_DATA).uint32(0).string(Buffer.alloc(RECEIVE_MAX_PACKET)).bytes();
   await flood(client, 10_000, () => data);
   expect(await client.ended).toMatchObject({ message: expect.stringContaining('exceeds the window') });
-  expect(sidecar.memory('VmHWM') - before).toBeLessThan(BOUND);
+  expect(sidecar.memory('VmHWM') - idle).toBeLessThan(BOUND);
+}, 30_000);
+
+test('a window of one-byte messages to a program that does not read', async () => {
+  const client = await asserted();
+  const session = await client.session();
+  await session.request('exec', new Writer().string('sleep 100').bytes());
+  const data = new Writer().byte(MSG.CHANNEL_DATA).uint32(0).string(Buffer.alloc(1)).bytes();
+  expect(await flood(client, 600_000, () => data)).toBe(600_000);
+  expect(sidecar.memory('VmHWM') - idle).toBeLessThan(BOUND);
+  client.link.close();
 }, 30_000);
 
 test('after all that it still serves, and SIGTERM ends it at once', async () => {

@@ -2,16 +2,16 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Channel } from '../lib/ssh/connection/channel.ts';
 import { isRfcSignal, type TerminalSize } from '../lib/ssh/connection/channel-requests.ts';
-import { receiveInto, sendFrom } from '../lib/ssh/connection/streams.ts';
+import { sendFrom, type Sink } from '../lib/ssh/connection/streams.ts';
 import { fail, finish, NOT_STARTED, type Outcome } from './outcome.ts';
 
 export type ProgramSpec = { enterPath: string; arguments: readonly string[]; environment: Record<string, string> };
 
+/** What a program is connected to. */
+export type ProgramEnds = { channel: Channel; input: Sink };
+
 /** A session's running program. */
 export type Program = {
-  /** Data for its standard input. */
-  write: (data: Buffer) => void;
-  endInput: () => void;
   /** The channel can send again. */
   resume: () => void;
   /** Nobody reads its output any more: the next write is a broken pipe to it. */
@@ -23,18 +23,25 @@ export type Program = {
   hangUp: () => void;
 };
 
+const MAX_UNREAD_ORDERS = 4096;
+
 type Streams = { stdin: Writable; stdout: Readable; stderr: Readable; control: Duplex };
 
 /**
  * Starts the helper, which starts the program, and connects it to the channel. When it has ended and everything it
  * wrote is on its way, sends EOF, how it ended, and CLOSE; then calls `onEnd`, once, also where it could not start.
  */
-export function startProgram(spec: ProgramSpec, channel: Channel, onEnd: (outcome: Outcome) => void): Program {
+export function startProgram(
+  spec: ProgramSpec,
+  { channel, input }: ProgramEnds,
+  onEnd: (outcome: Outcome) => void,
+): Program {
   const child = spawn(spec.enterPath, spec.arguments, {
     env: spec.environment,
     cwd: '/',
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   });
+  whenEnded(child, channel, onEnd);
   const streams = streamsOf(child);
   const sources = [
     sendFrom(streams.stdout, channel, { stderr: false, onEnd: () => undefined }),
@@ -43,13 +50,12 @@ export function startProgram(spec: ProgramSpec, channel: Channel, onEnd: (outcom
   streams.stdin.on('error', () => channel.discard());
   // The helper reads nothing more from its control socket once its program has ended.
   streams.control.on('error', () => undefined);
-  whenEnded(child, channel, onEnd);
+  input.attach(streams.stdin);
   return {
-    write: (data) => receiveInto(streams.stdin, channel, data),
-    endInput: () => void streams.stdin.end(),
     resume: () => sources.forEach((source) => source.resume()),
     stopOutput: () => sources.forEach((source) => source.stop()),
-    resize: ({ columns, rows, width, height }) => say(streams.control, `size ${columns} ${rows} ${width} ${height}`),
+    resize: ({ columns, rows, width, height }) =>
+      void say(streams.control, `size ${columns} ${rows} ${width} ${height}`),
     signal: (name) => isRfcSignal(name) && say(streams.control, `signal ${name}`),
     hangUp: () => {
       for (const stream of [streams.control, streams.stdin, streams.stdout, streams.stderr]) stream.destroy();
@@ -57,8 +63,10 @@ export function startProgram(spec: ProgramSpec, channel: Channel, onEnd: (outcom
   };
 }
 
+// The helper reads at once; where it does not, orders must not pile up.
 function say(control: Duplex, line: string): boolean {
-  if (control.writable) control.write(`${line}\n`);
+  if (!control.writable || control.writableLength > MAX_UNREAD_ORDERS) return false;
+  control.write(`${line}\n`);
   return true;
 }
 

@@ -54,11 +54,13 @@ export class SidecarServer {
     this.#listener = listener;
     const problem = await new Promise<Error | undefined>((resolve) => {
       listener.once('error', resolve);
+      // Later ones come of single connections, such as no descriptor left for one; those before them are served on.
+      listener.on('error', (error) => this.#options.log.error({ err: error }, 'listener failed'));
       listener.listen(this.#options.port, () => resolve(undefined));
     });
     if (problem === undefined) return this.#options.log.info({ port: this.port }, 'listening');
     // The app may have the port. Exiting would not free it, and a sidecar that restarts must never hold an app up.
-    this.#options.log.error({ err: problem, port: this.#options.port }, 'cannot listen; trying again');
+    this.#options.log.warn({ port: this.#options.port, retryMs: LISTEN_RETRY_MS }, 'cannot listen; trying again');
     this.#listener = undefined;
     setTimeout(() => void this.#listenIfDue(), LISTEN_RETRY_MS).unref();
   }

@@ -10,6 +10,7 @@ import {
   readPseudoTerminal,
   readWindowChange,
 } from '../lib/ssh/connection/channel-requests.ts';
+import { Sink } from '../lib/ssh/connection/streams.ts';
 import type { Reader } from '../lib/ssh/wire.ts';
 import type { AuditEvent } from './audit.ts';
 import type { ProgramRequest } from './enter-arguments.ts';
@@ -23,6 +24,8 @@ export type ProgramStart = {
   terminal: PseudoTerminal | undefined;
   clientVariables: ReadonlyMap<string, string>;
   channel: Channel;
+  /** Gets what the client sends, from the start of the session on. */
+  input: Sink;
 };
 
 export type SessionOptions = {
@@ -40,12 +43,15 @@ export type SessionOptions = {
 const MAX_TERMINAL_MODES = 1024;
 const TERMINAL_NAME = /^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$/;
 
+const TOO_BIG = 'the command and the environment are longer than the kernel lets a program have';
+const isTooBig = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'E2BIG';
+
 /** One session channel (RFC 4254 §6): a terminal, perhaps, and variables; then one program; then its signals and sizes. */
 export function serveSession(options: SessionOptions): ChannelEvents {
   const session = new Session(options);
   return {
-    onData: (data) => session.receiveData(data),
-    onEof: () => session.receiveEof(),
+    onData: (data) => session.input.write(data),
+    onEof: () => session.input.end(),
     onRequest: (request) => session.receiveRequest(request),
     onWritable: () => session.program?.resume(),
     onEndOfWrite: () => session.program?.stopOutput(),
@@ -56,31 +62,19 @@ export function serveSession(options: SessionOptions): ChannelEvents {
 class Session {
   readonly #options: SessionOptions;
   readonly #variables = new Map<string, string>();
+  readonly input: Sink;
   #terminal: PseudoTerminal | undefined;
   #state: 'preparing' | 'starting' | 'running' | 'ended' = 'preparing';
   #channelGone = false;
-  // Data that came before the program runs; at most one window.
-  #early: Buffer[] = [];
-  #inputEnded = false;
   program: Program | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
-  }
-
-  receiveData(data: Buffer): void {
-    if (this.program === undefined) this.#early.push(Buffer.from(data));
-    else this.program.write(data);
-  }
-
-  receiveEof(): void {
-    this.#inputEnded = true;
-    this.program?.endInput();
+    this.input = new Sink(options.channel);
   }
 
   close(): void {
     this.#channelGone = true;
-    this.#early = [];
     this.program?.hangUp();
     if (this.#state === 'preparing' || this.#state === 'ended') this.#options.onGone();
   }
@@ -160,14 +154,14 @@ class Session {
     if (event.type !== 'connect') this.#options.audit(event);
     this.#launch(request).catch((error: unknown) => {
       this.#options.log.error({ err: error }, 'session failed to start');
-      this.#fail('the session cannot be started; see the log of the sidecar');
+      this.#fail(isTooBig(error) ? TOO_BIG : 'the session cannot be started; see the log of the sidecar');
     });
     return true;
   }
 
   async #launch(request: ProgramRequest): Promise<void> {
     const { channel, start } = this.#options;
-    const input = { request, terminal: this.#terminal, clientVariables: this.#variables, channel };
+    const input = { request, terminal: this.#terminal, clientVariables: this.#variables, channel, input: this.input };
     const program = await start(input, (outcome) => this.#ended(request, outcome));
     if (program === undefined || this.#channelGone) {
       program?.hangUp();
@@ -182,8 +176,6 @@ class Session {
     this.program = program;
     // Its size may have changed while it was being started.
     if (this.#terminal !== undefined) program.resize(this.#terminal.size);
-    for (const data of this.#early.splice(0)) program.write(data);
-    if (this.#inputEnded) program.endInput();
   }
 
   #ended(request: ProgramRequest, outcome: Outcome): void {

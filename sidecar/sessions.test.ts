@@ -47,6 +47,11 @@ test('a command that no program can be given is refused with a sentence', async 
   }
 });
 
+test('a command that is longer than the kernel allows is refused with a sentence', async () => {
+  const result = await root.exec(`: ${'x'.repeat(140_000)}`);
+  expect(result).toMatchObject({ code: 126, stderr: expect.stringContaining('longer than') });
+});
+
 test('input reaches the program, and its end too', async () => {
   const result = await root.exec('cat; echo end', Buffer.from('hello\n'));
   expect(result.stdout).toBe('hello\nend\n');
@@ -92,7 +97,7 @@ test('a shell is a login shell on a terminal, and ctrl-C works', async () => {
   const session = await root.session();
   await session.pty(80, 24);
   expect(await session.request('shell')).toBe(true);
-  session.open.write(Buffer.from('echo "0=$0"; sh -c "echo \$((20 + 3))ready; exec sleep 100"\n'));
+  session.open.write(Buffer.from('echo "0=$0"; sh -c "echo $((20 + 3))ready; exec sleep 100"\n'));
   await session.until('0=-');
   await session.until('23ready');
   session.open.write(Buffer.from('\u0003'));

@@ -46,7 +46,7 @@ export async function startSession(
   const { role } = user.assertion;
   const identity = sessionIdentity({ role, entry: entry.kind, app: entry.app, rootUid: config.rootUid, sidecar });
   announce(entry, start);
-  return startProgram(programSpec(config, user, start, { entry, identity }), start.channel, onEnd);
+  return startProgram(programSpec(config, user, start, { entry, identity }), start, onEnd);
 }
 
 function announce(entry: Entry, { request, terminal, channel }: ProgramStart): void {

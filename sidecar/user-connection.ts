@@ -109,7 +109,7 @@ class UserConnection {
     const destination = readDirectTcpip(open.fields);
     const addresses = loopbackTargets(assertion.policy, destination, server.port);
     if (addresses === undefined) {
-      log.warn({ destination }, 'forwarding refused');
+      log.warn({ host: destination.host.slice(0, 255), port: destination.port }, 'forwarding refused');
       return prohibit(open, 'only 127.0.0.1, ::1 and localhost are forwarded to, where the policy allows it');
     }
     if (this.#forwards >= MAX_FORWARDS)

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { z } from 'zod';
+import * as z from 'zod';
 import { SIDECAR_ENV } from '../../crds/injection-record.ts';
 import { POD_SECRET_KEYS } from '../../crds/secret-contract.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
