@@ -73,7 +73,7 @@ async function stop({ child }: Program): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill('SIGTERM');
   // The piper waits for its sessions; a second signal tells it not to.
-  setTimeout(() => child.kill('SIGKILL'), 2_000).unref();
+  setTimeout(() => child.kill('SIGINT'), 500).unref();
   await once(child, 'exit');
 }
 
