@@ -1,5 +1,6 @@
 import type { IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Logger } from '../lib/process/logger.ts';
+import type { Channel, ChannelEvents } from '../lib/ssh/connection/channel.ts';
 import type { ChannelOpen } from '../lib/ssh/connection/channel-open.ts';
 import { Connection } from '../lib/ssh/connection/connection.ts';
 import type { Link } from '../lib/ssh/connection/link.ts';
@@ -76,32 +77,26 @@ class UserConnection {
       return prohibit(open, `no more than ${policy.maxSessions} sessions at once`);
     open.fields.end();
     this.#sessions++;
-    return open.accept((channel) => {
-      const events = serveSession({
-        ...this.#sessionOptions(),
-        channel,
-        onGone: () => this.#lingeringSessions--,
-      });
-      const onClose = (): void => {
-        // A program that does not heed its SIGHUP outlives its channel for seconds; it counts until it is gone.
-        this.#sessions--;
-        this.#lingeringSessions++;
-        events.onClose();
-      };
-      return { ...events, onClose };
-    });
+    return open.accept((channel) => this.#serveSession(channel));
   }
 
-  #sessionOptions() {
+  #serveSession(channel: Channel): ChannelEvents {
     const { assertion, log, place, audit } = this.#options;
-    const user = { assertion, connection: this.#connection };
-    return {
+    const events = serveSession({
       assertion,
+      channel,
       log,
-      audit: (event: Parameters<Audit>[1]) => audit(assertion, event),
-      start: (...[start, onEnd]: Parameters<Parameters<typeof serveSession>[0]['start']>) =>
-        startSession(place, user, start, onEnd),
+      audit: (event) => audit(assertion, event),
+      start: (start, onEnd) => startSession(place, { assertion, connection: this.#connection }, start, onEnd),
+      onGone: () => this.#lingeringSessions--,
+    });
+    const onClose = (): void => {
+      // A program that does not heed its SIGHUP outlives its channel for seconds; it counts until it is gone.
+      this.#sessions--;
+      this.#lingeringSessions++;
+      events.onClose();
     };
+    return { ...events, onClose };
   }
 
   #openForward(open: ChannelOpen): void {
