@@ -323,3 +323,45 @@ test('the end of the connection fails what is pending', async () => {
   await expect(opening).rejects.toThrow(SshError);
   expect(log).toEqual(['close']);
 });
+
+/** The same numbers every time (mulberry32). */
+function randomNumbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+test('whatever comes, in whatever order, only an SshError ends the connection', () => {
+  const random = randomNumbers(4254);
+  const well = [
+    open(),
+    data(10),
+    request('good', true),
+    request('eow@openssh.com', false),
+    adjust(1000),
+    forChannel(MSG.CHANNEL_EOF).bytes(),
+    forChannel(MSG.CHANNEL_CLOSE).bytes(),
+    new Writer().byte(MSG.GLOBAL_REQUEST).string('good').boolean(true).bytes(),
+  ];
+  let ended = 0;
+  for (let round = 0; round < 3000; round++) {
+    const { connection } = withRawPeer();
+    try {
+      for (let step = 0; step < 20; step++) {
+        const message = Buffer.from(well[random(well.length)] ?? nothing);
+        if (random(4) === 0) message[random(message.length)] = random(256);
+        connection.receive(random(8) === 0 ? message.subarray(0, 1 + random(message.length)) : message);
+      }
+    } catch (error) {
+      expect(error).toBeInstanceOf(SshError);
+      ended++;
+    }
+    connection.close();
+    expect(connection.channelCount).toBe(0);
+  }
+  expect(ended).toBeGreaterThan(1000);
+});
