@@ -49,7 +49,7 @@ void enter_app_root(int root)
 		fail(EXIT_CANNOT_RUN, "cannot enter the app's root: %s", strerror(errno));
 }
 
-/* A directory outside the root would be a way out of it; getcwd(2) says "(unreachable)…" for one, the library's does not. */
+/* A directory outside the root would be a way out of it. getcwd(2) says "(unreachable)…" for one. */
 static bool is_inside_root(void)
 {
 	char path[PATH_MAX];

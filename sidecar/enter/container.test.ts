@@ -7,7 +7,7 @@ import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { execFile } from 'node:child_process';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { buildContainer, buildEnter } from './testing/build-enter.ts';
 import {
   DEFAULT_CAPABILITIES,
@@ -18,6 +18,9 @@ import {
   type SidecarOptions,
 } from './testing/pod.ts';
 import { runSession, startSession } from './testing/session.ts';
+
+// A bound against hanging, not a measure: other tests share the machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 beforeAll(async () => {
   await Promise.all([buildEnter(), buildContainer()]);
@@ -240,7 +243,7 @@ describe('a session', () => {
     expect(stderr.match(/denied|not permitted/g)?.length).toBe(12);
   });
 
-  test('can be signalled and hung up although the helper has no KILL', { timeout: 30_000 }, async () => {
+  test('can be signalled and hung up although the helper has no KILL', async () => {
     const { enter } = await podWithApp(sleeper, { capabilities: SIDECAR_CAPABILITIES & ~0x20n });
     const script = 'trap "echo usr1" USR1; trap "" HUP; echo ready; while :; do sleep 0.1; done';
     const session = startSession(enter(...as(61_000), '--', '/bin/sh', '-c', script), { env: { PATH: '/bin' } });

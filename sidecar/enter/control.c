@@ -12,8 +12,9 @@ static void handle(const char *line, const struct control_handlers *handlers)
 	struct winsize window;
 	char name[8];
 	int end = 0;
-	if (sscanf(line, "size %hu %hu %hu %hu%n", &window.ws_col, &window.ws_row, &window.ws_xpixel, &window.ws_ypixel, &end) == 4 &&
-	    line[end] == '\0')
+	int numbers = sscanf(line, "size %hu %hu %hu %hu%n", &window.ws_col, &window.ws_row, &window.ws_xpixel,
+			     &window.ws_ypixel, &end);
+	if (numbers == 4 && line[end] == '\0')
 		handlers->resize(&window, handlers->context);
 	else if (sscanf(line, "signal %7s%n", name, &end) == 1 && line[end] == '\0' && signal_by_name(name))
 		handlers->signal(signal_by_name(name), handlers->context);

@@ -64,8 +64,8 @@ int flow_poll(struct flow *flow, struct pollfd wanted[2])
 	bool reads = flow->splices ? !flow->wants_room : flow->end < FLOW_BUFFER || flow->start > 0;
 	bool writes = flow->splices ? flow->wants_room : pending;
 	/*
-	 * poll(2) reports POLLHUP and POLLERR whether asked or not. At a source that we do not want to read now it would wake
-	 * us for ever: leave it out. At a sink it is how we learn that nobody reads, except for a terminal.
+	 * poll(2) reports POLLHUP and POLLERR whether asked or not. At a source that we do not want to read now it would
+	 * wake us for ever: leave it out. At a sink it is how we learn that nobody reads, except for a terminal.
 	 */
 	wanted[0] = (struct pollfd){.fd = reads && !flow->resting ? flow->from : -1, .events = POLLIN};
 	wanted[1] = (struct pollfd){.fd = writes || !flow->terminal_sink ? flow->to : -1, .events = writes ? POLLOUT : 0};
@@ -113,7 +113,7 @@ static void drain(struct flow *flow)
 		close_sink(flow);
 }
 
-/* Bytes that never pass through our memory. EAGAIN does not say which end it means: wait for the one we did not wait for. */
+/* Bytes that never pass through our memory. EAGAIN does not say which end it means: wait for the other one next. */
 static void splice_once(struct flow *flow)
 {
 	ssize_t count = splice(flow->from, NULL, flow->to, NULL, 1 << 20, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);

@@ -24,8 +24,8 @@ static bool count(int process, const struct process_stat *stat, void *context)
 }
 
 /*
- * Living members only: zombies count as members for kill(2). And only of our session: the number of a foreground group
- * that has died out may have been given to somebody else.
+ * Living members only: zombies count as members for kill(2). And only of our session: the number of a foreground
+ * group that has died out may have been given to somebody else.
  */
 static bool is_inhabited(pid_t session, pid_t group, pid_t other_group)
 {

@@ -82,8 +82,9 @@ static bool has_ids(uid_t uid, gid_t gid)
 {
 	uid_t real_uid, effective_uid, saved_uid;
 	gid_t real_gid, effective_gid, saved_gid;
-	return getresuid(&real_uid, &effective_uid, &saved_uid) == 0 && getresgid(&real_gid, &effective_gid, &saved_gid) == 0 &&
-	       real_uid == uid && effective_uid == uid && saved_uid == uid && real_gid == gid && effective_gid == gid &&
+	if (getresuid(&real_uid, &effective_uid, &saved_uid) != 0 || getresgid(&real_gid, &effective_gid, &saved_gid) != 0)
+		return false;
+	return real_uid == uid && effective_uid == uid && saved_uid == uid && real_gid == gid && effective_gid == gid &&
 	       saved_gid == gid;
 }
 
@@ -104,8 +105,8 @@ static void set_ids(const struct session_user *user)
 }
 
 /*
- * For uid 0 execve gives the whole bounding set, whatever is permitted before (capabilities(7)), so the bounding set is
- * what counts; the other sets are for a built-in program, which does not exec.
+ * For uid 0 execve gives the whole bounding set, whatever is permitted before (capabilities(7)), so the bounding set
+ * is what counts; the other sets are for a built-in program, which does not exec.
  */
 static void set_session_capabilities(const struct session_user *user)
 {
@@ -140,7 +141,7 @@ void become_session_user(const struct session_user *user)
 
 bool take_file_ids(uid_t uid, gid_t gid)
 {
-	/* setfsuid(2) never tells about failure; asked for an impossible id, it changes nothing and answers the present one. */
+	/* setfsuid(2) does not tell about failure; asked for an impossible id, it only answers the present one. */
 	setfsgid(gid);
 	setfsuid(uid);
 	if ((gid_t)setfsgid((gid_t)-1) == gid && (uid_t)setfsuid((uid_t)-1) == uid)
@@ -162,8 +163,8 @@ void become_monitor(uid_t session_uid)
 	bool known = get_capabilities(&ours);
 	/*
 	 * kill(2) looks at our effective and real uid and at CAP_KILL. With the session's uid as the effective one we reach
-	 * its program even without CAP_KILL (which we keep for what su or sudo made of it). Our real and saved uid stay 0: the
-	 * session's user can neither signal nor trace us.
+	 * its program even without CAP_KILL (which we keep for what su or sudo made of it). Our real and saved uid stay 0:
+	 * the session's user can neither signal nor trace us.
 	 */
 	if (getuid() == 0 && setresuid((uid_t)-1, session_uid, (uid_t)-1) != 0)
 		fail(EXIT_CANNOT_RUN, "the monitor cannot become uid %u: %s", session_uid, strerror(errno));

@@ -41,7 +41,7 @@ static bool read_blob(int fd, char separator, struct blob *blob)
 	return true;
 }
 
-/* A file of the app's image; absent, or not a plain file, counts as empty. O_NONBLOCK: opening a FIFO does not wait. */
+/* A file of the app's image; what is absent or not a plain file is empty. O_NONBLOCK: opening a FIFO does not wait. */
 static void read_app_file(int root, const char *path, struct blob *blob)
 {
 	struct stat info;
@@ -111,7 +111,8 @@ int inspect(const char *container)
 		fail(EXIT_NOT_PERMITTED, "not permitted to look into the processes of this pod");
 	if (app.process < 0)
 		fail(EXIT_NO_PROCESS, "container %s has no running process", container);
-	bool seen = read_status(app.process, &findings.status) && take_ids_of(&findings.status) && look(app.process, &findings);
+	bool seen = read_status(app.process, &findings.status) && take_ids_of(&findings.status) &&
+		    look(app.process, &findings);
 	int error = errno;
 	return_to_own_ids();
 	if (!seen && (error == ESRCH || error == ENOENT))

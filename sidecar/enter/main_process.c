@@ -28,9 +28,9 @@ static bool has_marker(const char *environ_text, size_t length, const char *cont
 }
 
 /*
- * Programs that write their title over their arguments (nginx) wipe the environment that /proc shows. Then the kubelet's
- * own mark remains: the file behind /dev/termination-log is …/pods/<uid>/containers/<container>/<id> (the fourth field
- * of proc_pid_mountinfo(5)).
+ * Programs that write their title over their arguments (nginx) wipe the environment that /proc shows. Then the
+ * kubelet's own mark remains: the file behind /dev/termination-log is …/pods/<uid>/containers/<container>/<id>, in the
+ * fourth field of proc_pid_mountinfo(5).
  */
 static bool has_termination_log(const char *mountinfo, const char *container)
 {

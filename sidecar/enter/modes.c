@@ -1,7 +1,9 @@
 #include "modes.h"
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -109,7 +111,8 @@ void apply_modes(const unsigned char *modes, size_t length, struct termios *sett
 		if (opcode == TTY_OP_END || opcode >= FIRST_WITHOUT_ARGUMENT)
 			return;
 		const unsigned char *argument = modes + at + 1;
-		uint32_t value = (uint32_t)argument[0] << 24 | (uint32_t)argument[1] << 16 | (uint32_t)argument[2] << 8 | argument[3];
-		apply_mode(opcode, value, settings);
+		uint32_t value;
+		memcpy(&value, argument, sizeof value);
+		apply_mode(opcode, be32toh(value), settings);
 	}
 }

@@ -24,7 +24,7 @@ static void on_signal(int number, void *context)
 	signal_group(foreground ? foreground : monitor->child, number);
 }
 
-/* Its pid stays taken until we end (WNOWAIT): as long as it is a zombie, no other process or group can be given its number. */
+/* Its number stays taken until we end (WNOWAIT): no other process or group can get it while its zombie is there. */
 static void look_for_death(struct monitor *monitor)
 {
 	siginfo_t status = {.si_pid = 0};
@@ -33,8 +33,8 @@ static void look_for_death(struct monitor *monitor)
 	monitor->child_dead = true;
 	monitor->status = status;
 	/*
-	 * Like sshd: what holds our pipes keeps the session; but a terminal belongs to its leader, and after what is in it has
-	 * been read, processes in the background do not keep it.
+	 * Like sshd: what holds our pipes keeps the session; but a terminal belongs to its leader, and after what is in it
+	 * has been read, processes in the background do not keep it.
 	 */
 	for (size_t i = 0; i < monitor->flow_count; i++)
 		monitor->flows[i]->last_call = monitor->flows[i]->terminal_source;
@@ -79,7 +79,7 @@ static void relay_once(struct monitor *monitor)
 		patience = sooner(patience, flow_poll(monitor->flows[i], &polled[2 + 2 * i]));
 	if (poll(polled, 2 + 2 * monitor->flow_count, patience) < 0)
 		return; /* EINTR: nothing was answered */
-	/* Bytes before orders: a signal or a resize comes after the input that the client sent before it. */
+	/* Bytes before orders: a signal comes after the input that the client sent before it. */
 	for (size_t i = 0; i < monitor->flow_count; i++)
 		flow_move(monitor->flows[i], &polled[2 + 2 * i]);
 	if (polled[1].revents)
@@ -101,9 +101,12 @@ static bool is_over(const struct monitor *monitor)
 static void close_session(struct monitor *monitor)
 {
 	pid_t foreground = monitor->master >= 0 ? foreground_group(monitor->master) : 0;
-	for (size_t i = 0; i < monitor->flow_count; i++)
-		flow_close(monitor->flows[i]);
-	/* The kernel hangs the terminal up: SIGHUP to its session's leader and its foreground group. */
+	/*
+	 * No more input. The pipes of the output stay open until we are gone: nobody reads them, but a program that says
+	 * goodbye on SIGHUP shall not die of SIGPIPE instead. A terminal the kernel hangs up when its master is closed:
+	 * SIGHUP to its session's leader and its foreground group.
+	 */
+	flow_close(monitor->flows[0]);
 	close_fd(&monitor->master);
 	if (monitor->hung_up)
 		hang_up(monitor->child, foreground);

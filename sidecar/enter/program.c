@@ -23,7 +23,7 @@ static bool is_missing(int error)
 	return error == ENOENT || error == ENOTDIR;
 }
 
-/* No execve closes anything here, and with our own copy of its input's other end the server would never see its end. */
+/* No execve closes anything here: with a copy of the other end of its input the server would never see its end. */
 static __attribute__((noreturn)) void serve_sftp(const struct run_options *options)
 {
 	if (close_range(STDERR_FILENO + 1, ~0U, 0) != 0)

@@ -31,8 +31,10 @@ static int find_control(void)
 static void guard_descriptors(int control)
 {
 	/* A descriptor that we open must never become a standard stream by accident. */
-	for (int fd = open("/dev/null", O_RDWR | O_CLOEXEC); fd >= 0 && fd <= 2; fd = open("/dev/null", O_RDWR | O_CLOEXEC))
-		fcntl(fd, F_SETFD, 0);
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (control >= 0)
 		fcntl(control, F_SETFD, FD_CLOEXEC);
 	if (close_range(control >= 0 ? CONTROL_FD + 1 : CONTROL_FD, ~0U, 0) != 0)

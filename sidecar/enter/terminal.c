@@ -22,8 +22,8 @@ static bool is_multiplexer(int fd)
 }
 
 /*
- * Who opens the master owns the peer (devpts(5): its uid is the opener's file system uid), so that programs of the
- * session's user may open /dev/tty's namesake again, and chmod it as `mesg` does.
+ * Who opens the master owns the peer: the kernel gives it the opener's file system uid. So the session's user may open
+ * /dev/pts/N by its name (tmux, sudo, `echo >$(tty)`) and change its mode (mesg), without a chown from us.
  */
 static int open_master(int root, uid_t uid, gid_t gid)
 {

@@ -4,9 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { buildEnter } from './testing/build-enter.ts';
 import { runSession, startSession } from './testing/session.ts';
+
+// A bound against hanging, not a measure: other tests share the machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 let enter: string;
 beforeAll(async () => {
@@ -110,6 +113,13 @@ describe('the program', () => {
     const script = `exec env -i "A=$(printf '\\377\\001')" B= LD_PRELOAD=/nowhere.so X=1=2 "$0" run -- "$1" cat /proc/self/environ`;
     const { bytes } = await runSession(['/bin/sh', '-c', script, enter, '/bin/busybox']);
     expect(bytes.toString('latin1')).toBe('A=\u00FF\u0001\0B=\0LD_PRELOAD=/nowhere.so\0X=1=2\0');
+  });
+
+  test('gets what our own libc would understand as it was', async () => {
+    // glibc reads GLIBC_TUNABLES of static programs too, and cuts its own copy into pieces.
+    const env = { PATH: process.env['PATH'], GLIBC_TUNABLES: 'glibc.malloc.check=glibc.malloc.check=3:x:y' };
+    const { stdout } = await runSession([enter, 'run', '--', 'sh', '-c', 'echo "$GLIBC_TUNABLES"'], '', { env });
+    expect(stdout).toBe('glibc.malloc.check=glibc.malloc.check=3:x:y\n');
   });
 
   test('has no descriptors but the three', async () => {

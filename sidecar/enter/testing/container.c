@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* unshare */
 /*
  * container ROOT OPTIONS -- PROGRAM ARGUMENTS…: what a container runtime does, as little of it as the tests need.
- * A mount namespace with ROOT as its root, /proc, a devpts of its own; then the options of `enter run`, then the program.
+ * A mount namespace with ROOT as its root, /proc, a devpts of its own; then the options of `enter run`, the program.
  */
 #include "fail.h"
 #include "identity.h"
@@ -29,7 +29,8 @@ static void mount_all(const char *root)
 	check(mount(root, root, NULL, MS_BIND, NULL), "bind");
 	check(chdir(root), "chdir");
 	check(mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL), "proc");
-	check(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"), "devpts");
+	const char *terminals = "newinstance,ptmxmode=0666,mode=0620,gid=5";
+	check(mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, terminals), "devpts");
 	/* As the kubelet does: a file of the host, whose path names the container. */
 	const char *log = getenv("TERMINATION_LOG");
 	check(log ? mount(log, "dev/termination-log", NULL, MS_BIND, NULL) : 0, "termination-log");
