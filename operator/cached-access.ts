@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { SshAccess, SshAccessStatus } from '../crds/index.ts';
-import { keyOf } from '../lib/kube/object-key.ts';
 
 const Metadata = z.object({
   namespace: z.string(),
@@ -39,5 +38,3 @@ export function parseAccess(object: unknown): CachedAccess {
     status: before.data ?? {},
   };
 }
-
-export const accessKey = (cached: CachedAccess): string => keyOf(cached.metadata);

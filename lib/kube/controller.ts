@@ -1,6 +1,6 @@
 import type { Logger } from '../process/logger.ts';
 import { KubeError } from './errors.ts';
-import { keyOf, parseKey, type ObjectKey } from './object-key.ts';
+import { parseKey, type ObjectKey } from './object-key.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 /** Which object to reconcile; nothing about why. */
@@ -79,6 +79,3 @@ async function process(key: string, options: ControllerOptions, signal: AbortSig
     }
   }
 }
-
-/** What an informer's `onChange` does: put the key of the object into the queue. */
-export const enqueue = (queue: WorkQueue, key: ObjectKey): void => queue.add(keyOf(key));
