@@ -33,7 +33,7 @@ const login = (name: string) => ({ user: `${namespace}-${name}`, key });
 describe('a pod that is not ready', () => {
   test('is reached, in the app, and the user is told', async () => {
     const result = await eventually(async () => {
-      const finished = await ssh(login('unready'), 'hostname; id -u');
+      const finished = await ssh(login('unready'), 'hostname; id -u', { ssh: ['-o', 'LogLevel=INFO'] });
       expect(finished.code).toBe(0);
       return finished;
     });

@@ -13,7 +13,15 @@ afterAll(disposeScratch);
 
 /** Starts `ssh -N -L`; answers what it has written to stderr so far. */
 function forward(login: Login, target: string): () => string {
-  const options = ['-N', '-L', `127.0.0.1:${LOCAL_PORT}:${target}`, '-o', 'ExitOnForwardFailure=yes'];
+  const options = [
+    '-N',
+    '-L',
+    `127.0.0.1:${LOCAL_PORT}:${target}`,
+    '-o',
+    'ExitOnForwardFailure=yes',
+    '-o',
+    'LogLevel=INFO',
+  ];
   const [program = '', ...args] = sshCommand(login, options);
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   children.push(child);

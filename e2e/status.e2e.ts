@@ -1,13 +1,19 @@
 /** `kubectl get` and `kubectl describe` tell the story, also when something is wrong. */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { ROUTE_SECRET_KEYS, Route } from '../crds/index.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
-import { apply, kubectl } from './support/kubectl.ts';
+import { apply, get, kubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey } from './support/openssh.ts';
 import { accessManifest, condition, createWorkload, keySecret, removeNamespace } from './support/workload.ts';
-import { readFileSync } from 'node:fs';
 
 const namespace = 'e2e-status';
+
+const Secrets = z.object({ items: z.array(z.object({ data: z.record(z.string(), z.string()) })) });
+const routeOf = (data: Record<string, string>) =>
+  Route.parse(JSON.parse(Buffer.from(data[ROUTE_SECRET_KEYS.route] ?? '', 'base64').toString()));
 
 beforeAll(async () => {
   await createWorkload({ namespace, name: 'app', script: 'sleep infinity' });
@@ -101,22 +107,8 @@ describe('a username that is taken', () => {
       30_000,
     );
     expect(await condition('acme', 'hello', 'UsernamesOwned')).toMatch(/^True/);
-    expect(
-      await kubectl(
-        'get',
-        'secrets',
-        '-n',
-        demo().systemNamespace,
-        '-l',
-        'sshaccess.dev/route=true',
-        '-o',
-        'jsonpath={.items[*].data.route\\.json}',
-      ).then((all) =>
-        all
-          .split(' ')
-          .filter((route) => Buffer.from(route, 'base64').toString().includes('"name":"late"'))
-          .map((route) => JSON.parse(Buffer.from(route, 'base64').toString()).users),
-      ),
-    ).toEqual([]);
+    const routes = await get(Secrets, 'secrets', '-n', demo().systemNamespace, '-l', 'sshaccess.dev/route=true');
+    const late = routes.items.map((secret) => routeOf(secret.data)).filter((route) => route.name === 'late');
+    expect(late.flatMap((route) => route.users)).toEqual([]);
   });
 });

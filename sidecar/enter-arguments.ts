@@ -12,7 +12,6 @@ export type Launch = {
   identity: Identity;
   account: Account;
   terminal: PseudoTerminal | undefined;
-  readOnlySftp: boolean;
 };
 
 /** The arguments of `enter` that run a session's program. */
@@ -24,8 +23,8 @@ export function enterArguments(launch: Launch, busyboxPath: string): string[] {
   if (identity.capabilityBound !== undefined) rights.push('--capbnd', identity.capabilityBound);
   if (identity.noNewPrivs) rights.push('--no-new-privs');
   const options = ['run', ...place, ...ids, ...rights, '--cwd', entry.kind === 'chroot' ? entry.app.cwd : '/'];
-  if (launch.request.type === 'sftp')
-    return [...options, '--builtin', 'sftp', ...(launch.readOnlySftp ? ['--read-only'] : []), '--', 'sftp'];
+  // For limited too it may write: what a shell may do as that uid, sftp need not refuse.
+  if (launch.request.type === 'sftp') return [...options, '--builtin', 'sftp', '--', 'sftp'];
   const pty =
     terminal === undefined ? [] : ['--pty', sizeText(terminal.size), '--modes', terminal.modes.toString('hex')];
   const program = ['--path', account.shell, '--fallback', busyboxPath];

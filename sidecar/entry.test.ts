@@ -54,7 +54,6 @@ const launch: Launch = {
   identity: { uid: 1000, gid: 1000, groups: [1000, 2000], noNewPrivs: true, capabilityBound: 'fb', umask: '022' },
   account: accountOf({ role: 'root', uid: 1000, passwd: 'a:x:1000:1::/home/a:/bin/bash', appHome: undefined }),
   terminal: undefined,
-  readOnlySftp: false,
 };
 const common = '--uid 1000 --gid 1000 --groups 1000,2000 --umask 022 --capbnd fb --no-new-privs';
 
@@ -82,7 +81,7 @@ test('a terminal has a size and modes; a toolbox has no process to enter', () =>
   );
 });
 
-test('sftp is built into the helper, and read-only for limited', () => {
-  const argv = enterArguments({ ...launch, request: { type: 'sftp' }, readOnlySftp: true }, '/bb');
-  expect(argv.join(' ')).toMatch(/--cwd \/srv\/app --builtin sftp --read-only -- sftp$/);
+test('sftp is built into the helper', () => {
+  const argv = enterArguments({ ...launch, request: { type: 'sftp' } }, '/bb');
+  expect(argv.join(' ')).toMatch(/--cwd \/srv\/app --builtin sftp -- sftp$/);
 });

@@ -71,7 +71,7 @@ function programSpec(
     passwd: inApp?.passwd.toString('utf8'),
     appHome: identity.uid === inApp?.uid ? app.get('HOME') : undefined,
   });
-  const launch = { request, entry, identity, account, terminal, readOnlySftp: role === 'limited' };
+  const launch = { request, entry, identity, account, terminal };
   return {
     enterPath: config.enterPath,
     arguments: enterArguments(launch, config.busyboxPath),

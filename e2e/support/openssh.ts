@@ -31,7 +31,8 @@ const destination = (login: Login): string => `${login.user}@${demo().sshHost}`;
 
 /** The command line of `ssh`, for tests that need to wrap it. */
 export function sshCommand(login: Login, options: readonly string[], ...command: string[]): string[] {
-  return ['ssh', ...clientOptions(login), '-p', String(demo().sshPort), ...options, destination(login), ...command];
+  // Of an option that is given twice, OpenSSH takes the first.
+  return ['ssh', ...options, ...clientOptions(login), '-p', String(demo().sshPort), destination(login), ...command];
 }
 
 /** Runs `ssh` with a remote command. */

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 
 /** How a command ended. `stdoutSha256` is there where the output was hashed instead of kept. */
 export type Finished = {
@@ -45,8 +47,6 @@ export async function run(command: readonly string[], options: RunOptions = {}):
     child.on('error', reject);
     child.on('close', (code, signal) => resolve([code, signal]));
   });
-  // A command may end without reading its input: EPIPE is its business.
-  child.stdin.on('error', () => child.stdin.destroy());
   const [[code, signal]] = await Promise.all([closed, feed(child.stdin, options.input)]);
   return {
     code,
@@ -58,21 +58,10 @@ export async function run(command: readonly string[], options: RunOptions = {}):
   };
 }
 
-async function feed(stdin: NodeJS.WritableStream & { destroyed?: boolean }, input: RunOptions['input']): Promise<void> {
-  if (input === undefined || typeof input === 'string') {
-    stdin.end(input ?? '');
-    return;
-  }
-  for await (const chunk of input) {
-    if (stdin.destroyed === true) return;
-    if (!stdin.write(chunk)) {
-      await new Promise<void>((resolve) => {
-        stdin.once('drain', resolve);
-        stdin.once('close', resolve);
-      });
-    }
-  }
-  stdin.end();
+async function feed(stdin: Writable, input: RunOptions['input']): Promise<void> {
+  const source = typeof input === 'string' ? [Buffer.from(input)] : (input ?? []);
+  // A command may end without reading all of its input: that is its business, and its end tells.
+  await pipeline(Readable.from(source), stdin).catch(() => undefined);
 }
 
 /** Runs a command that must succeed; answers its stdout. */
