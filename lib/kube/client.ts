@@ -62,14 +62,17 @@ export class KubeClient {
   }
 
   /**
-   * Opens one watch and yields its events until the server ends it.
-   * @throws KubeError, also for an event of type ERROR (410 Expired) and after a silence of `timeoutMs`
+   * Opens one watch and yields its events until the server ends it, or was silent for `timeoutMs`: quiet collections
+   * are, so a silence is no error, but a connection that died without a word looks alike.
+   * @throws KubeError, also for an event of type ERROR (410 Expired)
    */
   async *watch(path: string, options: WatchOptions = {}): AsyncGenerator<WatchEvent> {
     const limit = new Limit(options.signal, options.timeoutMs ?? WATCH_IDLE_MS);
+    let isOpen = false;
     try {
       const asWatch = { ...options, query: { ...options.query, watch: true } };
       const response = await this.#sendAgain(path, asWatch, limit.signal);
+      isOpen = true;
       options.onOpen?.();
       let rest = '';
       response.setEncoding('utf8');
@@ -80,6 +83,7 @@ export class KubeClient {
         for (const line of lines) if (line !== '') yield parseEvent(line);
       }
     } catch (error) {
+      if (isOpen && limit.isTimedOut) return;
       throw limit.explain(error);
     } finally {
       limit.abort();
@@ -155,6 +159,10 @@ class Limit {
 
   get signal(): AbortSignal {
     return this.#stop.signal;
+  }
+
+  get isTimedOut(): boolean {
+    return this.#isTimedOut;
   }
 
   renew(): void {

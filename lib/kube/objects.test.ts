@@ -59,6 +59,19 @@ test('status is written only when it differs', async () => {
   expect(server.get(PATH)?.['status']).toEqual({ value: 1 });
 });
 
+test('a silent watch ends; a silent answer is an error', async () => {
+  const client = server.client();
+  const events: unknown[] = [];
+  let isOpen = false;
+  const onOpen = () => {
+    isOpen = true;
+  };
+  for await (const event of client.watch('/api/v1/secrets', { timeoutMs: 100, onOpen })) events.push(event);
+  expect([isOpen, events]).toEqual([true, []]);
+  const silent = client.request('/api/v1/secrets', { query: { watch: true }, timeoutMs: 100 });
+  await expect(silent).rejects.toMatchObject({ isUnreachable: true });
+});
+
 test('getIfExists and deleteIfExists take absence for an answer', async () => {
   const client = server.client();
   expect(await getIfExists(client, SECRETS, metadata)).toBeUndefined();
