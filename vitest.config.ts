@@ -6,7 +6,7 @@ export default defineConfig({
   test: {
     projects: [
       // Pure units and wire-level tests on loopback: seconds, no cluster.
-      { test: { name: 'unit', include: ['**/*.test.ts'], ...everywhere } },
+      { test: { name: 'unit', globalSetup: 'scripts/test-machine.ts', include: ['**/*.test.ts'], ...everywhere } },
       // Real Kubernetes and OpenSSH's own client: one file after another, on one cluster.
       {
         test: {

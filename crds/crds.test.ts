@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CRD_FILE, crdText } from './generate.ts';
 import { SshAccessSpec } from './ssh-access.ts';
 import { DEFAULT_POLICIES, acceptsEnvironment, isWithin } from './session-policy.ts';

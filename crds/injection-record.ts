@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * How sessions enter the app: `chroot` is the real thing (its root, environment, cwd); `toolbox` runs in the sidecar's

@@ -2,7 +2,7 @@
  * What the operator writes and the sidecar and piper read. Secrets cross a trust boundary, so each reader parses them
  * with these schemas; a Secret that does not parse grants nothing.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { Role, SessionPolicy } from './session-policy.ts';
 
 /** Data keys of the pod's Secret `<name>-sshaccess`. */

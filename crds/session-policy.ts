@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a role may do (design: root and limited). The words of `status` and of every record. */
 export const ROLES = ['root', 'limited'] as const;

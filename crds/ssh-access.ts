@@ -1,5 +1,5 @@
 /** THE API: the zod schema of SshAccess, from which the types, the CRD and every boundary's parser come. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { SESSION_ENTRIES } from './injection-record.ts';
 import { LocalForwarding, ROLES } from './session-policy.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A piece of a Kubernetes structural schema (OpenAPI v3 without references, unions and `additionalProperties: false`). */
 export type StructuralSchema = Record<string, unknown>;

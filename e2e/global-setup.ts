@@ -12,6 +12,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('demo', {
       kubeconfig: cluster.kubeconfigPath,
       kubectl: cluster.kubectlPath,
+      helm: cluster.helmPath,
       sshHost: demo.endpoint.host,
       sshPort: demo.endpoint.port,
       rootUser: demo.root.username,

@@ -25,6 +25,7 @@ beforeAll(async () => {
   for (const name of ['alice', 'bob']) await apply(keySecret(namespace, name, (await generateKey(name)).publicKey));
   await apply(accessManifest(namespace, 'app', [primary]));
   await waitUntilReady(namespace, 'app');
+  await kubectl('rollout', 'status', 'deployment/app', '-n', namespace, '--timeout=120s');
   await eventually(async () => expect((await ssh(logins.alice, 'true')).code).toBe(0));
 });
 

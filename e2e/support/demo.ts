@@ -4,6 +4,7 @@ import { inject } from 'vitest';
 export type Demo = {
   kubeconfig: string;
   kubectl: string;
+  helm: string;
   sshHost: string;
   sshPort: number;
   rootUser: string;

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** The environment of a program is wrong; `message` lists every problem at once, one a line. */
 export class ConfigError extends Error {

@@ -15,6 +15,8 @@ const witnesses = {
   openssl: 'openssl',
   'util-linux': 'nsenter',
   'openssh-client': 'ssh',
+  'openssh-server': '/usr/sbin/sshd',
+  python3: 'python3',
   rsync: 'rsync',
   gcc: 'gcc',
   'libc6-dev': '/usr/include/stdio.h',

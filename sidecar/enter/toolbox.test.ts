@@ -257,8 +257,9 @@ describe('the rights', () => {
       NoNewPrivs: '1',
     });
     expect(session.output()).not.toMatch(/^\/$/m);
-    expect(session.errors()).toMatch(/not permitted/i);
     session.stdin.end();
     expect(await session.ended).toMatchObject({ code: 1 });
+    // Complete only now: stderr is relayed apart from stdout.
+    expect(session.errors()).toMatch(/not permitted/i);
   });
 });
