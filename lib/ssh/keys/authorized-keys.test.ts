@@ -78,3 +78,17 @@ describe('a private key', () => {
     expect(codesOf(text)).toEqual(['1:private-key']);
   });
 });
+
+describe('whoever writes the text does not choose how long we work', () => {
+  test('a megabyte of blanks inside a line', () => {
+    expect(codesOf(`x${' '.repeat(1_000_000)}x\n${ed25519.line}`)).toEqual(['1:malformed']);
+    expect(codesOf(`x${'\t '.repeat(500_000)}x`)).toEqual(['1:malformed']);
+  });
+
+  test('more lines than anybody has keys: the rest is not read, and that is said', () => {
+    const { keys, problems } = parseAuthorizedKeys(`${'\n'.repeat(999)}${ed25519.line}\n${rsa2048.line}\n`);
+    expect(keys.map(({ key }) => key.type)).toEqual(['ssh-ed25519']);
+    expect(problems).toEqual([{ line: 1001, code: 'malformed', message: expect.stringContaining('not read') }]);
+    expect(parseAuthorizedKeys('x\n'.repeat(500_000)).problems).toHaveLength(1001);
+  });
+});

@@ -28,10 +28,13 @@ const MESSAGES = {
   malformed: 'this is not a whole public key line: copy the one line of the .pub file again, unbroken',
   'byte-order-mark': 'the text begins with a byte order mark: save it as plain UTF-8 without one',
   'too-long': 'the line is too long for a public key',
+  'too-many': 'there are too many lines: the rest, from this one on, is not read',
   duplicate: 'the same key stands in an earlier line: delete one of the two',
 } as const;
 
 const MAX_LINE = 16_384;
+// Whoever writes the text chooses how much work we do for it.
+const MAX_LINES = 1_000;
 const PRIVATE_BEGIN = /-----\s*BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File/;
 const PRIVATE_END = /-----\s*END [A-Z0-9 ]*PRIVATE KEY|^Private-MAC:/;
 const SSH2_BEGIN = /^---- BEGIN SSH2 PUBLIC KEY ----/;
@@ -56,9 +59,14 @@ type Block = { end: RegExp };
 export function parseAuthorizedKeys(text: string): { keys: AuthorizedKey[]; problems: KeyProblem[] } {
   const keys: AuthorizedKey[] = [];
   const problems: KeyProblem[] = [];
+  const known = new Set<string>();
   let block: Block | undefined;
-  for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const line = raw.replaceAll(/^[ \t]+|[ \t]+$/g, '');
+  for (const [index, raw] of text.split(/\r?\n/, MAX_LINES + 1).entries()) {
+    if (index === MAX_LINES) {
+      problems.push({ line: index + 1, code: 'malformed', message: MESSAGES['too-many'] });
+      break;
+    }
+    const line = withoutBlanks(raw);
     if (block !== undefined) {
       if (block.end.test(line)) block = undefined;
       continue;
@@ -76,11 +84,26 @@ export function parseAuthorizedKeys(text: string): { keys: AuthorizedKey[]; prob
       continue;
     }
     const parsed = parseLine(line);
-    if ('code' in parsed) report(parsed.code, parsed.message);
-    else if (keys.some(({ key }) => key.equals(parsed.key))) report('duplicate');
+    if ('code' in parsed) {
+      report(parsed.code, parsed.message);
+      continue;
+    }
+    if (known.has(parsed.key.fingerprint)) report('duplicate');
     else keys.push(parsed);
+    known.add(parsed.key.fingerprint);
   }
   return { keys, problems };
+}
+
+const isBlank = (character: string | undefined): boolean => character === ' ' || character === '\t';
+
+/** Not by a regular expression: `[ \t]+$` takes quadratic time, minutes for one long line of blanks. */
+function withoutBlanks(line: string): string {
+  let start = 0;
+  let end = line.length;
+  while (start < end && isBlank(line[start])) start++;
+  while (end > start && isBlank(line[end - 1])) end--;
+  return line.slice(start, end);
 }
 
 function blockBegunBy(line: string): Block | undefined {
