@@ -2,7 +2,7 @@
 # Makes ssh2's native AES-GCM addon fit for the Node that this project brings along (the node-linux-* packages, which
 # carry the headers); npm has built it for whatever Node npm itself runs on, if at all. And makes it one whose objects
 # may be garbage-collected: its classes derive from node::ObjectWrap, whose destructor in Node 24.21 aborts the process
-# when the collector runs outside of a JavaScript call; Nan::ObjectWrap has the same members and not that check.
+# when the collector runs where no context is entered (between two microtasks); Nan::ObjectWrap has the same members and not that check.
 # The addon says that it is such a one (`sshaccess: 1`): lib/ssh refuses any other.
 set -u
 [ -d node_modules/ssh2 ] || exit 0

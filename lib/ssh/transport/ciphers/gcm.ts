@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { SshError } from '../../errors.ts';
 import type { CipherKeys, Opener, Sealer } from './cipher.ts';
-import { nativeGcm, retainNative } from './native.ts';
+import { nativeGcm } from './native.ts';
 
 type GcmName = 'aes-128-gcm' | 'aes-256-gcm';
 
@@ -31,7 +31,7 @@ function countUp(iv: Buffer): void {
 /** aes*-gcm@openssh.com (RFC 5647, with the negotiation of OpenSSH's PROTOCOL §1.6). */
 export function gcmSealer(name: GcmName, keys: CipherKeys): Sealer {
   if (nativeGcm === undefined) return nodeGcmSealer(name, keys);
-  const cipher = retainNative(new nativeGcm.AESGCMCipher(name, keys.key, keys.iv));
+  const cipher = new nativeGcm.AESGCMCipher(name, keys.key, keys.iv);
   let isReleased = false;
   return {
     ...shape,
@@ -40,6 +40,7 @@ export function gcmSealer(name: GcmName, keys: CipherKeys): Sealer {
       if (isReleased) throw afterRelease();
       cipher.encrypt(packet);
     },
+    // Wipes the keys now, not whenever the object is collected.
     release() {
       if (!isReleased) cipher.free();
       isReleased = true;
@@ -68,7 +69,7 @@ export function nodeGcmSealer(name: GcmName, keys: CipherKeys): Sealer {
 
 export function gcmOpener(name: GcmName, keys: CipherKeys): Opener {
   if (nativeGcm === undefined) return nodeGcmOpener(name, keys);
-  const decipher = retainNative(new nativeGcm.AESGCMDecipher(name, keys.key, keys.iv));
+  const decipher = new nativeGcm.AESGCMDecipher(name, keys.key, keys.iv);
   let isReleased = false;
   return {
     ...shape,
