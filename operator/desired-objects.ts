@@ -26,6 +26,8 @@ const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'sshaccess' };
 export const ANNOTATION_PREVIOUS_CEILING = 'sshaccess.dev/previous-ceiling';
 /** On a route Secret, for the people who look at it. */
 const ANNOTATION_ROUTE_OF = 'sshaccess.dev/route-of';
+/** On a route Secret: the usernames that belong to its SshAccess, whether anybody can log in under them or not. */
+export const ANNOTATION_USERNAMES = 'sshaccess.dev/usernames';
 
 export type SecretManifest = Manifest & {
   metadata: { labels: Record<string, string>; annotations: Record<string, string> };
@@ -73,13 +75,21 @@ export function route(
   });
 }
 
-export function routeSecret(systemNamespace: string, content: Route, mappingKey: KeyPair): SecretManifest {
+export function routeSecret(
+  systemNamespace: string,
+  content: Route,
+  mappingKey: KeyPair,
+  usernames: readonly string[],
+): SecretManifest {
   return {
     metadata: {
       namespace: systemNamespace,
       name: routeSecretName(content.uid),
       labels: { ...MANAGED_BY, [LABEL_ROUTE]: 'true' },
-      annotations: { [ANNOTATION_ROUTE_OF]: `${content.namespace}/${content.name}` },
+      annotations: {
+        [ANNOTATION_ROUTE_OF]: `${content.namespace}/${content.name}`,
+        [ANNOTATION_USERNAMES]: usernames.join(' '),
+      },
     },
     type: 'Opaque',
     data: {

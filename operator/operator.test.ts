@@ -240,6 +240,35 @@ test('the older claim wins a username; when it goes the other gets it', async ()
   expect(routeOf(first)).toBeUndefined();
 });
 
+test('an older SshAccess that is edited does not take a username from who has it, not even after a restart', async () => {
+  server.put('/api/v1/namespaces/other', { metadata: {} });
+  server.put(secretAt('alice-key', 'other'), { metadata: {}, data: { 'ssh-publickey': encode(publicLine()) } });
+  const thief = putAccess('x', {}, 'other');
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  const victim = putAccess('web');
+  await startOperator();
+  await soon(() => expect(usersOf(victim)).toEqual(['acme-web']));
+  await soon(() => expect(usersOf(thief)).toEqual(['other-x']));
+  await quiet();
+  putAccess('x', { organization: 'acme', slug: 'web' }, 'other');
+  await soon(() => expect(reason('x', 'UsernamesOwned', 'other')).toBe('UsernameTaken'));
+  expect(usersOf(thief)).toEqual([]);
+  expect(usersOf(victim)).toEqual(['acme-web']);
+
+  stop.abort();
+  await running;
+  stop = new AbortController();
+  // Its users cannot log in for now; the name is still theirs.
+  server.remove(secretAt('alice-key'));
+  await startOperator();
+  await soon(() => expect(usersOf(victim)).toEqual([]));
+  await quiet();
+  expect(usersOf(thief)).toEqual([]);
+  // Who lets go of a name gives it to the next.
+  putAccess('web', { slug: 'renamed' });
+  await soon(() => expect(usersOf(thief)).toEqual(['acme-web']));
+});
+
 test('a namespace label changes the usernames at once', async () => {
   const uid = putAccess('web');
   await startOperator();

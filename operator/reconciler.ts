@@ -103,7 +103,7 @@ class Reconciliation {
     await this.#holdFinalizer();
     const objects = await readOwnObjects(this.#cached.metadata, this.#writer);
     const users = await this.#judgeUsers(access);
-    const isServed = await this.#writeObjects(access, objects, users.routed);
+    const isServed = await this.#writeObjects(access, objects, users);
     const outcome = { ...users, ...(await this.#bringTarget(access)), objectProblem: isServed };
     await this.#writeStatus(desiredStatus(this.#cached, this.#complete(access, outcome), this.#now));
   }
@@ -133,6 +133,7 @@ class Reconciliation {
     const secrets = await this.#readUserSecrets(users.map(({ secretName }) => secretName));
     const verdicts: Verdict[] = [];
     const routed: RouteUser[] = [];
+    const owned: string[] = [];
     const keyProblems: Finding[] = [];
     const nameProblems: Finding[] = [];
     if (invalidOrganization !== undefined) nameProblems.push(finding('InvalidOrganization', invalidOrganization));
@@ -140,7 +141,8 @@ class Reconciliation {
       const keys = readUserKeys(user, secrets.get(user.secretName));
       keyProblems.push(...keys.problems);
       const owner = world.otherOwner(this.#cached, user.username);
-      if (owner !== undefined) nameProblems.push(finding('UsernameTaken', user.username, this.#nearby(owner)));
+      if (owner === undefined) owned.push(user.username);
+      else nameProblems.push(finding('UsernameTaken', user.username, this.#nearby(owner)));
       const expired = isExpired(user, this.#now);
       if (user.expiresAt !== undefined && !expired) this.#requeueAt(user.expiresAt);
       const isRouted = owner === undefined && !expired && keys.lines.length > 0;
@@ -150,7 +152,7 @@ class Reconciliation {
       const expiry = expiresAt === undefined ? {} : { expiresAt };
       routed.push({ username, role, authorizedKeys: [...keys.lines], policy: policyOf(role, access.spec), ...expiry });
     }
-    return { users: verdicts, routed, keyProblems, nameProblems };
+    return { users: verdicts, routed, owned, keyProblems, nameProblems };
   }
 
   async #readUserSecrets(names: readonly string[]) {
@@ -173,7 +175,7 @@ class Reconciliation {
   async #writeObjects(
     access: SshAccess,
     objects: OwnObjects,
-    users: readonly RouteUser[],
+    { routed, owned }: { routed: readonly RouteUser[]; owned: readonly string[] },
   ): Promise<Finding | undefined> {
     const { metadata } = this.#cached;
     const stored = storedRoute(objects.routeSecret);
@@ -189,10 +191,11 @@ class Reconciliation {
     if (previous !== undefined) this.#requeueAt(previous.until);
 
     const hostKey = objects.isPodSecretForeign && stored ? stored.hostKey : keys.hostKey.publicLine;
-    const held = users.map((user) => ({ ...user, policy: heldPolicy(user.role, user.policy, previous) }));
+    const held = routed.map((user) => ({ ...user, policy: heldPolicy(user.role, user.policy, previous) }));
     const wanted = route(metadata, { enabled: access.spec.enabled, hostKey, users: held });
     const { systemNamespace } = this.#writer;
-    await writeSecret(objects.routeSecret, routeSecret(systemNamespace, wanted, keys.mappingKey), this.#writer);
+    const secret = routeSecret(systemNamespace, wanted, keys.mappingKey, owned);
+    await writeSecret(objects.routeSecret, secret, this.#writer);
     for (const found of routeStory(stored, wanted)) await this.#tell(found);
     if (!objects.isPodSecretForeign) {
       await writeSecret(objects.podSecret, podSecret(metadata, { ...keys, ceiling, previous }), this.#writer);

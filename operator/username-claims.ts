@@ -1,4 +1,7 @@
-/** Who owns a username, cluster-wide: the oldest claim. */
+/**
+ * Who owns a username, cluster-wide: whoever has it already, else the oldest claim. An SshAccess keeps its age when its
+ * spec is edited, so age alone would let an old one take the username, and with it the sessions, of a younger one.
+ */
 
 /** One SshAccess and the usernames that it asks for. */
 export type Claimant = {
@@ -22,6 +25,8 @@ export function isOlder(
 export class UsernameClaims {
   readonly #claimants = new Map<string, Claimant>();
   readonly #holders = new Map<string, Map<string, Claimant>>();
+  /** uid → the usernames that its route says are its own. */
+  readonly #held = new Map<string, ReadonlySet<string>>();
 
   /**
    * Puts the claims of one SshAccess in place of those it had; `undefined`: it is gone.
@@ -40,12 +45,30 @@ export class UsernameClaims {
     return [...others];
   }
 
+  /**
+   * What the route of an SshAccess says are its usernames; none: it has no route.
+   * @returns the keys of all whose ownership may have changed
+   */
+  hold(uid: string, usernames: readonly string[]): readonly string[] {
+    const before = this.#held.get(uid) ?? new Set<string>();
+    const after = new Set(usernames);
+    if (after.size === 0) this.#held.delete(uid);
+    else this.#held.set(uid, after);
+    const changed = [...before, ...after].filter((username) => before.has(username) !== after.has(username));
+    return [...new Set(changed.flatMap((username) => [...(this.#holders.get(username)?.keys() ?? [])]))];
+  }
+
   ownerOf(username: string): Claimant | undefined {
-    let oldest: Claimant | undefined;
+    let owner: Claimant | undefined;
     for (const claimant of this.#holders.get(username)?.values() ?? []) {
-      if (oldest === undefined || isOlder(claimant, oldest)) oldest = claimant;
+      if (owner === undefined || this.#precedes(claimant, owner, username)) owner = claimant;
     }
-    return oldest;
+    return owner;
+  }
+
+  #precedes(left: Claimant, right: Claimant, username: string): boolean {
+    const [leftHolds, rightHolds] = [left, right].map(({ uid }) => this.#held.get(uid)?.has(username) ?? false);
+    return leftHolds === rightHolds ? isOlder(left, right) : leftHolds === true;
   }
 
   #remember(username: string, key: string, claimant: Claimant | undefined): void {

@@ -33,6 +33,23 @@ test('a change names those, and only those, who claim the same names', () => {
   expect(claims.ownerOf('z')?.key).toBe('a/3');
 });
 
+test('who has a username keeps it against an older SshAccess that asks for it later', () => {
+  const claims = new UsernameClaims();
+  claims.set('victim/web', claimant('victim/web', '2026-01-02T00:00:00Z', ['acme-web'], 'young'));
+  claims.hold('young', ['acme-web']);
+  expect(claims.set('thief/x', claimant('thief/x', '2026-01-01T00:00:00Z', ['acme-web'], 'old'))).toEqual([
+    'victim/web',
+  ]);
+  expect(claims.ownerOf('acme-web')?.key).toBe('victim/web');
+  // Let go: the next gets it, and both are told.
+  expect(claims.hold('young', [])).toEqual(['victim/web', 'thief/x']);
+  expect(claims.ownerOf('acme-web')?.key).toBe('thief/x');
+  // What is held but not asked for any more is nobody's.
+  claims.hold('old', ['acme-web']);
+  claims.set('thief/x', undefined);
+  expect(claims.ownerOf('acme-web')?.key).toBe('victim/web');
+});
+
 test('different splits of one joined name are one claim', () => {
   const joined = (spec: object) => requestedUsers(access(spec), undefined).users.map(({ username }) => username);
   expect(joined({ organization: 'a', slug: 'b-c' })).toEqual(joined({ organization: 'a-b', slug: 'c' }));

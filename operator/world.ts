@@ -7,13 +7,15 @@ import type { Logger } from '../lib/process/logger.ts';
 import { z } from 'zod';
 import { parsePod, type AccessPod } from './access-pod.ts';
 import { parseAccess, type CachedAccess } from './cached-access.ts';
+import { ANNOTATION_USERNAMES } from './desired-objects.ts';
 import { MultiIndex } from './multi-index.ts';
 import { requestedUsers } from './requested-users.ts';
 import { SSH_ACCESSES, WORKLOADS, type TargetKind } from './resources.ts';
 import { isOlder, UsernameClaims } from './username-claims.ts';
 import { parseWorkload, type Workload } from './workload.ts';
 
-const Labelled = z.object({ metadata: z.object({ labels: z.record(z.string(), z.string()).default({}) }) });
+const strings = z.record(z.string(), z.string()).default({});
+const SecretMetadata = z.object({ metadata: z.object({ labels: strings, annotations: strings }) });
 const Namespace = z.object({
   metadata: z.object({
     labels: z.record(z.string(), z.string()).default({}),
@@ -28,10 +30,9 @@ const OWN_OBJECT_SUFFIX = '-sshaccess';
 const POD_DELAY_MS = 250;
 
 type KnownNamespace = { readonly organization: string | undefined; readonly isTerminating: boolean };
-/** Of a Secret only that it is there, and whether it is a route: shared constants, so that thousands cost little. */
-type KnownSecret = { readonly isRoute: boolean };
-const ROUTE: KnownSecret = { isRoute: true };
-const NO_ROUTE: KnownSecret = { isRoute: false };
+/** Of a Secret only that it is there, and of a route whose usernames it says it has: thousands cost little. */
+type KnownSecret = { readonly isRoute: boolean; readonly usernames: readonly string[] };
+const NO_ROUTE: KnownSecret = { isRoute: false, usernames: [] };
 
 export type WorldOptions = {
   client: KubeClient;
@@ -89,8 +90,8 @@ export class World {
       fieldSelector: SECRET_TYPES.map((type) => `type!=${type}`).join(','),
       metadataOnly: true,
       resyncMs: 0,
-      parse: (object) => (Labelled.parse(object).metadata.labels[LABEL_ROUTE] === 'true' ? ROUTE : NO_ROUTE),
-      onChange: (key) => this.#onSecret(key),
+      parse: parseSecret,
+      onChange: (key, current) => this.#onSecret(key, current),
     });
     this.#services = new Informer({
       ...common,
@@ -223,10 +224,13 @@ export class World {
     }
   }
 
-  #onSecret(key: ObjectKey): void {
+  #onSecret(key: ObjectKey, current: KnownSecret | undefined): void {
     this.#touchAll(this.#references.get(secretReference(key.namespace, key.name)));
+    // Only here: a tenant may write a Secret that says it is a route, but not in our namespace.
     if (key.namespace === this.#options.systemNamespace) {
       this.#touchAll(this.#references.get(routeReference(key.name)));
+      const uid = routeOwner(key.name);
+      if (uid !== undefined) this.#touchAll(this.#claims.hold(uid, current?.usernames ?? []));
     }
     this.#onOwnObject(key);
   }
@@ -280,6 +284,19 @@ function referencesOf(cached: CachedAccess): readonly string[] {
     ...(target === undefined ? [] : [target]),
     ...new Set((access?.spec.users ?? []).map((user) => secretReference(metadata.namespace, user.secretRef.name))),
   ];
+}
+
+function parseSecret(object: unknown): KnownSecret {
+  const { labels, annotations } = SecretMetadata.parse(object).metadata;
+  if (labels[LABEL_ROUTE] !== 'true') return NO_ROUTE;
+  const usernames = annotations[ANNOTATION_USERNAMES] ?? '';
+  return { isRoute: true, usernames: usernames === '' ? [] : usernames.split(' ') };
+}
+
+/** The uid in the name of a route Secret. */
+function routeOwner(secretName: string): string | undefined {
+  const prefix = routeSecretName('');
+  return secretName.startsWith(prefix) ? secretName.slice(prefix.length) : undefined;
 }
 
 function parseNamespace(object: unknown): KnownNamespace {
