@@ -28,6 +28,8 @@ export const ANNOTATION_PREVIOUS_CEILING = 'sshaccess.dev/previous-ceiling';
 const ANNOTATION_ROUTE_OF = 'sshaccess.dev/route-of';
 /** On a route Secret: the usernames that belong to its SshAccess, whether anybody can log in under them or not. */
 export const ANNOTATION_USERNAMES = 'sshaccess.dev/usernames';
+export const parseUsernames = (annotation = ''): readonly string[] =>
+  annotation.split(' ').filter((name) => name !== '');
 
 export type SecretManifest = Manifest & {
   metadata: { labels: Record<string, string>; annotations: Record<string, string> };

@@ -340,6 +340,18 @@ test('an SshAccess that does not parse says so, and can be deleted', async () =>
   await soon(() => expect(server.get(at('web'))).toBeUndefined());
 });
 
+test('a spec that does not parse lets nobody in, for it may be the one that revokes somebody', async () => {
+  const uid = putAccess('web');
+  await startOperator();
+  await soon(() => expect(usersOf(uid)).toEqual(['acme-web']));
+  await quiet();
+  // The API server takes RFC 3339 in small letters too.
+  const users = [{ secretRef: { name: 'alice-key' }, expiresAt: '2020-01-01t00:00:00z' }];
+  server.put(at('web'), { ...server.get(at('web')), spec: { target: { name: 'web' }, users } });
+  await soon(() => expect(usersOf(uid)).toEqual([]));
+  await soon(() => expect(reason('web', 'Ready')).toBe('InvalidSpec'));
+});
+
 test('a refusal of the API server becomes a condition, and is retried', async () => {
   server.fail(1_000, 403, /POST .*acme\/secrets/);
   putAccess('web');

@@ -17,7 +17,13 @@ import type { KubeClient } from '../lib/kube/client.ts';
 import { isControlledBy, OwnerReference } from '../lib/kube/owner-reference.ts';
 import { SECRETS, SERVICES } from '../lib/kube/resources.ts';
 import type { Metadata } from './cached-access.ts';
-import { ANNOTATION_PREVIOUS_CEILING, type SecretManifest, service } from './desired-objects.ts';
+import {
+  ANNOTATION_PREVIOUS_CEILING,
+  ANNOTATION_USERNAMES,
+  parseUsernames,
+  type SecretManifest,
+  service,
+} from './desired-objects.ts';
 import { PreviousCeiling } from './policies.ts';
 import { Secret, textOf } from './secret.ts';
 
@@ -135,6 +141,9 @@ function atVersion<M extends { metadata: object }>(manifest: M, stored: { uid: s
 /** The route that the piper reads now; undefined: none, or none that parses. */
 export const storedRoute = (secret: Secret | undefined): Route | undefined =>
   parseJson(Route, textOf(secret, ROUTE_SECRET_KEYS.route));
+
+export const storedUsernames = (secret: Secret | undefined): readonly string[] =>
+  parseUsernames(secret?.metadata.annotations[ANNOTATION_USERNAMES]);
 
 export const storedCeiling = (secret: Secret | undefined): Ceiling | undefined =>
   parseJson(Ceiling, textOf(secret, POD_SECRET_KEYS.ceiling));

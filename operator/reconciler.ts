@@ -22,6 +22,7 @@ import {
   storedCeiling,
   storedPreviousCeiling,
   storedRoute,
+  storedUsernames,
   writeSecret,
   writeService,
   type OwnObjects,
@@ -87,6 +88,7 @@ class Reconciliation {
     // Nothing new can be made there, and the SshAccess is about to go.
     if (this.#options.world.isTerminating(metadata.namespace)) return {};
     if (access === undefined) {
+      await this.#closeRoute();
       await this.#writeStatus(failedStatus(this.#cached, finding('InvalidSpec', problem), this.#now));
       throw new TerminalError(`the spec is not valid: ${problem}`);
     }
@@ -97,6 +99,18 @@ class Reconciliation {
       throw error;
     }
     return this.#requeues.length === 0 ? {} : { requeueAfterMs: Math.max(1_000, Math.min(...this.#requeues)) };
+  }
+
+  /** A spec that we do not understand may be the one that revokes somebody: until we do, nobody is in. */
+  async #closeRoute(): Promise<void> {
+    const objects = await readOwnObjects(this.#cached.metadata, this.#writer);
+    const stored = storedRoute(objects.routeSecret);
+    if (stored === undefined || stored.users.length === 0) return;
+    const { mappingKey } = keyMaterial(objects.podSecret, objects.routeSecret);
+    const closed = { ...stored, users: [] };
+    const secret = routeSecret(this.#writer.systemNamespace, closed, mappingKey, storedUsernames(objects.routeSecret));
+    await writeSecret(objects.routeSecret, secret, this.#writer);
+    for (const found of routeStory(stored, closed)) await this.#tell(found);
   }
 
   async #bring(access: SshAccess): Promise<void> {

@@ -7,7 +7,7 @@ import type { Logger } from '../lib/process/logger.ts';
 import { z } from 'zod';
 import { parsePod, type AccessPod } from './access-pod.ts';
 import { parseAccess, type CachedAccess } from './cached-access.ts';
-import { ANNOTATION_USERNAMES } from './desired-objects.ts';
+import { ANNOTATION_USERNAMES, parseUsernames } from './desired-objects.ts';
 import { MultiIndex } from './multi-index.ts';
 import { requestedUsers } from './requested-users.ts';
 import { SSH_ACCESSES, WORKLOADS, type TargetKind } from './resources.ts';
@@ -289,8 +289,7 @@ function referencesOf(cached: CachedAccess): readonly string[] {
 function parseSecret(object: unknown): KnownSecret {
   const { labels, annotations } = SecretMetadata.parse(object).metadata;
   if (labels[LABEL_ROUTE] !== 'true') return NO_ROUTE;
-  const usernames = annotations[ANNOTATION_USERNAMES] ?? '';
-  return { isRoute: true, usernames: usernames === '' ? [] : usernames.split(' ') };
+  return { isRoute: true, usernames: parseUsernames(annotations[ANNOTATION_USERNAMES]) };
 }
 
 /** The uid in the name of a route Secret. */
