@@ -17,14 +17,25 @@ const dnsLabel = (description: string) =>
     .describe(description)
     .meta({ 'x-kubernetes-validations': [dnsLabelRule] });
 
-const SecretReference = z.object({
-  name: z
+// It becomes a part of a URL: `..` would lead elsewhere.
+const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+const dnsSubdomainRule = {
+  rule: "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
+  message: 'the name of an object has only a-z, 0-9, - and ., beginning and ending with a letter or a digit',
+};
+const objectName = (description: string) =>
+  z
     .string()
     .min(1)
     .max(253)
-    .describe(
-      'Name of a Secret in the same namespace, with OpenSSH public key lines under ssh-publickey or authorized_keys.',
-    ),
+    .regex(DNS_SUBDOMAIN, dnsSubdomainRule.message)
+    .describe(description)
+    .meta({ 'x-kubernetes-validations': [dnsSubdomainRule] });
+
+const SecretReference = z.object({
+  name: objectName(
+    'Name of a Secret in the same namespace, with OpenSSH public key lines under ssh-publickey or authorized_keys.',
+  ),
 });
 
 export const SshUser = z
@@ -76,7 +87,7 @@ export const SshAccessSpec = z.object({
     .object({
       apiVersion: z.enum(['apps/v1']).default('apps/v1').describe('API version of the workload.'),
       kind: z.enum(['Deployment', 'StatefulSet', 'DaemonSet']).default('Deployment').describe('Kind of the workload.'),
-      name: z.string().min(1).max(253).describe('Name of the workload, in the same namespace.'),
+      name: objectName('Name of the workload, in the same namespace.'),
       container: dnsLabel('The container that sessions open in. Default: the first.').optional(),
     })
     .describe('The workload whose pods are reached.'),

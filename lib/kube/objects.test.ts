@@ -30,6 +30,14 @@ test('paths of core and grouped kinds', () => {
   expect(parseKey('ns/a')).toEqual({ namespace: 'ns', name: 'a' });
 });
 
+test.each(['', '.', '..'])('no path leads through the name "%s"', (name) => {
+  expect(() => pathOf(SECRETS, { namespace: 'acme', name })).toThrow('no name');
+  expect(() => pathOf(SECRETS, { namespace: name, name: 'x' })).toThrow('no name');
+  expect(pathOf(SECRETS, { namespace: 'acme', name: '../../kube-system/secrets/x' })).toBe(
+    '/api/v1/namespaces/acme/secrets/..%2F..%2Fkube-system%2Fsecrets%2Fx',
+  );
+});
+
 test('apply owns its fields, releases what it no longer names, and leaves the rest alone', async () => {
   server.put(PATH, { metadata: { labels: { theirs: '1' } } });
   const client = server.client();

@@ -19,7 +19,13 @@ export const ENDPOINT_SLICES: Resource = {
 /** The URL path of a collection (no name), cluster-wide (no namespace), or of one object. */
 export function pathOf(resource: Resource, where: { namespace?: string | undefined; name?: string } = {}): string {
   const root = resource.apiVersion.includes('/') ? `/apis/${resource.apiVersion}` : `/api/${resource.apiVersion}`;
-  const namespace = where.namespace === undefined ? '' : `/namespaces/${encodeURIComponent(where.namespace)}`;
-  const name = where.name === undefined ? '' : `/${encodeURIComponent(where.name)}`;
+  const namespace = where.namespace === undefined ? '' : `/namespaces/${segment(where.namespace)}`;
+  const name = where.name === undefined ? '' : `/${segment(where.name)}`;
   return `${root}${namespace}/${resource.plural}${name}`;
+}
+
+/** A URL takes dots away as it likes, encoded or not: another object would be asked for. */
+function segment(name: string): string {
+  if (/^\.{0,2}$/.test(name)) throw new TypeError(`${JSON.stringify(name)} is no name of an object`);
+  return encodeURIComponent(name);
 }
