@@ -8,8 +8,14 @@ export const SESSION_ENTRIES = ['chroot', 'toolbox'] as const;
 export const SessionEntry = z.enum(SESSION_ENTRIES);
 export type SessionEntry = z.infer<typeof SessionEntry>;
 
-/** The webhook's annotation on an injected pod ({@link ANNOTATION_INJECTED}), read back by the operator for status. */
-export const InjectionRecord = z.strictObject({
+/** Ids of sessions that are neither root nor the app. Images do have users of the second: for whom that is no harm. */
+export const UNPRIVILEGED_IDS = { limited: 61_000, toolbox: 65_532 } as const;
+
+/**
+ * The webhook's annotation on an injected pod ({@link ANNOTATION_INJECTED}), read back by the operator for status: what
+ * the sidecar of that pod was told. Fields of a later version are ignored, or an upgrade would roll every pod.
+ */
+export const InjectionRecord = z.object({
   version: z.literal(1),
   /** The SshAccess that selected the pod. */
   access: z.string(),
@@ -17,8 +23,16 @@ export const InjectionRecord = z.strictObject({
   sessionEntry: SessionEntry,
   /** The uid that role `root` gets: 0 where the app's security context allows it, else the app's own; null: the image's. */
   rootUid: z.int().min(0).nullable(),
+  /**
+   * The uid that role `limited` gets: one that nobody in the pod's spec has. (The sidecar takes the next one where the app
+   * has it by its image.) null: the pod allows no uid but one, and `limited` is refused.
+   */
+  limitedUid: z.int().min(1).nullable(),
 });
 export type InjectionRecord = z.infer<typeof InjectionRecord>;
+
+export const PROCESS_NAMESPACES = ['shared', 'isolated'] as const;
+export type ProcessNamespace = (typeof PROCESS_NAMESPACES)[number];
 
 /** The sidecar's configuration, set by the webhook as environment variables of its container. */
 export const SIDECAR_ENV = {
@@ -26,6 +40,10 @@ export const SIDECAR_ENV = {
   sessionEntry: 'SSHACCESS_SESSION_ENTRY',
   /** Empty: uid 0 is not allowed, use the app's own. */
   rootUid: 'SSHACCESS_ROOT_UID',
+  /** Empty: role limited is refused. */
+  limitedUid: 'SSHACCESS_LIMITED_UID',
+  /** `isolated`: the app's processes cannot be seen. */
+  processNamespace: 'SSHACCESS_PROCESS_NAMESPACE',
   podName: 'SSHACCESS_POD_NAME',
   namespace: 'SSHACCESS_NAMESPACE',
 } as const;

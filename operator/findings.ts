@@ -1,10 +1,15 @@
+const LIMITED_IMPOSSIBLE =
+  'at Pod Security level restricted a session cannot be another uid than the app, so access limited is refused; give access root, or let the namespace enforce baseline';
+
 /**
  * Every reason that a condition or an Event of ours can have, with its sentence. A sentence says what is wrong and what
  * to do, and never holds key material.
  */
 export const SENTENCES = {
   // Ready
-  SshReady: (ready: number, all: number) => `ssh is ready in ${ready} of ${all} pods`,
+  SshReady: (ready: number, all: number, refused = '') =>
+    `ssh is ready in ${ready} of ${all} pods${refused === '' ? '' : `; but not for ${refused}: ${LIMITED_IMPOSSIBLE}`}`,
+  LimitedNotPossible: (refused: string) => `nobody can log in: ${refused}: ${LIMITED_IMPOSSIBLE}`,
   Disabled: () => 'spec.enabled is false: nobody can log in; set it to true to let the users in again',
   InvalidSpec: (problem: string) => `the spec is not valid: ${problem}`,
   ApplyFailed: (problem: string) => `the API server refuses what this SshAccess needs: ${problem}`,
@@ -74,6 +79,7 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   'InvalidSpec',
   'ApplyFailed',
   'NobodyCanLogIn',
+  'LimitedNotPossible',
   'NameTaken',
   'KeySecretNotFound',
   'NoKeys',

@@ -27,13 +27,17 @@ function nameSome(names: readonly string[]): string {
   return names.length > MAX_NAMED ? `${named} and ${names.length - MAX_NAMED} more` : named;
 }
 
-/** The uid that sessions get, as the sidecar decides it (sidecar/identity.ts); undefined: no pod has told yet. */
+/** What sessions run as, in the webhook's words (webhook/security-context.ts); undefined: no pod has told yet. */
 export function effectiveUser(role: Role, record: AccessPod['record']): string | undefined {
   if (record === undefined) return undefined;
-  const own = record.rootUid === null ? 'uid of the app' : `uid ${record.rootUid}`;
-  // In the toolbox everybody is the sidecar's own uid.
-  return role === 'limited' && record.sessionEntry === 'chroot' ? 'uid 61000' : own;
+  if (isRoleImpossible(role, record)) return 'none: not possible at this Pod Security level';
+  const uid = role === 'limited' ? record.limitedUid : record.rootUid;
+  return uid === null ? 'uid of the app' : `uid ${uid}`;
 }
+
+/** The sidecar refuses the role, whoever asserts it. */
+export const isRoleImpossible = (role: Role, record: AccessPod['record']): boolean =>
+  role === 'limited' && record?.limitedUid === null;
 
 /**
  * Pods that were started without ssh (the webhook was down) are rolled once per cause: when Injected became False after

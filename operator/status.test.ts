@@ -126,8 +126,26 @@ test('the uid of a session', () => {
   expect(effectiveUser('root', { ...record, rootUid: 1000 })).toBe('uid 1000');
   expect(effectiveUser('root', { ...record, rootUid: null })).toBe('uid of the app');
   expect(effectiveUser('limited', record)).toBe('uid 61000');
-  expect(effectiveUser('limited', { ...record, sessionEntry: 'toolbox', rootUid: 65532 })).toBe('uid 65532');
+  expect(effectiveUser('limited', { ...record, sessionEntry: 'toolbox', limitedUid: 61_001 })).toBe('uid 61001');
+  expect(effectiveUser('limited', { ...record, limitedUid: null })).toBe(
+    'none: not possible at this Pod Security level',
+  );
   expect(effectiveUser('root', undefined)).toBeUndefined();
+});
+
+test('where limited is not possible, it is told who cannot log in', () => {
+  const dev = { ...alice, user: { ...user, username: 'acme-web-dev', role: 'limited', isPrimary: false } as const };
+  const pods = [pod('web-1', { record: { ...record, sessionEntry: 'toolbox', rootUid: 1000, limitedUid: null } })];
+  const both = outcome({ pods, users: [alice, dev] });
+  expect(ready(both)).toMatchObject({
+    status: 'True',
+    message: expect.stringMatching(/1 pods; but not for acme-web-dev: /),
+  });
+  expect(desiredStatus(cachedAccess(), both, now).users).toMatchObject([
+    { effectiveUser: 'uid 1000', command: expect.stringContaining('acme-web@') },
+    expect.not.objectContaining({ command: expect.anything() }),
+  ]);
+  expect(ready({ pods, users: [dev] })).toMatchObject({ status: 'False', reason: 'LimitedNotPossible' });
 });
 
 test('injection, told from the pods', () => {

@@ -5,7 +5,7 @@ import type { AccessPod } from './access-pod.ts';
 import type { CachedAccess } from './cached-access.ts';
 import type { Finding, Reason } from './findings.ts';
 import { finding } from './findings.ts';
-import { effectiveUser } from './injection.ts';
+import { effectiveUser, isRoleImpossible } from './injection.ts';
 import type { RequestedUser } from './requested-users.ts';
 
 const MAX_PODS = 50;
@@ -39,7 +39,7 @@ type Judgement = { readonly type: ConditionType; readonly holds: boolean; readon
 
 export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date): SshAccessStatus {
   const { endpoint, pods, users } = outcome;
-  const record = (pods.find(({ isReady }) => isReady) ?? pods.find((pod) => pod.record !== undefined))?.record;
+  const record = speakerOf(pods)?.record;
   const listed = pods.toSorted((left, right) => (left.name < right.name ? -1 : 1)).slice(0, MAX_PODS);
   return {
     observedGeneration: cached.metadata.generation,
@@ -48,10 +48,15 @@ export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date)
     runtime: outcome.runtime,
     ...(record === undefined ? {} : { sessionEntry: record.sessionEntry }),
     ...primaryOf(users),
-    users: users.map((verdict) => userStatus(verdict, endpoint, effectiveUser(verdict.user.role, record))),
+    users: users.map((verdict) => userStatus(verdict, endpoint, record)),
     pods: listed.map(({ name, isReady }) => ({ name, ready: isReady })),
   };
 }
+
+/** Whose record stands for all: they come from one template. */
+const speakerOf = (pods: readonly AccessPod[]): AccessPod | undefined =>
+  pods.find(({ isReady, record }) => isReady && record !== undefined) ??
+  pods.find(({ record }) => record !== undefined);
 
 /** Status of an SshAccess that does not parse or cannot be served: only Ready changes. */
 export function failedStatus(cached: CachedAccess, problem: Finding, now: Date): SshAccessStatus {
@@ -113,7 +118,11 @@ function readiness({ enabled, users, objectProblem, injection, pods }: Outcome):
   if (BLOCKING.has(injection.reason)) return injection;
   const injected = pods.filter(({ record }) => record !== undefined);
   const ready = injected.filter(({ isReady }) => isReady);
-  if (ready.length > 0) return finding('SshReady', ready.length, pods.length);
+  const mayLogIn = users.filter((verdict) => verdict.mayLogIn).map(({ user }) => user);
+  const refused = mayLogIn.filter(({ role }) => isRoleImpossible(role, speakerOf(pods)?.record));
+  const names = refused.map(({ username }) => username).join(', ');
+  if (refused.length === mayLogIn.length) return finding('LimitedNotPossible', names);
+  if (ready.length > 0) return finding('SshReady', ready.length, pods.length, names);
   const [first] = injected;
   if (first === undefined) return injection;
   const waiting = injected.find((pod) => pod.waiting !== '') ?? first;
@@ -135,15 +144,17 @@ const primaryOf = (users: readonly Verdict[]): { primaryUser?: string } => {
 function userStatus(
   { user, fingerprints, mayLogIn }: Verdict,
   endpoint: Outcome['endpoint'],
-  uid: string | undefined,
+  record: AccessPod['record'],
 ): UserStatus {
+  const uid = effectiveUser(user.role, record);
+  const isServed = mayLogIn && !isRoleImpossible(user.role, record);
   return {
     username: user.username,
     access: user.role,
     ...(uid === undefined ? {} : { effectiveUser: uid }),
     fingerprints: [...fingerprints],
     ...(user.expiresAt === undefined ? {} : { expiresAt: user.expiresAt }),
-    ...(mayLogIn ? { command: loginCommand(user.username, endpoint) } : {}),
+    ...(isServed ? { command: loginCommand(user.username, endpoint) } : {}),
   };
 }
 

@@ -40,7 +40,8 @@ export const REFUSALS = {
   },
   'ceiling-refused': {
     reason: DISCONNECT.BY_APPLICATION,
-    sentence: 'the pod does not allow this role and policy; it may run with an outdated Secret',
+    sentence:
+      'the pod does not allow this role and policy: at Pod Security level restricted there is no role limited; elsewhere it may run with an outdated Secret',
   },
   'upstream-failed': {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,

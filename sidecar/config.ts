@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { SESSION_ENTRIES, SIDECAR_ENV } from '../crds/injection-record.ts';
+import { PROCESS_NAMESPACES, type ProcessNamespace, SESSION_ENTRIES, SIDECAR_ENV } from '../crds/injection-record.ts';
 import { SIDECAR_SECRET_PATH, SSH_PORT } from '../crds/names.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
 
@@ -16,6 +16,9 @@ export type SidecarConfig = {
   sessionEntry: 'chroot' | 'toolbox';
   /** Undefined: uid 0 is not allowed; role root is the app's own uid. */
   rootUid: number | undefined;
+  /** Undefined: role limited is refused. */
+  limitedUid: number | undefined;
+  processNamespace: ProcessNamespace;
   podName: string;
   namespace: string;
   port: number;
@@ -33,6 +36,8 @@ const Environment = z.object({
   [SIDECAR_ENV.container]: z.string().min(1),
   [SIDECAR_ENV.sessionEntry]: z.enum(SESSION_ENTRIES),
   [SIDECAR_ENV.rootUid]: uid.optional(),
+  [SIDECAR_ENV.limitedUid]: uid.optional(),
+  [SIDECAR_ENV.processNamespace]: z.enum(PROCESS_NAMESPACES).default('shared'),
   [SIDECAR_ENV.podName]: z.string().default(''),
   [SIDECAR_ENV.namespace]: z.string().default(''),
   [PATHS.port]: z.coerce.number().int().min(0).max(65_535).default(SSH_PORT),
@@ -48,6 +53,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): SidecarConfig {
     container: parsed[SIDECAR_ENV.container],
     sessionEntry: parsed[SIDECAR_ENV.sessionEntry],
     rootUid: parsed[SIDECAR_ENV.rootUid],
+    limitedUid: parsed[SIDECAR_ENV.limitedUid],
+    processNamespace: parsed[SIDECAR_ENV.processNamespace],
     podName: parsed[SIDECAR_ENV.podName],
     namespace: parsed[SIDECAR_ENV.namespace],
     port: parsed[PATHS.port],

@@ -1,6 +1,6 @@
 /** Who gets in, what is forwarded, and what hostile peers can make the sidecar spend. No program runs here. */
 import net from 'node:net';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { DEFAULT_POLICIES } from '../crds/session-policy.ts';
 import type { Channel, ChannelEvents } from '../lib/ssh/connection/channel.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
@@ -77,6 +77,17 @@ test('an assertion that is damaged or beyond the ceiling is refused, and the con
     expect(await client.ended).toMatchObject({ code: 'disconnected' });
   }
   expect(await (await asserted(limitedAssertion)).assert(limitedAssertion)).toBe(false);
+});
+
+test('a pod that has no uid for role limited refuses it', async () => {
+  const helper = { enterPath: '/nowhere', busyboxPath: '/nowhere' };
+  const restricted = await startSidecar(helper, { config: { limitedUid: undefined } });
+  onTestFinished(() => restricted.close());
+  const [limited, root] = [restricted.connect(), restricted.connect()];
+  await Promise.all([limited.authenticated, root.authenticated]);
+  expect(await limited.assert(limitedAssertion)).toBe(false);
+  expect(await limited.ended).toMatchObject({ message: expect.stringContaining('this pod has no role limited') });
+  expect(await root.assert(rootAssertion)).toBe(true);
 });
 
 test('a second assertion is refused, and changes nothing', async () => {

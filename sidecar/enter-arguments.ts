@@ -18,7 +18,8 @@ export type Launch = {
 export function enterArguments(launch: Launch, busyboxPath: string): string[] {
   const { entry, identity, account, terminal } = launch;
   const place = entry.kind === 'chroot' ? ['--pid', `${entry.app.pid}`, '--start', `${entry.app.start}`] : [];
-  const ids = ['--uid', `${identity.uid}`, '--gid', `${identity.gid}`, '--groups', identity.groups.join(',')];
+  const ids = ['--uid', `${identity.uid}`, '--gid', `${identity.gid}`];
+  if (identity.groups !== undefined) ids.push('--groups', identity.groups.join(','));
   const rights = ['--umask', identity.umask];
   if (identity.capabilityBound !== undefined) rights.push('--capbnd', identity.capabilityBound);
   if (identity.noNewPrivs) rights.push('--no-new-privs');

@@ -13,6 +13,7 @@ const input: EntryInput = {
   sessionEntry: 'chroot',
   container: 'app',
   privileged: true,
+  isolated: false,
   found: app,
   history: { starts: 1, lastSeen: 0 },
   now: 12_000,
@@ -44,6 +45,19 @@ test('a pod that allows no more opens the toolbox, which is expected, and says w
     });
 });
 
+test('what cannot be seen is not said to be missing', () => {
+  const toolbox = { ...input, sessionEntry: 'toolbox' as const };
+  expect(sessionEntry({ ...toolbox, isolated: true, found: 'not-running' })).toMatchObject({
+    unexpected: false,
+    notice: expect.stringMatching(/toolbox.*; container "app" keeps its processes and files to itself\.$/),
+  });
+  expect(sessionEntry({ ...toolbox, found: 'not-permitted' })).toMatchObject({
+    app: undefined,
+    unexpected: false,
+    notice: expect.stringMatching(/does not run, or not with this uid and gid/),
+  });
+});
+
 test('an app that the kernel does not let us enter opens the toolbox, and says so', () => {
   expect(sessionEntry({ ...input, found: 'not-permitted' })).toMatchObject({ kind: 'toolbox', unexpected: true });
 });
@@ -60,6 +74,13 @@ const common = '--uid 1000 --gid 1000 --groups 1000,2000 --umask 022 --capbnd fb
 test('a login shell in the app', () => {
   expect(enterArguments(launch, '/bb').join(' ')).toBe(
     `run --pid 17 --start 99 ${common} --cwd /srv/app --path /bin/bash --fallback /bb -- -bash`,
+  );
+});
+
+test('a sidecar that may change neither groups nor capabilities does not ask for it', () => {
+  const identity = { ...launch.identity, groups: undefined, capabilityBound: undefined };
+  expect(enterArguments({ ...launch, identity }, '/bb').join(' ')).toContain(
+    '--uid 1000 --gid 1000 --umask 022 --no-new-privs',
   );
 });
 

@@ -17,6 +17,8 @@ export type EntryInput = {
   container: string;
   /** Entering takes a sidecar that runs as uid 0. */
   privileged: boolean;
+  /** The app's processes cannot be seen. */
+  isolated: boolean;
   found: AppProcess | NoAppProcess;
   history: AppHistory;
   now: number;
@@ -27,12 +29,13 @@ const TOOLBOX = "this is the toolbox, a shell in the sidecar's image";
 /** Decides where a session opens: in the app, where the pod allows it and the app runs; else in the toolbox. */
 export function sessionEntry(input: EntryInput): Entry {
   const { found, container } = input;
+  if (input.isolated) return expected(`container "${container}" keeps its processes and files to itself`);
   if (found === 'not-running')
     return { kind: 'toolbox', app: undefined, notice: `${notRunning(input)}; ${TOOLBOX}.`, unexpected: true };
   if (input.sessionEntry === 'toolbox' || !input.privileged) {
-    const app = found === 'not-permitted' ? undefined : found;
-    const files = app === undefined ? '' : ` The app's files are in /proc/${app.pid}/root.`;
-    return { kind: 'toolbox', app, notice: `sshaccess: ${TOOLBOX}.${files}`, unexpected: false };
+    if (found !== 'not-permitted')
+      return expected(`the files of container "${container}" are in /proc/${found.pid}/root`, found);
+    return expected(`container "${container}" does not run, or not with this uid and gid: its files are out of reach`);
   }
   if (found === 'not-permitted') {
     const notice = `sshaccess: container "${container}" runs, but the kernel does not let the sidecar enter it; ${TOOLBOX}.`;
@@ -40,6 +43,13 @@ export function sessionEntry(input: EntryInput): Entry {
   }
   return { kind: 'chroot', app: found };
 }
+
+const expected = (where: string, app?: AppProcess): Entry => ({
+  kind: 'toolbox',
+  app,
+  notice: `sshaccess: ${TOOLBOX}; ${where}.`,
+  unexpected: false,
+});
 
 function notRunning({ container, history, now }: EntryInput): string {
   const seen = history.lastSeen === undefined ? 'not seen' : `last seen ${duration(now - history.lastSeen)} ago`;

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_POLICIES } from '../crds/session-policy.ts';
-import { clientValue, type EnvironmentInput, mayClientSet, parseEnviron, sessionEnvironment } from './environment.ts';
+import {
+  clientValue,
+  type EnvironmentInput,
+  mayClientSet,
+  parseEnviron,
+  sessionEnvironment,
+  withoutPlaces,
+} from './environment.ts';
 
 const input: EnvironmentInput = {
   role: 'root',
@@ -70,6 +77,18 @@ test('an environ is parsed as the kernel keeps it: no final NUL, odd entries, th
     ['E', 'x=y'],
     ['G', '1'],
   ]);
+});
+
+test('a program that wrote its title over its environment leaves a session with ours', () => {
+  const title = Buffer.from('nginx: master process nginx -g daemon off;\0\0\0\0er process\0');
+  const { PATH, ...rest } = sessionEnvironment({ ...input, app: parseEnviron(title), client: new Map() });
+  expect(PATH).toMatch(/^\/usr\/local\/sbin:/);
+  expect(rest).toEqual({ ...ours, SSHACCESS_ROLE: 'root' });
+});
+
+test("in another image the app's environment is without the places of its own", () => {
+  const app = parseEnviron(Buffer.from('PATH=/app/bin\0LD_PRELOAD=/app/x.so\0TMPDIR=/app\0DATABASE_URL=secret\0'));
+  expect([...withoutPlaces(app)]).toEqual([['DATABASE_URL', 'secret']]);
 });
 
 test('what chooses programs and libraries is never taken from a client, whatever the policy says', () => {

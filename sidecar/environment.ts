@@ -67,9 +67,13 @@ export function clientValue(value: Buffer): string | undefined {
   return value.length > MAX_CLIENT_VALUE ? undefined : programText(value);
 }
 
+/** What of the app's environment means the same in another image: not where things are, and what to load from there. */
+export const withoutPlaces = (app: ReadonlyMap<string, string>): Map<string, string> =>
+  new Map([...app].filter(([name]) => !isNeverFromClient(name.toUpperCase())));
+
 export type EnvironmentInput = {
   role: Role;
-  /** The app's environment; empty in the toolbox. */
+  /** The app's environment, as far as it can be read. */
   app: ReadonlyMap<string, string>;
   /** What the client set, already checked with {@link mayClientSet}. */
   client: ReadonlyMap<string, string>;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AppProcess } from './app-process.ts';
-import { sessionIdentity, type Situation } from './identity.ts';
+import { roleProblem, sessionIdentity, type Situation } from './identity.ts';
 
 const app = (uid: number, gid = uid, groups = [2000]): AppProcess => ({
   pid: 17,
@@ -21,7 +21,7 @@ type Row = [
   Partial<Situation>,
   uid: number,
   gid: number,
-  groups: number[],
+  groups: number[] | undefined,
   nnp: boolean,
   caps: string | undefined,
 ];
@@ -35,15 +35,14 @@ const table: Row[] = [
   ['root with gid 0 of the app', { app: app(1000, 0) }, 1000, 0, [2000], true, 'a80425fb'],
   ['limited is nobody', { role: 'limited' }, 61_000, 61_000, [], true, '0'],
   ['limited is not the app', { role: 'limited', app: app(61_000) }, 61_001, 61_001, [], true, '0'],
+  ['nor its group', { role: 'limited', app: app(1000, 61_000, [61_001]) }, 61_002, 61_002, [], true, '0'],
   ['limited in an app of uid 0', { role: 'limited', app: app(0), rootUid: 0 }, 61_000, 61_000, [], true, '0'],
-  ['toolbox root reaches the app', { entry: 'toolbox' }, 1000, 1000, [], true, '0'],
-  ['toolbox root without an app', { entry: 'toolbox', app: undefined }, 61_001, 61_001, [], true, '0'],
-  ['toolbox root is never uid 0', { entry: 'toolbox', app: undefined, rootUid: 0 }, 61_001, 61_001, [], true, '0'],
-  ['toolbox root beside uid 0', { entry: 'toolbox', app: app(0), rootUid: 0 }, 61_001, 61_001, [], true, '0'],
-  ['toolbox root, app uid known', { entry: 'toolbox', app: undefined, rootUid: 99 }, 99, 99, [], true, '0'],
+  ['limited as the webhook says', { role: 'limited', limitedUid: 61_007 }, 61_007, 61_007, [], true, '0'],
+  ['toolbox root without an app', { entry: 'toolbox', app: undefined }, 65_532, 61_000, [], true, '0'],
+  ['toolbox root is never uid 0', { entry: 'toolbox', app: undefined, rootUid: 0 }, 65_532, 61_000, [], true, '0'],
+  ["nor in a group of the app's", { entry: 'toolbox', app: undefined, rootUid: 99 }, 99, 61_000, [], true, '0'],
   ['toolbox limited', { entry: 'toolbox', role: 'limited', app: undefined }, 61_000, 61_000, [], true, '0'],
-  ['limited, app uid known', { role: 'limited', app: undefined, rootUid: 61_000 }, 61_001, 61_001, [], true, '0'],
-  ['unprivileged sidecar', { sidecar: { uid: 1000, gid: 1, groups: [5] } }, 1000, 1, [5], true, undefined],
+  ['unprivileged sidecar', { sidecar: { uid: 1000, gid: 1 } }, 1000, 1, undefined, true, undefined],
 ];
 
 for (const [name, situation, uid, gid, groups, noNewPrivs, capabilityBound] of table) {
@@ -53,10 +52,28 @@ for (const [name, situation, uid, gid, groups, noNewPrivs, capabilityBound] of t
       entry: 'chroot',
       app: app(1000),
       rootUid: undefined,
-      sidecar: { uid: 0, gid: 0, groups: [0] },
+      limitedUid: 61_000,
+      sidecar: { uid: 0, gid: 0 },
       ...situation,
     };
     const umask = complete.role === 'limited' ? '077' : '022';
     expect(sessionIdentity(complete)).toEqual({ uid, gid, groups, noNewPrivs, capabilityBound, umask });
   });
 }
+
+test('role limited is refused where the webhook has no uid for it, and by a sidecar that can become nobody', () => {
+  const [root, user] = [
+    { uid: 0, gid: 0 },
+    { uid: 1000, gid: 1000 },
+  ];
+  expect(roleProblem('limited', { limitedUid: 61_000, sidecar: root })).toBeUndefined();
+  expect(roleProblem('root', { limitedUid: undefined, sidecar: user })).toBeUndefined();
+  for (const pod of [
+    { limitedUid: undefined, sidecar: root },
+    { limitedUid: 61_000, sidecar: user },
+  ]) {
+    expect(roleProblem('limited', pod)).toMatch(/no role limited/);
+    const situation = { ...pod, role: 'limited', entry: 'toolbox', app: undefined, rootUid: undefined } as const;
+    expect(() => sessionIdentity(situation)).toThrow(/no role limited/);
+  }
+});

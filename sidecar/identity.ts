@@ -1,3 +1,4 @@
+import { UNPRIVILEGED_IDS } from '../crds/injection-record.ts';
 import type { Role } from '../crds/session-policy.ts';
 import type { AppProcess } from './app-process.ts';
 
@@ -5,7 +6,8 @@ import type { AppProcess } from './app-process.ts';
 export type Identity = {
   uid: number;
   gid: number;
-  groups: readonly number[];
+  /** Undefined: as they are, for who may not change them. */
+  groups: readonly number[] | undefined;
   noNewPrivs: boolean;
   /** Capability bounding set, in hexadecimal; undefined: as it is, for who may not change it. */
   capabilityBound: string | undefined;
@@ -14,7 +16,7 @@ export type Identity = {
 };
 
 /** What the sidecar's own process is. */
-export type SidecarIds = { uid: number; gid: number; groups: readonly number[] };
+export type SidecarIds = { uid: number; gid: number };
 
 /** What is known before a session starts. */
 export type Situation = {
@@ -24,24 +26,40 @@ export type Situation = {
   app: AppProcess | undefined;
   /** What role root gets in the app; undefined: the app's own uid. */
   rootUid: number | undefined;
+  /** What role limited gets; undefined: the pod has none for it. */
+  limitedUid: number | undefined;
   sidecar: SidecarIds;
 };
 
-/** Nobody's ids: no image that we know has a user there. The second is for apps that run as the first. */
-const LIMITED_ID = 61_000;
-const OTHER_ID = 61_001;
-
 const NO_CAPABILITIES = '0';
+
+/** Why this pod has no such role, or undefined. A sidecar that is not root cannot make anybody less than itself. */
+export function roleProblem(role: Role, { limitedUid, sidecar }: Pick<Situation, 'limitedUid' | 'sidecar'>) {
+  if (role === 'root' || (limitedUid !== undefined && sidecar.uid === 0)) return undefined;
+  return 'this pod has no role limited: every session here is the uid of the sidecar, and can read its host key';
+}
 
 /** Who a session runs as. The truth table is in the test. */
 export function sessionIdentity(situation: Situation): Identity {
-  const { role, entry, app, sidecar } = situation;
+  const { role, entry, app, sidecar, rootUid, limitedUid } = situation;
+  const problem = roleProblem(role, situation);
+  // The connection was refused before: this is the second lock.
+  if (problem !== undefined) throw new Error(problem);
   // Without privileges there is nobody else to become.
   if (sidecar.uid !== 0)
-    return { ...unprivileged(sidecar.uid, sidecar.gid, role), ...sidecar, capabilityBound: undefined };
-  if (role === 'limited') return limited(app?.uid ?? situation.rootUid);
-  if (entry === 'chroot' && app !== undefined) return rootInApp(app, situation.rootUid);
-  return rootInToolbox(app, situation.rootUid);
+    return { ...unprivileged(sidecar.uid, sidecar.gid, role), groups: undefined, capabilityBound: undefined };
+  const nobody = strangerTo(app, limitedUid ?? UNPRIVILEGED_IDS.limited);
+  if (role === 'limited') return unprivileged(nobody, nobody, role);
+  if (entry === 'chroot' && app !== undefined) return rootInApp(app, rootUid);
+  // The pod's host key is in the sidecar's own mounts. Uid 0 could read it, and, where the pod has an fsGroup, so could
+  // that group, which is often the app's.
+  return unprivileged(rootUid === undefined || rootUid === 0 ? UNPRIVILEGED_IDS.toolbox : rootUid, nobody, role);
+}
+
+/** The webhook knows the ids in the pod, but not those in the images. */
+function strangerTo(app: AppProcess | undefined, id: number): number {
+  const isTheirs = app !== undefined && [app.uid, app.gid, ...app.groups].includes(id);
+  return isTheirs ? strangerTo(app, id + 1) : id;
 }
 
 function rootInApp(app: AppProcess, rootUid: number | undefined): Identity {
@@ -50,19 +68,6 @@ function rootInApp(app: AppProcess, rootUid: number | undefined): Identity {
   if (rootUid === undefined || rootUid === app.uid)
     return { ...common, uid: app.uid, gid: app.gid, groups: app.groups };
   return { ...common, uid: rootUid, gid: rootUid, groups: [] };
-}
-
-// Never uid 0 here: it could read the pod's host key in the sidecar's own mounts. The app's ids reach its files
-// under /proc/<pid>/root.
-function rootInToolbox(app: AppProcess | undefined, rootUid: number | undefined): Identity {
-  if (app !== undefined && app.uid !== 0) return unprivileged(app.uid, app.gid, 'root');
-  const uid = rootUid === undefined || rootUid === 0 ? OTHER_ID : rootUid;
-  return unprivileged(uid, uid, 'root');
-}
-
-function limited(appUid: number | undefined): Identity {
-  const id = appUid === LIMITED_ID ? OTHER_ID : LIMITED_ID;
-  return unprivileged(id, id, 'limited');
 }
 
 function unprivileged(uid: number, gid: number, role: Role): Identity {

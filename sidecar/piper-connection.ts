@@ -8,6 +8,7 @@ import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
 import { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
 import { ceilingProblem, readAssertion } from './assertion.ts';
 import type { Audit } from './audit.ts';
+import { roleProblem } from './identity.ts';
 import { LOGIN_GRACE_MS, MAX_AUTHENTICATION_TRIES } from './limits.ts';
 import type { PodAccess } from './pod-secret.ts';
 import type { Place } from './start-session.ts';
@@ -88,9 +89,13 @@ export class PiperConnection {
   #receiveAssertion(payload: Buffer): void {
     const assertion = readAssertion(payload);
     if (assertion === undefined) throw new SshError('protocol', 'the first request must assert a valid identity');
-    const problem = ceilingProblem(assertion, this.#options.access.ceiling);
+    const { access, place } = this.#options;
+    const { role, username, connectionId } = assertion;
+    const problem =
+      ceilingProblem(assertion, access.ceiling) ??
+      roleProblem(role, { limitedUid: place.config.limitedUid, sidecar: place.sidecar });
     if (problem !== undefined) {
-      this.#log.warn({ user: assertion.username, connectionId: assertion.connectionId }, 'assertion refused');
+      this.#log.warn({ user: username, connectionId, problem }, 'assertion refused');
       this.#link.transport.send(Buffer.of(MSG.REQUEST_FAILURE));
       this.#link.transport.disconnect(DISCONNECT.BY_APPLICATION, problem);
       return;

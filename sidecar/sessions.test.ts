@@ -142,9 +142,11 @@ test.runIf(process.getuid?.() === 0)('in the toolbox nobody is uid 0, and nothin
   const script = 'id -u; id -g; id -G; umask; grep -E "NoNewPrivs|CapBnd|CapEff" /proc/self/status';
   const drop = 'NoNewPrivs:\t1\n';
   const none = '\t0000000000000000\n';
-  const expected = (id: number, umask: string) => `${id}\n${id}\n${id}\n${umask}\nCapEff:${none}CapBnd:${none}${drop}`;
-  expect((await root.exec(script)).stdout).toBe(expected(61_001, '0022'));
-  expect((await limited.exec(script)).stdout).toBe(expected(61_000, '0077'));
+  const nobody = 61_000;
+  const expected = (uid: number, umask: string) =>
+    `${uid}\n${nobody}\n${nobody}\n${umask}\nCapEff:${none}CapBnd:${none}${drop}`;
+  expect((await root.exec(script)).stdout).toBe(expected(65_532, '0022'));
+  expect((await limited.exec(script)).stdout).toBe(expected(nobody, '0077'));
 });
 
 test('sftp answers its version', async () => {

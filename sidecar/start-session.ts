@@ -4,7 +4,7 @@ import type { AppTracker } from './app-tracker.ts';
 import type { SidecarConfig } from './config.ts';
 import { enterArguments } from './enter-arguments.ts';
 import { type Entry, sessionEntry } from './entry.ts';
-import { parseEnviron, type SessionConnection, sessionEnvironment } from './environment.ts';
+import { parseEnviron, type SessionConnection, sessionEnvironment, withoutPlaces } from './environment.ts';
 import { type Identity, sessionIdentity, type SidecarIds } from './identity.ts';
 import type { Outcome } from './outcome.ts';
 import { type Program, startProgram } from './program.ts';
@@ -23,7 +23,6 @@ export type SessionUser = { assertion: IdentityAssertion; connection: SessionCon
 export const ownIds = (): SidecarIds => ({
   uid: process.getuid?.() ?? -1,
   gid: process.getgid?.() ?? -1,
-  groups: process.getgroups?.() ?? [],
 });
 
 /** Looks at the app as it is now, decides where and as whom the session runs, and starts its program there. */
@@ -38,13 +37,15 @@ export async function startSession(
     sessionEntry: config.sessionEntry,
     container: config.container,
     privileged: sidecar.uid === 0,
+    isolated: config.processNamespace === 'isolated',
     found: await tracker.inspect(),
     history: tracker.history,
     now: performance.now(),
   });
   if (start.channel.closing) return undefined;
   const { role } = user.assertion;
-  const identity = sessionIdentity({ role, entry: entry.kind, app: entry.app, rootUid: config.rootUid, sidecar });
+  const { rootUid, limitedUid } = config;
+  const identity = sessionIdentity({ role, entry: entry.kind, app: entry.app, rootUid, limitedUid, sidecar });
   announce(entry, start);
   return startProgram(programSpec(config, user, start, { entry, identity }), start, onEnd);
 }
@@ -64,7 +65,8 @@ function programSpec(
 ) {
   const { role } = assertion;
   const inApp = entry.kind === 'chroot' ? entry.app : undefined;
-  const app = parseEnviron(inApp?.environ ?? Buffer.alloc(0));
+  const variables = parseEnviron(entry.app?.environ ?? Buffer.alloc(0));
+  const app = inApp === undefined ? withoutPlaces(variables) : variables;
   const account = accountOf({
     role,
     uid: identity.uid,

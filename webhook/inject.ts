@@ -26,6 +26,7 @@ export function inject(pod: Pod, plan: InjectionPlan, settings: SidecarSettings)
     container: plan.container,
     sessionEntry: granted.sessionEntry,
     rootUid: granted.rootUid,
+    limitedUid: granted.limitedUid,
   };
   const others = withoutSidecar(pod);
   const resources = fitInto(sidecarResources(others, settings.resources), plan.limitRanges);

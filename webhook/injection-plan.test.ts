@@ -23,7 +23,15 @@ const pod = (spec: Record<string, unknown> = {}, metadata: Record<string, unknow
     spec: { containers: [{ name: 'app' }, { name: 'helper' }], ...spec },
   });
 
-const record = { version: 1, access: 'my-llm', container: 'helper', sessionEntry: 'chroot', rootUid: 0 };
+const record = {
+  version: 1,
+  access: 'my-llm',
+  container: 'helper',
+  sessionEntry: 'chroot',
+  rootUid: 0,
+  limitedUid: 61_000,
+  ofALaterVersion: true,
+};
 const injected = { annotations: { 'sshaccess.dev/injected': JSON.stringify(record) } };
 const labelled = { labels: { 'sshaccess.dev/access': 'my-llm' } };
 

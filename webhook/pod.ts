@@ -22,7 +22,10 @@ const SharedSecurityContext = z.looseObject({
   seLinuxOptions: z.looseObject({}).optional(),
 });
 
-export const PodSecurityContext = SharedSecurityContext;
+export const PodSecurityContext = SharedSecurityContext.extend({
+  fsGroup: z.int().min(0).optional(),
+  supplementalGroups: z.array(z.int().min(0)).optional(),
+});
 export const ContainerSecurityContext = SharedSecurityContext.extend({
   privileged: z.boolean().optional(),
   allowPrivilegeEscalation: z.boolean().optional(),

@@ -79,6 +79,23 @@ describe('role root', () => {
   });
 });
 
+describe('role limited', () => {
+  test.each([
+    ['nobody has 61000', { runAsUser: 1000 }, {}, 61_000],
+    ['the app has it', { runAsUser: 61_000 }, {}, 61_001],
+    ['the pod has it, and the app its group', { runAsGroup: 61_001 }, { runAsUser: 61_000 }, 61_002],
+    ['volumes are given to it', {}, { fsGroup: 61_000, supplementalGroups: [61_001] }, 61_002],
+  ])('%s', (_case, own, shared, limitedUid) => {
+    expect(given('baseline', own, shared)).toMatchObject({ limitedUid });
+    expect(given('baseline', own, shared, { shareProcessNamespace: false })).toMatchObject({ limitedUid });
+    expect(given('restricted', own, shared)).toMatchObject({ limitedUid: null });
+  });
+  test('another container has it', () => {
+    const other = { name: 'other', securityContext: { runAsUser: 61_000 } };
+    expect(given('baseline', {}, {}, { containers: [{ name: 'app' }, other] })).toMatchObject({ limitedUid: 61_001 });
+  });
+});
+
 describe('context', () => {
   test('no_new_privs exactly where the app has it', () => {
     expect(given('baseline', { allowPrivilegeEscalation: false }).context.allowPrivilegeEscalation).toBe(false);
@@ -98,11 +115,12 @@ describe('context', () => {
     const { context } = given('baseline', {}, { runAsUser: 1000, runAsGroup: 3000, runAsNonRoot: true });
     expect(context).toMatchObject({ runAsUser: 0, runAsGroup: 0, runAsNonRoot: false });
   });
-  test('restricted: the uid of the app where it is known, and nothing else', () => {
+  test('restricted: the uid and gid of the app where they are known, and nothing else', () => {
     const least = { runAsNonRoot: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
     expect(given('restricted')).toMatchObject({
       sessionEntry: 'toolbox',
       rootUid: 65_532,
+      limitedUid: null,
       context: { ...least, runAsUser: 65_532 },
     });
     expect(given('restricted', {}, { runAsUser: 1000, runAsGroup: 5 })).toMatchObject({
@@ -114,6 +132,7 @@ describe('context', () => {
     const isolated = (own: object) => given('baseline', own, {}, { shareProcessNamespace: false });
     expect(isolated({ runAsUser: 1000 })).toMatchObject({
       sessionEntry: 'toolbox',
+      processNamespace: 'isolated',
       rootUid: 1000,
       context: {
         runAsUser: 0,

@@ -1,16 +1,20 @@
-import type { SessionEntry } from '../crds/index.ts';
+import { type ProcessNamespace, type SessionEntry, UNPRIVILEGED_IDS } from '../crds/index.ts';
 import { BECOME, capabilitiesOf, capabilitiesToEnter, hasCapability } from './capabilities.ts';
-import type { Container, ContainerSecurityContext, Pod } from './pod.ts';
+import { allContainers, type Container, type ContainerSecurityContext, type Pod } from './pod.ts';
 import type { PodSecurityLevel } from './pod-security-level.ts';
-
-/** The uid of sidecars that may not be 0, where the app's own is not known from the pod. */
-const NOBODY_IN_PARTICULAR = 65_532;
 
 /** Overrides the pod's runAsUser, runAsGroup and runAsNonRoot for this container only; `baseline` allows it. */
 const ROOT = { runAsUser: 0, runAsGroup: 0, runAsNonRoot: false, readOnlyRootFilesystem: true };
 
-/** How sessions enter the app, as whom role root does, and the context of the sidecar that makes it so. */
-export type Privileges = { sessionEntry: SessionEntry; rootUid: number | null; context: ContainerSecurityContext };
+/** How sessions enter the app, as whom each role does, and the context of the sidecar that makes it so. */
+export type Privileges = {
+  sessionEntry: SessionEntry;
+  processNamespace: ProcessNamespace;
+  /** As in the {@link InjectionRecord}. */
+  rootUid: number | null;
+  limitedUid: number | null;
+  context: ContainerSecurityContext;
+};
 
 /**
  * The strongest context that the namespace's level allows, and never more than the app itself has (but for what entering
@@ -18,7 +22,8 @@ export type Privileges = { sessionEntry: SessionEntry; rootUid: number | null; c
  *
  * | level                | shareProcessNamespace                     | entry   | sidecar                                   |
  * | -------------------- | ----------------------------------------- | ------- | ----------------------------------------- |
- * | restricted           | any                                       | toolbox | the app's uid, no capabilities            |
+ * | restricted           | any                                       | toolbox | the app's uid and gid, no capabilities;   |
+ * |                      |                                           |         | no role limited                           |
  * | privileged, baseline | false: the app insists on being process 1 | toolbox | uid 0, to become others: they cannot read |
  * |                      |                                           |         | the host key                              |
  * | privileged, baseline | true or not set                           | chroot  | uid 0, the app's capabilities and those   |
@@ -26,22 +31,38 @@ export type Privileges = { sessionEntry: SessionEntry; rootUid: number | null; c
  */
 export function privileges(pod: Pod, app: Container, level: PodSecurityLevel): Privileges {
   if (level === 'restricted') return restricted(pod, app);
-  return pod.spec.shareProcessNamespace === false ? isolated(pod, app) : chroot(pod, app);
+  return processNamespace(pod) === 'isolated' ? isolated(pod, app) : chroot(pod, app);
 }
 
 /** Role root in the toolbox: the app's uid, so that its files in shared volumes are theirs, but never 0. */
 function toolboxUid(pod: Pod, app: Container): number {
   const own = effective(pod, app).runAsUser;
-  return own === undefined || own === 0 ? NOBODY_IN_PARTICULAR : own;
+  return own === undefined || own === 0 ? UNPRIVILEGED_IDS.toolbox : own;
 }
+
+/** Neither the uid of any container, whose processes it could read, nor a group that volumes are given to: not even ours. */
+function limitedUid(pod: Pod): number {
+  const { fsGroup, supplementalGroups = [], runAsUser, runAsGroup } = pod.spec.securityContext ?? {};
+  const contexts = allContainers(pod).map(({ securityContext }) => securityContext);
+  const ids = contexts.flatMap((context) => [context?.runAsUser, context?.runAsGroup]);
+  const taken = new Set([...ids, ...supplementalGroups, fsGroup, runAsUser, runAsGroup]);
+  let id: number = UNPRIVILEGED_IDS.limited;
+  while (taken.has(id)) id++;
+  return id;
+}
+
+const processNamespace = (pod: Pod): ProcessNamespace =>
+  pod.spec.shareProcessNamespace === false ? 'isolated' : 'shared';
 
 function restricted(pod: Pod, app: Container): Privileges {
   const uid = toolboxUid(pod, app);
   const { runAsGroup } = effective(pod, app);
   return {
     sessionEntry: 'toolbox',
-    // Without capabilities nobody changes their uid: every role is what the sidecar is.
+    processNamespace: processNamespace(pod),
+    // Without capabilities nobody changes their uid: every session is what the sidecar is, and can read what it can.
     rootUid: uid,
+    limitedUid: null,
     context: {
       runAsUser: uid,
       ...(runAsGroup !== undefined && { runAsGroup }),
@@ -57,7 +78,9 @@ function restricted(pod: Pod, app: Container): Privileges {
 function isolated(pod: Pod, app: Container): Privileges {
   return {
     sessionEntry: 'toolbox',
+    processNamespace: processNamespace(pod),
     rootUid: toolboxUid(pod, app),
+    limitedUid: limitedUid(pod),
     context: {
       ...ROOT,
       allowPrivilegeEscalation: false,
@@ -74,7 +97,9 @@ function chroot(pod: Pod, app: Container): Privileges {
   const rootAllowed = runAsNonRoot !== true && hasCapability(capabilitiesOf(app), 'DAC_OVERRIDE');
   return {
     sessionEntry: 'chroot',
+    processNamespace: processNamespace(pod),
     rootUid: rootAllowed ? 0 : (runAsUser ?? null),
+    limitedUid: limitedUid(pod),
     context: {
       ...ROOT,
       // false sets no_new_privs for every session: sudo works in sessions exactly where it works in the app.

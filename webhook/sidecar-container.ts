@@ -17,7 +17,7 @@ export type SidecarImage = { image: string; pullPolicy: string };
 export function sidecarContainer(
   { image, pullPolicy }: SidecarImage,
   { container }: InjectionPlan,
-  { sessionEntry, rootUid, context }: Privileges,
+  { sessionEntry, processNamespace, rootUid, limitedUid, context }: Privileges,
   resources: Resources,
 ): Container {
   return {
@@ -31,8 +31,10 @@ export function sidecarContainer(
     env: [
       { name: SIDECAR_ENV.container, value: container },
       { name: SIDECAR_ENV.sessionEntry, value: sessionEntry },
+      { name: SIDECAR_ENV.processNamespace, value: processNamespace },
       // The API server leaves empty values out, so we do.
       { name: SIDECAR_ENV.rootUid, ...(rootUid !== null && { value: String(rootUid) }) },
+      { name: SIDECAR_ENV.limitedUid, ...(limitedUid !== null && { value: String(limitedUid) }) },
       fromField(SIDECAR_ENV.podName, 'metadata.name'),
       fromField(SIDECAR_ENV.namespace, 'metadata.namespace'),
       // The NVIDIA runtime gives every GPU to a container that does not say otherwise.

@@ -98,6 +98,7 @@ async function startSidecar(folder: string, made: Keys): Promise<Program> {
     [SIDECAR_ENV.sessionEntry]: 'toolbox',
     // nobody: without an app, role root is never uid 0, and `scp -O` wants a user that passwd knows.
     [SIDECAR_ENV.rootUid]: '65534',
+    [SIDECAR_ENV.limitedUid]: '61000',
     SSHACCESS_PORT: '0',
     SSHACCESS_SECRET_PATH: secret,
     SSHACCESS_ENTER_PATH: await buildEnter(),

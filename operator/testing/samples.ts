@@ -39,7 +39,14 @@ export function secret(data: Record<string, string>): Secret {
   };
 }
 
-export const record = { version: 1, access: 'web', container: 'app', sessionEntry: 'chroot', rootUid: 0 } as const;
+export const record = {
+  version: 1,
+  access: 'web',
+  container: 'app',
+  sessionEntry: 'chroot',
+  rootUid: 0,
+  limitedUid: 61_000,
+} as const;
 
 export function pod(name: string, changes: Partial<AccessPod> = {}): AccessPod {
   return { namespace: 'acme', name, access: 'web', record, isReady: true, waiting: '', ...changes };

@@ -37,6 +37,8 @@ export async function startSidecar(
     container: `app-${process.pid}`,
     sessionEntry: 'toolbox',
     rootUid: undefined,
+    limitedUid: 61_000,
+    processNamespace: 'shared',
     podName: 'pod',
     namespace: 'acme',
     port: 0,

@@ -24,6 +24,7 @@ export async function runSidecar(enterPath: string) {
       PATH: process.env['PATH'],
       [SIDECAR_ENV.container]: `app-${process.pid}`,
       [SIDECAR_ENV.sessionEntry]: 'toolbox',
+      [SIDECAR_ENV.limitedUid]: '61000',
       SSHACCESS_PORT: '0',
       SSHACCESS_SECRET_PATH: secretPath,
       SSHACCESS_ENTER_PATH: enterPath,
