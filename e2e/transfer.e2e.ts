@@ -1,9 +1,9 @@
 /** Bytes arrive as they left: sftp, scp in both protocols, and 1 GiB through a pipe in each direction. */
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { disposeScratch, limitedLogin, rootLogin, scp, scratch, sftp, ssh } from './support/openssh.ts';
+import { type Login, disposeScratch, limitedLogin, rootLogin, scp, scratch, sftp, ssh } from './support/openssh.ts';
 
 const MIB = 1 << 20;
 const local = join(scratch, 'eight-mib');
@@ -34,18 +34,25 @@ describe.each([
     expect(sha256(readFileSync(back))).toBe(sha256(readFileSync(local)));
   });
 
-  test.each([
-    ['scp', []],
-    ['scp -O', ['-O']],
-  ])('%s copies there and back', async (name, flags) => {
-    const back = join(scratch, `${name}-${role}`.replace(' ', ''));
-    const there = await scp(login(), local, `remote:${remote}`, ...flags);
-    expect(there.stderr).toBe('');
-    expect(there.code).toBe(0);
-    expect((await scp(login(), `remote:${remote}`, back, ...flags)).code).toBe(0);
-    expect(sha256(readFileSync(back))).toBe(sha256(readFileSync(local)));
-  });
+  test('scp copies there and back', () => copies(login(), remote));
 });
+
+test('scp -O copies there and back, with the scp of the image', () => copies(rootLogin(), '/tmp/transfer-O', '-O'));
+
+test('scp -O for limited ends with a sentence: the scp of the image insists on a passwd entry', async () => {
+  const { code, stderr } = await scp(limitedLogin(), local, 'remote:/tmp/transfer-O2', '-O');
+  expect(code).not.toBe(0);
+  expect(stderr).toContain('unknown user 61000');
+});
+
+async function copies(login: Login, remote: string, ...flags: string[]): Promise<void> {
+  const back = join(scratch, basename(remote));
+  const there = await scp(login, local, `remote:${remote}`, ...flags);
+  expect(there.stderr).toBe('');
+  expect(there.code).toBe(0);
+  expect((await scp(login, `remote:${remote}`, back, ...flags)).code).toBe(0);
+  expect(sha256(readFileSync(back))).toBe(sha256(readFileSync(local)));
+}
 
 test('sftp works inside the root of the app: absolute symbolic links resolve there', async () => {
   const back = join(scratch, 'hostname');

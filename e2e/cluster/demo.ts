@@ -9,7 +9,7 @@ import { SetupError } from '../../scripts/machine/errors.ts';
 import { step } from '../../scripts/machine/progress.ts';
 import { localFolder, projectFolder } from '../../scripts/places.ts';
 import type { Cluster, Endpoint } from './cluster.ts';
-import { apply, install, kubectl, loadDemoApp } from './deploy.ts';
+import { apply, install, kubectl, loadDemoApp, systemNamespace } from './deploy.ts';
 import { demoCluster } from './places.ts';
 import { waitUntil } from './wait.ts';
 
@@ -59,6 +59,7 @@ async function ready(cluster: Cluster): Promise<void> {
   const acme = ['--namespace', 'acme'];
   try {
     await kubectl(cluster, ['wait', 'sshaccess/hello', '--for=condition=Ready', '--timeout=120s', ...acme]);
+    await rollIfOutdated(cluster);
     await kubectl(cluster, ['rollout', 'status', 'deployment/hello', '--timeout=120s', ...acme]);
   } catch (cause) {
     const conditions = '{range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\\n"}{end}';
@@ -70,6 +71,18 @@ async function ready(cluster: Cluster): Promise<void> {
       { cause },
     );
   }
+}
+
+/** Sidecars come with their pods: what was changed since in this clone reaches the demo only by new ones. */
+async function rollIfOutdated(cluster: Cluster): Promise<void> {
+  const environment = `{.spec.template.spec.containers[0].env[?(@.name=="SIDECAR_IMAGE")].value}`;
+  const webhook = ['get', 'deployment/sshaccess-webhook', '--namespace', systemNamespace];
+  const wanted = await kubectl(cluster, [...webhook, '--output', `jsonpath=${environment}`]);
+  const images = '{.items[*].spec.initContainers[?(@.name=="sshaccess")].image}';
+  const pods = ['get', 'pods', '--namespace', 'acme', '--selector', 'app=hello'];
+  const running = (await kubectl(cluster, [...pods, '--output', `jsonpath=${images}`])).split(' ');
+  if (running.every((image) => image === wanted)) return;
+  await kubectl(cluster, ['rollout', 'restart', 'deployment/hello', '--namespace', 'acme']);
 }
 
 async function manifest(name: string): Promise<unknown> {
