@@ -52,7 +52,7 @@ export class Connection implements LiveConnection {
   #lastAttempt: RefusedAttempt | undefined;
   #ended = false;
 
-  /** @param onSettled called once, when the connection is let in or over: it is no start-up any more */
+  /** @param onSettled called when somebody has logged in or the connection is over: it is no start-up any more */
   constructor(socket: Socket, clientAddress: string, context: ConnectionContext, onSettled: () => void) {
     this.#context = context;
     this.#client = { clientAddress, clientPort: socket.remotePort ?? 0 };
@@ -80,6 +80,14 @@ export class Connection implements LiveConnection {
     this.#finish(code, detail, () => this.#downstream.end(code, this.id));
   }
 
+  /** Ends it, because others need its place and nobody has logged in on it. */
+  giveWay(): void {
+    const { transport } = this.#downstream.link;
+    this.#finish('start-ups', undefined, () =>
+      transport.disconnect(DISCONNECT.TOO_MANY_CONNECTIONS, 'too many others are logging in; try again'),
+    );
+  }
+
   /** Ends it if its user may no longer be here; the directory has changed, or time has passed. */
   recheck(): void {
     if (this.#grant === undefined || this.#ended) return;
@@ -99,6 +107,7 @@ export class Connection implements LiveConnection {
       return this.end('too-many-connections');
     // From here on it counts and is rechecked, although it is not piped yet.
     this.#context.connections.add(this);
+    this.#onSettled();
     this.#watchExpiry(grant);
     this.#connect(grant).catch((error: unknown) => this.#connectFailed(error));
   }
@@ -146,7 +155,6 @@ export class Connection implements LiveConnection {
     // `take` may have found the pod gone.
     if (this.#ended) return;
     downstream.pipeTo(pipe.fromClient);
-    this.#onSettled();
   }
 
   #connectFailed(error: unknown): void {

@@ -44,15 +44,9 @@ export class Listener {
 
   #accept(socket: Socket): void {
     const address = plainAddress(socket.remoteAddress ?? '');
-    const release = this.#startUps.take(address);
-    if (release === undefined) {
-      this.#context.log.debug({ clientAddress: address }, 'too many start-ups');
-      socket.resetAndDestroy();
-      return;
-    }
     // The peer may be gone already: a socket without a listener for its error would end the process.
     socket.once('error', () => undefined);
-    // eslint-disable-next-line no-new -- it lives by its socket's events
-    new Connection(socket, address, this.#context, release);
+    const release = this.#startUps.take(address, () => connection.giveWay());
+    const connection = new Connection(socket, address, this.#context, release);
   }
 }

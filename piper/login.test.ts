@@ -1,11 +1,12 @@
-import { connect } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { DEFAULT_POLICIES } from '../crds/index.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { Writer } from '../lib/ssh/wire.ts';
 import * as say from './testing/messages.ts';
+import type { PodLink } from './testing/fake-pod.ts';
 import type { RawClient } from './testing/raw-client.ts';
 import { keys, startRig, type Line, type Rig } from './testing/rig.ts';
 
@@ -175,6 +176,18 @@ test('a pod with another host key is refused before anything is said to it', asy
   });
 });
 
+test('a pod that asks and asks before it is piped does not fill our memory', async () => {
+  const asks = (count: number) => ({
+    serve: (link: PodLink) => {
+      for (let sent = 0; sent < count; sent++) link.send(say.globalRequest('hostkeys-prove-00@openssh.com', true));
+      return () => undefined;
+    },
+  });
+  await (await rigOf({ pod: asks(16) })).login();
+  const flooded = await rigOf({ pod: asks(17) });
+  await expect(flooded.client().login('acme-hello', keys.alice)).rejects.toThrow('upstream-failed');
+});
+
 test('a pod that does not take the mapping key is a refusal', async () => {
   const rig = await rigOf({ pod: { mappingKey: keys.stranger } });
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('mapping-key-refused');
@@ -246,20 +259,48 @@ test('who does not log in is sent away: silent, half a greeting, or half a login
   expect(records(rig).map(({ reason }) => reason)).toEqual(Array.from({ length: 4 }, () => 'login-grace'));
 });
 
-test('start-ups are capped per source, and those who are logged in do not notice', async () => {
+test('start-ups are capped; who holds all places keeps nobody out, and those who are logged in do not notice', async () => {
   const rig = await rigOf({ limits: { startUpsPerSource: 5 } });
   const client = await rig.login();
   const link = await rig.pod.links.take();
-  const sockets = Array.from({ length: 5 }, () =>
-    connect({ port: rig.port, host: '127.0.0.1' }).on('error', () => undefined),
-  );
-  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('data', resolve))));
-  const sixth = connect({ port: rig.port, host: '127.0.0.1' });
-  await new Promise((resolve) => sixth.once('error', resolve));
+  // Silent, and there for the whole of the login grace: the attacker's address is everybody's, as behind a SNAT.
+  const open = new Set<Socket>();
+  const greeted = Array.from({ length: 40 }, async () => {
+    const socket = connect({ port: rig.port, host: '127.0.0.1' }).on('error', () => undefined);
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    await new Promise((resolve) => socket.once('data', resolve));
+    socket.resume();
+  });
+  await Promise.all(greeted);
+  await expect.poll(() => open.size).toBe(5);
+  await rig.login();
+  await rig.login('acme-hello-dev', keys.bob);
   client.send(say.globalRequest('keepalive@openssh.com', true));
   await link.received.take();
-  for (const socket of sockets) socket.destroy();
-  await expect.poll(async () => rig.login().catch(() => undefined)).toBeDefined();
+  expect(records(rig).filter(({ reason }) => reason === 'start-ups')).toHaveLength(36);
+  for (const socket of open) socket.destroy();
+});
+
+test('who has proven who they are gives way to nobody while the pod is being reached', async () => {
+  const rig = await rigOf({ limits: { startUpsPerSource: 2 }, addresses: ['127.0.0.9'] });
+  const floods: Socket[] = [];
+  const flood = async () => {
+    const socket = connect({ port: rig.port, host: '127.0.0.1' }).on('error', () => undefined);
+    floods.push(socket);
+    await new Promise((resolve) => socket.once('data', resolve));
+  };
+  // In front of the pod: the login goes on only when four others have come.
+  const gate = createServer((fromPiper) => {
+    void Promise.all(Array.from({ length: 4 }, flood)).then(() => {
+      const toPod = connect({ port: rig.podPort, host: '127.0.0.1' });
+      return fromPiper.pipe(toPod).pipe(fromPiper);
+    });
+  });
+  await new Promise<void>((resolve) => gate.listen(rig.podPort, '127.0.0.9', resolve));
+  onTestFinished(() => void gate.close());
+  await rig.login();
+  for (const socket of floods) socket.destroy();
 });
 
 test('garbage ends only its own connection', async () => {

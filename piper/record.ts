@@ -56,8 +56,12 @@ export class ConnectionRecord {
 
 export type Traffic = { bytesIn: number; bytesOut: number };
 
-/** Port scans and health checks are noise; a pod with a foreign host key is an incident. */
-const LEVELS: Readonly<Record<string, 'debug' | 'error'>> = { 'not-ssh': 'debug', 'host-key-mismatch': 'error' };
+/** Port scans, health checks and floods are noise; a pod with a foreign host key is an incident. */
+const LEVELS: Readonly<Record<string, 'debug' | 'error'>> = {
+  'not-ssh': 'debug',
+  'start-ups': 'debug',
+  'host-key-mismatch': 'error',
+};
 
 function who({ username, key, login }: Grant): object {
   const { namespace, name } = login.route;

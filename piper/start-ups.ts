@@ -23,13 +23,17 @@ export function sourceOf(address: string): string {
 
 export type StartUpLimits = { startUps: number; startUpsPerSource: number };
 
+type StartUp = { drop: () => void };
+
 /**
- * Bounds the connections that nobody has logged in on yet, in all and per source, so that strangers can neither exhaust
- * us nor keep others out all alone. Those who are logged in do not count.
+ * Bounds the connections that nobody has logged in on yet, in all and per source. Where there is no place, the newest
+ * gets that of the oldest: a login takes well under a second, and whoever wants to keep others out by holding places
+ * would have to take all of them anew within that time. Those who are logged in do not count.
  */
 export class StartUps {
   readonly #limits: StartUpLimits;
-  readonly #bySource = new Map<string, number>();
+  /** Both in the order in which they came. */
+  readonly #bySource = new Map<string, Set<StartUp>>();
   #count = 0;
 
   constructor(limits: StartUpLimits) {
@@ -40,21 +44,38 @@ export class StartUps {
     return this.#count;
   }
 
-  /** Returns how to give the place back (once; later calls do nothing), or undefined where there is none. */
-  take(address: string): (() => void) | undefined {
+  /**
+   * @param drop called where this start-up has to give its place to another
+   * @returns how to give the place back (once; later calls do nothing)
+   */
+  take(address: string, drop: () => void): () => void {
     const source = sourceOf(address);
-    const ofSource = this.#bySource.get(source) ?? 0;
-    if (this.#count >= this.#limits.startUps || ofSource >= this.#limits.startUpsPerSource) return undefined;
+    if ((this.#bySource.get(source)?.size ?? 0) >= this.#limits.startUpsPerSource) this.#dropOldestOf(source);
+    else if (this.#count >= this.#limits.startUps) this.#dropOldestOf(this.#largestSource());
+    const startUp = { drop };
+    this.#bySource.set(source, (this.#bySource.get(source) ?? new Set()).add(startUp));
     this.#count++;
-    this.#bySource.set(source, ofSource + 1);
-    let taken = true;
-    return () => {
-      if (!taken) return;
-      taken = false;
-      this.#count--;
-      const left = (this.#bySource.get(source) ?? 1) - 1;
-      if (left === 0) this.#bySource.delete(source);
-      else this.#bySource.set(source, left);
-    };
+    return () => this.#remove(source, startUp);
+  }
+
+  /** Who has the most places can best spare one: a single source never costs others theirs. */
+  #largestSource(): string {
+    let largest = { source: '', size: 0 };
+    for (const [source, { size }] of this.#bySource) if (size > largest.size) largest = { source, size };
+    return largest.source;
+  }
+
+  #dropOldestOf(source: string): void {
+    const [oldest] = this.#bySource.get(source) ?? [];
+    if (oldest === undefined) return;
+    this.#remove(source, oldest);
+    oldest.drop();
+  }
+
+  #remove(source: string, startUp: StartUp): void {
+    const ofSource = this.#bySource.get(source);
+    if (ofSource?.delete(startUp) !== true) return;
+    if (ofSource.size === 0) this.#bySource.delete(source);
+    this.#count--;
   }
 }

@@ -15,6 +15,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** From the TCP connection until the pod has accepted the assertion. */
 const LOGIN_TIMEOUT_MS = 10_000;
 const MOST_PODS_TRIED = 3;
+/** Each is answered, and nothing holds a pod back that does not read the answers. sshd sends one. */
+const MOST_EARLY_REQUESTS = 16;
 
 export type UpstreamOptions = {
   login: Login;
@@ -75,6 +77,7 @@ class Attempt {
   #link: TransportSocket | undefined;
   #events: UpstreamEvents | undefined;
   #receive: (payload: Buffer) => void = () => undefined;
+  #earlyRequests = 0;
 
   constructor(options: UpstreamOptions, pod: Pod) {
     this.#options = options;
@@ -146,6 +149,7 @@ class Attempt {
   }
 
   #refuseGlobal(reader: Reader): void {
+    if (++this.#earlyRequests > MOST_EARLY_REQUESTS) throw new SshError('protocol', 'the pod asks for too much');
     reader.name();
     if (reader.boolean()) this.#link?.transport.send(REQUEST_FAILURE);
   }
