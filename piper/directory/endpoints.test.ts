@@ -29,6 +29,14 @@ test('readiness is `serving`, because the Service publishes not-ready addresses 
   expect(pods.map(({ state }) => state)).toEqual(['ready', 'not-ready', 'terminating', 'ready', 'ready']);
 });
 
+test.each(['\u001b]0;owned\u0007', 'a\r\nsshaccess: type your password', 'Ünïcode', '', 'x'.repeat(254)])(
+  'a name that no pod can have (%j) is not shown to anybody',
+  (name) => {
+    const [pod] = podsOf([slice([{ ...endpoint('10.0.0.1'), targetRef: { name } }])], mayBePod);
+    expect(pod?.name).toBe('10.0.0.1');
+  },
+);
+
 test('a pod that two slices list is one pod, and no slices are no pods', () => {
   const pods = podsOf([slice([endpoint('10.0.0.1')], 'a'), slice([endpoint('10.0.0.1')], 'b')], mayBePod);
   expect(pods).toEqual([{ name: 'pod-10.0.0.1', address: '10.0.0.1', state: 'ready' }]);

@@ -15,7 +15,7 @@ export function podsOf(slices: Iterable<EndpointSliceObject>, allowed: (address:
       // Kubernetes puts exactly one address into an endpoint that matters, and may list it in two slices for a moment.
       const address = endpoint.addresses[0];
       if (address === undefined || !allowed(address) || pods.has(address)) continue;
-      pods.set(address, { name: endpoint.targetRef?.name ?? address, address, state: stateOf(endpoint) });
+      pods.set(address, { name: nameOf(endpoint) ?? address, address, state: stateOf(endpoint) });
     }
   }
   return [...pods.values()];
@@ -39,6 +39,12 @@ export function inOrder(pods: readonly Pod[], fingerprint: string): Pod[] {
 function stateOf({ conditions }: Endpoint): PodState {
   if (conditions?.terminating === true) return 'terminating';
   return conditions?.serving === false ? 'not-ready' : 'ready';
+}
+
+/** A tenant may write EndpointSlices, and the API server takes any text there; people read it on their terminals. */
+function nameOf({ targetRef }: Endpoint): string | undefined {
+  const name = targetRef?.name ?? '';
+  return /^[a-z0-9][-a-z0-9.]{0,252}$/.test(name) ? name : undefined;
 }
 
 function weightOf(pod: Pod, fingerprint: string): string {
