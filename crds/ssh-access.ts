@@ -131,7 +131,10 @@ export type Condition = z.infer<typeof Condition>;
 export const UserStatus = z.object({
   username: z.string(),
   access: z.enum(ROLES),
-  effectiveUser: z.string().describe('The uid that a session really gets.').optional(),
+  effectiveUser: z
+    .string()
+    .describe('The uid that a session really gets; none where the pods refuse this access.')
+    .optional(),
   fingerprints: z.array(z.string()).describe('SHA256 fingerprints of the keys that may log in.').optional(),
   expiresAt: z.string().optional(),
   command: z.string().describe('The ready-to-use line.').optional(),
