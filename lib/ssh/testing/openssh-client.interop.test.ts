@@ -21,14 +21,18 @@ describe.skipIf(!hasOpenSsh)("OpenSSH's client", { timeout: 60_000 }, () => {
   const directory = temporaryDirectory();
   const keys = new Map<string, GeneratedKey>();
   let server: LoginServer;
+  /** It offers every cipher, which our servers do not to this client. */
+  let everything: LoginServer;
 
   beforeAll(async () => {
     for (const [name, type] of Object.entries(TYPES)) keys.set(name, sshKeygen(directory.path, name, type));
     const known = [...keys].filter(([name]) => name !== 'unknown').map(([, key]) => PublicKey.fromLine(key.publicLine));
     server = await listenForLogins(known);
+    everything = await listenForLogins(known, { algorithms: { cipher: DEFAULT_ALGORITHMS.cipher } });
   });
   afterAll(() => {
     server.close();
+    everything.close();
     directory.remove();
   });
 
@@ -54,13 +58,24 @@ describe.skipIf(!hasOpenSsh)("OpenSSH's client", { timeout: 60_000 }, () => {
     });
   });
 
-  test.each(DEFAULT_ALGORITHMS.cipher)('with %s', async (cipher) => {
-    expect(await ssh('ed25519', ['-c', cipher])).toContain('using "publickey"');
-    expect(server.records.at(-1)?.negotiated).toMatchObject({ cipherIn: cipher, cipherOut: cipher });
+  test('gets AES-GCM, whatever it prefers', async () => {
+    expect(await ssh('ed25519')).toContain('using "publickey"');
+    const gcm = 'aes128-gcm@openssh.com';
+    expect(server.records.at(-1)?.negotiated).toMatchObject({ cipherIn: gcm, cipherOut: gcm });
+  });
+
+  test('is told what there is when it insists on AES-CTR', async () => {
+    const output = await ssh('ed25519', ['-c', 'aes128-ctr']);
+    expect(output).toMatch(/no matching cipher found.*aes128-gcm@openssh.com,aes256-gcm@openssh.com/);
+  });
+
+  test.each(DEFAULT_ALGORITHMS.cipher)('with %s, where we offer it', async (cipher) => {
+    expect(await ssh('ed25519', ['-c', cipher], everything)).toContain('using "publickey"');
+    expect(everything.records.at(-1)?.negotiated).toMatchObject({ cipherIn: cipher, cipherOut: cipher });
   });
 
   test.each(DEFAULT_ALGORITHMS.mac)('with %s', async (mac) => {
-    expect(await ssh('ed25519', ['-c', 'aes256-ctr', '-m', mac])).toContain('using "publickey"');
+    expect(await ssh('ed25519', ['-c', 'aes256-ctr', '-m', mac], everything)).toContain('using "publickey"');
   });
 
   test.each(DEFAULT_ALGORITHMS.kex)('with %s, where it knows that', async (kex) => {

@@ -1,3 +1,5 @@
+import { isAead } from './ciphers/suites.ts';
+
 /** What may be negotiated, each list in order of preference (the client's order wins, RFC 4253 §7.1). */
 export type Algorithms = {
   kex: readonly string[];
@@ -24,6 +26,19 @@ export const DEFAULT_ALGORITHMS: Algorithms = {
   cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes256-ctr', 'aes128-ctr'],
   mac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com'],
 };
+
+/**
+ * What a server offers a client that calls itself so. OpenSSH before 10 lists AES-CTR before AES-GCM, and the client's
+ * order wins: the piper would spend 4.3 CPU seconds on each GiB instead of 2.7. All since 6.2 have AES-GCM, so they are offered
+ * nothing else. Other clients keep the whole list, and their order.
+ */
+export function ciphersFor(remoteSoftware: string): readonly string[] {
+  const version = /^OpenSSH_(?:for_Windows_)?(\d{1,4})\.(\d{1,4})/.exec(remoteSoftware);
+  if (version === null) return DEFAULT_ALGORITHMS.cipher;
+  const [major, minor] = [Number(version[1]), Number(version[2])];
+  if (major < 6 || (major === 6 && minor < 2)) return DEFAULT_ALGORITHMS.cipher;
+  return DEFAULT_ALGORITHMS.cipher.filter((cipher) => isAead(cipher));
+}
 
 /** RFC 8308 §3.1: the signature algorithms that our server takes from users. */
 export const USER_SIGNATURE_ALGORITHMS: readonly string[] = [

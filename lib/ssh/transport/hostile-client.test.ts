@@ -152,7 +152,7 @@ describe('Terrapin (CVE-2023-48795): packets put in or taken out of the first ke
 
   test('with CTR too, where only the sequence number tells', () => {
     const pair = connectSshPair({
-      client: { algorithms: { cipher: ['aes128-ctr'] } },
+      client: { software: 'OpenSSH_6.1', algorithms: { cipher: ['aes128-ctr'] } },
       tamper: (to, chunk, index) => (to === 'client' && index === 4 ? [] : [chunk]),
     });
     pair.settle();

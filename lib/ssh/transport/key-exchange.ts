@@ -21,7 +21,7 @@ export type KeyExchangeContext = {
   checkHostKey: (key: PublicKey) => void;
   /** Undefined in the first exchange of a connection. */
   sessionId: Buffer | undefined;
-  /** Read when the peer's KEXINIT has come: ours goes out before we know the peer's ident. */
+  /** Read when the peer's KEXINIT has come: a client's goes out before it knows the server's ident. */
   idents: () => { client: string; server: string };
 };
 

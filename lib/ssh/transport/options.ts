@@ -12,7 +12,7 @@ export type TransportOptions = {
   hostKeys?: readonly PrivateKey[];
   /** Client only, and required there: false ends the connection (`host-key`) before any authentication. */
   verifyHostKey?: (key: PublicKey) => boolean;
-  /** Overrides of the policy in algorithms.ts. */
+  /** Overrides of the policy in algorithms.ts; with a `cipher`, a server offers that to whomever. */
   algorithms?: Partial<Algorithms>;
   /** When we begin a key exchange by ourselves: 1 GiB in one direction, or an hour (RFC 4253 §9). */
   rekeyAfterBytes?: number;

@@ -89,7 +89,9 @@ describe('in the middle of data, nothing is lost or reordered', () => {
   });
 
   test.each(['aes256-gcm@openssh.com', 'aes128-ctr'])('with %s', (cipher) => {
-    const pair = connectSshPair({ client: { algorithms: { cipher: [cipher] }, rekeyAfterBytes: 10_000 } });
+    const pair = connectSshPair({
+      client: { software: 'OpenSSH_6.1', algorithms: { cipher: [cipher] }, rekeyAfterBytes: 10_000 },
+    });
     pair.settle();
     for (let index = 0; index < 50; index++) {
       pair.client.transport.send(numbered(index));

@@ -3,6 +3,7 @@ import type { PublicKey } from '../keys/public-key.ts';
 import { MSG } from '../numbers.ts';
 import { Writer } from '../wire.ts';
 import type { Algorithms } from './algorithms.ts';
+import { ciphersFor } from './algorithms.ts';
 import { suiteOf } from './ciphers/suites.ts';
 import { readDisconnect, writeDisconnect } from './disconnect.ts';
 import { readExtInfo, writeExtInfo } from './ext-info.ts';
@@ -33,7 +34,7 @@ const MAX_UNIMPLEMENTED = 1024;
  */
 export class Transport {
   readonly #options: TransportOptions;
-  readonly #algorithms: Algorithms;
+  #algorithms: Algorithms;
   readonly #localIdent: string;
   readonly #identReader: IdentReader;
   readonly #reader = new PacketReader();
@@ -82,8 +83,9 @@ export class Transport {
     return this.#closed;
   }
 
+  /** From the start on: a server that waits for an ident has begun, too. */
   get isExchangingKeys(): boolean {
-    return this.#exchange !== undefined;
+    return this.#exchange !== undefined || !this.#ready;
   }
 
   /** During a key exchange: what the peer has sent since our KEXINIT without answering it. 0 once it has. */
@@ -120,12 +122,15 @@ export class Transport {
     if (this.#ready) this.#reader.maxPacketLength = length;
   }
 
-  /** Sends our ident and, without waiting for the peer's, our KEXINIT (RFC 4253 §4.2, §7.1). */
+  /**
+   * Sends our ident and, as a client, our KEXINIT at once (RFC 4253 §4.2, §7.1). A server's KEXINIT waits for the ident
+   * of the client, because it depends on it; nobody waits for ever, because that never waits for a KEXINIT.
+   */
   start(): void {
     if (this.#closed || this.#started) return;
     this.#started = true;
     this.#options.write(Buffer.from(`${this.#localIdent}\r\n`, 'latin1'));
-    this.#beginExchange();
+    if (this.#options.role === 'client') this.#beginExchange();
   }
 
   receive(chunk: Buffer): void {
@@ -158,7 +163,7 @@ export class Transport {
   disconnect(reason: number, description: string): void {
     if (this.#closed) return;
     // Within the numbers that may pass during a key exchange (RFC 4253 §7.1): it does not wait in the queue.
-    if (this.#exchange !== undefined || this.#ready) this.#writePacket(writeDisconnect(reason, description));
+    if (this.#started) this.#writePacket(writeDisconnect(reason, description));
     this.#close(undefined);
   }
 
@@ -181,7 +186,7 @@ export class Transport {
     if (this.#remoteIdent === undefined) {
       const found = this.#identReader.read(chunk);
       if (found === undefined) return;
-      this.#remoteIdent = found.ident;
+      this.#receiveIdent(found.ident);
       input = found.rest;
     }
     this.#reader.feed(input);
@@ -193,6 +198,14 @@ export class Transport {
       }
       this.#dispatch(payload);
     }
+  }
+
+  #receiveIdent(ident: RemoteIdent): void {
+    this.#remoteIdent = ident;
+    if (this.#options.role === 'client') return;
+    const cipher = this.#options.algorithms?.cipher ?? ciphersFor(ident.software);
+    this.#algorithms = { ...this.#algorithms, cipher };
+    this.#beginExchange();
   }
 
   #dispatch(payload: Buffer): void {
