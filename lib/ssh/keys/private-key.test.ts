@@ -4,7 +4,7 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasOpenSsh, sshKeygen, temporaryDirectory } from '../testing/openssh.ts';
+import { sshKeygen, temporaryDirectory } from '../testing/openssh.ts';
 import { Reader, Writer } from '../wire.ts';
 import { PrivateKey } from './private-key.ts';
 import { PublicKey } from './public-key.ts';
@@ -13,7 +13,7 @@ const data = Buffer.from('what is signed');
 const directory = temporaryDirectory();
 afterAll(() => directory.remove());
 
-describe.skipIf(!hasOpenSsh)('keys that ssh-keygen makes', () => {
+describe('keys that ssh-keygen makes', () => {
   test.each([
     ['ed25519', ['-t', 'ed25519'], ['ssh-ed25519']],
     ['ecdsa256', ['-t', 'ecdsa', '-b', '256'], ['ecdsa-sha2-nistp256']],

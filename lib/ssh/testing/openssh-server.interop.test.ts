@@ -15,7 +15,7 @@ import type { TransportOptions } from '../transport/options.ts';
 import type { Negotiated } from '../transport/transport.ts';
 import { TransportSocket } from '../transport/transport-socket.ts';
 import { Reader, Writer } from '../wire.ts';
-import { sshdPath, sshKeygen, temporaryDirectory } from './openssh.ts';
+import { bestKexWithOpenSsh, openSsh, sshKeygen, temporaryDirectory } from './openssh.ts';
 
 async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1');
@@ -33,7 +33,7 @@ type Outcome = {
   signatures: readonly string[];
 };
 
-describe.skipIf(sshdPath === undefined)("OpenSSH's server", { timeout: 60_000 }, () => {
+describe("OpenSSH's server", { timeout: 60_000 }, () => {
   const directory = temporaryDirectory();
   const user = PrivateKey.generateEd25519();
   const rsa = { key: user };
@@ -63,7 +63,7 @@ describe.skipIf(sshdPath === undefined)("OpenSSH's server", { timeout: 60_000 },
       'Banner none',
     ];
     writeFileSync(join(directory.path, 'sshd_config'), config.join('\n'));
-    sshd = spawn(sshdPath ?? '', ['-D', '-e', '-f', join(directory.path, 'sshd_config')], { stdio: 'ignore' });
+    sshd = spawn(openSsh('sshd'), ['-D', '-e', '-f', join(directory.path, 'sshd_config')], { stdio: 'ignore' });
     for (let tries = 0; tries < 200; tries++) {
       if (await canConnect(port)) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -132,6 +132,13 @@ describe.skipIf(sshdPath === undefined)("OpenSSH's server", { timeout: 60_000 },
   test.each(['curve25519-sha256', 'curve25519-sha256@libssh.org'])('with %s', async (kex) => {
     const { error } = await connect({ transport: { algorithms: { kex: [kex] } } });
     expect(error).toBeUndefined();
+  });
+
+  const best = bestKexWithOpenSsh();
+  test(`negotiates ${best} by itself, the best that this OpenSSH has`, async () => {
+    const { error, negotiated } = await connect({});
+    expect(error).toBeUndefined();
+    expect(negotiated?.kex).toBe(best);
   });
 
   test('takes an RSA key with SHA-2', async () => {
