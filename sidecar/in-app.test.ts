@@ -1,4 +1,5 @@
 /** Sessions inside an app: a pod of real namespaces, a real sidecar server, and the real helper with no more rights than in a pod. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +23,21 @@ const app: ContainerOptions = {
   groups: '1000,2000',
   cwd: '/srv/app',
 };
+
+/** Every process of this machine, with its arguments and the environment that it began with. */
+function processes(): { words: string[]; environ: string[] }[] {
+  const read = (path: string): string[] => readFileSync(path, 'utf8').split('\0');
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        return [{ words: read(`/proc/${pid}/cmdline`), environ: read(`/proc/${pid}/environ`) }];
+      } catch {
+        // It has ended meanwhile.
+        return [];
+      }
+    });
+}
 
 /** A program that runs the helper as the sidecar's container of the pod would. */
 async function helperIn(pod: Pod, folder: string): Promise<string> {
@@ -80,6 +96,29 @@ describe.runIf(process.getuid?.() === 0)('inside an app', () => {
     ]);
     expect(lines).toEqual(expect.arrayContaining(['SECRET=of the app', 'USER=app', 'HOME=/home/app', 'LANG=C.UTF-8']));
     expect(result.stdout).not.toMatch(/SSHACCESS_CONTAINER/);
+  });
+
+  test('what the app chose for its own programs means nothing to the helper, and reaches the session', async () => {
+    const env = {
+      ...app.env,
+      SSHACCESS_CONTAINER: 'tuned',
+      GLIBC_TUNABLES: 'glibc.malloc.perturb=1',
+      LD_PRELOAD: '/x',
+    };
+    await pod.container({ ...app, env });
+    const client = await login(rootAssertion, { container: 'tuned' });
+    const session = await client.session();
+    const command = 'echo $GLIBC_TUNABLES $LD_PRELOAD; cat';
+    expect(await session.request('exec', new Writer().string(command).bytes())).toBe(true);
+    await session.until('glibc.malloc.perturb=1 /x\n');
+    const helpers = processes().filter(({ words }) => words.includes(command) && words.includes('--pid'));
+    expect(helpers.length).toBeGreaterThan(0);
+    for (const { environ } of helpers) {
+      expect(environ).toContain('SESSION_GLIBC_TUNABLES=glibc.malloc.perturb=1');
+      expect(environ.filter((entry) => /^(GLIBC_|LD_|MALLOC_|SECRET)/.test(entry))).toEqual([]);
+    }
+    session.open.eof();
+    expect((await session.done).stderr).toBe('');
   });
 
   test("root is uid 0 where the pod allows it, within the app's bounding set", async () => {

@@ -25,6 +25,16 @@ export type Program = {
 
 const MAX_UNREAD_ORDERS = 4096;
 
+/** As `enter/session.c` takes it off again, when the helper has become the session's user. */
+const SESSION_PREFIX = 'SESSION_';
+
+/**
+ * The helper runs with privileges, and its C library reads variables (GLIBC_TUNABLES, LD_…) before main: those of the
+ * session, which the app and the client chose, must mean nothing to it. In arguments everybody could read them.
+ */
+export const helperEnvironment = (session: Readonly<NodeJS.ProcessEnv>): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(session).map(([name, value]) => [`${SESSION_PREFIX}${name}`, value]));
+
 type Streams = { stdin: Writable; stdout: Readable; stderr: Readable; control: Duplex };
 
 /**
@@ -37,7 +47,7 @@ export function startProgram(
   onEnd: (outcome: Outcome) => void,
 ): Program {
   const child = spawn(spec.enterPath, spec.arguments, {
-    env: spec.environment,
+    env: helperEnvironment(spec.environment),
     cwd: '/',
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   });

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* environ */
 #include "session.h"
 #include "fail.h"
 #include "files.h"
@@ -20,19 +21,34 @@ static void lead_session(const struct session_setup *setup)
 		control_terminal(setup->terminal);
 }
 
+/*
+ * The session's variables come as SESSION_<name>, so that none of them means anything to our own C library, which has
+ * read our environment with all our privileges: the app and the client chose them. What is not the session's goes.
+ */
+static void take_environment(void)
+{
+	static const char prefix[] = "SESSION_";
+	char **kept = environ;
+	for (char **entry = environ; *entry; entry++)
+		if (strncmp(*entry, prefix, sizeof prefix - 1) == 0)
+			*kept++ = *entry + sizeof prefix - 1;
+	*kept = NULL;
+}
+
 /* dup2(2) clears close-on-exec; the originals and all else of ours have it. */
 static void connect_standard_streams(const struct session_setup *setup)
 {
 	for (int fd = 0; fd < 3; fd++)
 		if (dup2(setup->standard[fd], fd) != fd)
 			fail(EXIT_CANNOT_RUN, "dup2: %s", strerror(errno));
-	/* Programs take SSH_TTY as a sign of a terminal. The rest of the environment came with us, byte for byte. */
+	/* Programs take SSH_TTY as a sign of a terminal. */
 	if (setup->terminal && setenv("SSH_TTY", setup->terminal->name, 1) != 0)
 		fail(EXIT_CANNOT_RUN, "out of memory");
 }
 
 void start_session(const struct run_options *options, struct session_setup *setup)
 {
+	take_environment();
 	lead_session(setup);
 	connect_standard_streams(setup);
 	if (setup->app.root >= 0)

@@ -108,9 +108,10 @@ describe('the program', () => {
     expect(await run('--', 'printf', '%s', argument)).toMatchObject({ stdout: argument });
   });
 
-  test('gets the environment byte for byte', async () => {
+  test('gets the environment byte for byte, and nothing that was meant for the helper', async () => {
     // A shell makes bytes that are no UTF-8, which Node could not.
-    const script = `exec env -i "A=$(printf '\\377\\001')" B= LD_PRELOAD=/nowhere.so X=1=2 "$0" run -- "$1" cat /proc/self/environ`;
+    const script = `exec env -i LD_PRELOAD=/ours "SESSION_A=$(printf '\\377\\001')" SESSION_B= SESSION=x \\
+      SESSION_LD_PRELOAD=/nowhere.so SESSION_X=1=2 "$0" run -- "$1" cat /proc/self/environ`;
     const { bytes } = await runSession(['/bin/sh', '-c', script, enter, '/bin/busybox']);
     expect(bytes.toString('latin1')).toBe('A=\u00FF\u0001\0B=\0LD_PRELOAD=/nowhere.so\0X=1=2\0');
   });
@@ -142,7 +143,9 @@ describe('the program', () => {
   });
 
   test('finds no signal ignored or blocked, and leads its session', async () => {
-    const { stdout } = await shell('cat /proc/$$/status; cut -d" " -f1,5,6 /proc/$$/stat', '--no-new-privs');
+    // The shell itself reads: while it starts a program, its libc blocks every signal for a moment.
+    const script = 'while read -r line; do echo "$line"; done </proc/$$/status; cut -d" " -f1,5,6 /proc/$$/stat';
+    const { stdout } = await shell(script, '--no-new-privs');
     expect(fields(stdout)).toMatchObject({ SigBlk: '0000000000000000', SigIgn: '0000000000000000', NoNewPrivs: '1' });
     expect(stdout.trimEnd().split('\n').at(-1)).toMatch(/^(\d+) \1 \1$/);
   });

@@ -1,6 +1,7 @@
 /** A session as the sidecar has it: the helper as a child process, its streams, and its control socket. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Duplex, type Readable, type Writable } from 'node:stream';
+import { helperEnvironment } from '../../program.ts';
 
 export type Ending = { code: number | null; signal: NodeJS.Signals | null };
 
@@ -22,7 +23,10 @@ export type Session = {
   ended: Promise<Ending>;
 };
 
-export type SessionOptions = { env?: NodeJS.ProcessEnv; /** Leave stdout to the test. */ ownOutput?: boolean };
+export type SessionOptions = {
+  /** The session's. */ env?: NodeJS.ProcessEnv;
+  /** Leave stdout to the test. */ ownOutput?: boolean;
+};
 
 /** Bounds every test: what is not over by then never will be. */
 const LIMIT_MS = 60_000;
@@ -31,7 +35,7 @@ const LIMIT_MS = 60_000;
 export function startSession(command: readonly string[], options: SessionOptions = {}): Session {
   const [program = '', ...argv] = command;
   const child = spawn(program, argv, {
-    env: options.env ?? { PATH: process.env['PATH'] },
+    env: { PATH: process.env['PATH'], ...helperEnvironment(options.env ?? { PATH: process.env['PATH'] }) },
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   });
   const { stdin, stdout, stderr } = child;
