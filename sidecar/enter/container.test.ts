@@ -111,11 +111,28 @@ describe('inspect', () => {
     expect(await inspect(of)).toMatchObject({ code: 3 });
   });
 
-  test('finds a program that wiped its environment by the kubelet’s mark', async () => {
-    const of = await pod();
-    const log = join(of.root, 'pods/0-1-2/containers/nginx/abc');
+  /** What the kubelet mounts at /dev/termination-log of a container. */
+  async function terminationLog(of: Pod, container: string): Promise<string> {
+    const log = join(of.root, 'pods/0-1-2/containers', container, 'abc');
     await mkdir(join(log, '..'), { recursive: true });
     await writeFile(log, '');
+    return log;
+  }
+
+  test('does not believe another container that it is the app', async () => {
+    const of = await pod();
+    const hostile = await terminationLog(of, 'hostile');
+    const claim = { SSHACCESS_CONTAINER: 'app' };
+    await of.container({ ...sleeper, env: { ...claim, TERMINATION_LOG: hostile } });
+    expect(await inspect(of)).toMatchObject({ code: 3 });
+    await of.container({ ...sleeper, env: { ...claim, TERMINATION_LOG: await terminationLog(of, 'app') } });
+    expect((await inspect(of)).found.environ).toContain('/containers/app/abc');
+    expect((await inspect(of, 'hostile')).found.environ).toContain('/containers/hostile/abc');
+  });
+
+  test('finds a program that wiped its environment by the kubelet’s mark', async () => {
+    const of = await pod();
+    const log = await terminationLog(of, 'nginx');
     await of.container({ ...sleeper, env: { TERMINATION_LOG: log } });
     expect(await inspect(of, 'nginx')).toMatchObject({ code: 0, found: { cwd: '/srv/app' } });
     expect(await inspect(of, 'ngin')).toMatchObject({ code: 3 });

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,10 @@ struct search {
 	struct main_process found;
 };
 
-/* The webhook puts SSHACCESS_CONTAINER=<name> into the environment of the target container, and of no other. */
+/*
+ * The webhook puts SSHACCESS_CONTAINER=<name> into the environment of the target container, and of no other; but any
+ * program may say so of itself, and would get the sessions that are meant for the app.
+ */
 static bool has_marker(const char *environ_text, size_t length, const char *container)
 {
 	static const char name[] = "SSHACCESS_CONTAINER=";
@@ -27,25 +31,37 @@ static bool has_marker(const char *environ_text, size_t length, const char *cont
 	return false;
 }
 
-/*
- * Programs that write their title over their arguments (nginx) wipe the environment that /proc shows. Then the
- * kubelet's own mark remains: the file behind /dev/termination-log is …/pods/<uid>/containers/<container>/<id>, in the
- * fourth field of proc_pid_mountinfo(5).
- */
-static bool has_termination_log(const char *mountinfo, const char *container)
+/* In …/pods/<uid>/containers/<container>/<id> the text from <container> on, or NULL for any other path. */
+static const char *container_in_path(const char *path)
 {
-	char mark[300];
-	snprintf(mark, sizeof mark, "/containers/%s/", container);
+	static const char pods[] = "pods/", containers[] = "/containers/";
+	const char *uid = strstr(path, pods);
+	if (!uid)
+		return NULL;
+	const char *rest = uid + sizeof pods - 1 + strcspn(uid + sizeof pods - 1, "/");
+	return strncmp(rest, containers, sizeof containers - 1) == 0 ? rest + sizeof containers - 1 : NULL;
+}
+
+/*
+ * The kubelet's own mark, which no program can forge: the file behind /dev/termination-log is
+ * …/pods/<uid>/containers/<container>/<id>, in the fourth field of proc_pid_mountinfo(5). Answers 1 where it names this
+ * container, 0 where another, -1 where there is none. It is there too where a program has wiped its environment (nginx).
+ */
+static int termination_log_names(const char *mountinfo, const char *container)
+{
+	int answer = -1;
+	size_t length = strlen(container);
 	for (const char *line = mountinfo; *line; line += strcspn(line, "\n"), line += *line == '\n') {
-		int begin = 0, end = 0;
-		if (sscanf(line, "%*d %*d %*s %n%*s%n", &begin, &end) < 0 || end == 0)
+		static char path[PATH_MAX];
+		if (sscanf(line, "%*d %*d %*s %4095s", path) != 1)
 			continue;
-		const char *at = strstr(line + begin, mark);
-		const char *pods = strstr(line + begin, "pods/");
-		if (at && pods && pods < at && at < line + end)
-			return true;
+		const char *name = container_in_path(path);
+		if (name && strncmp(name, container, length) == 0 && name[length] == '/')
+			return 1;
+		if (name)
+			answer = 0;
 	}
-	return false;
+	return answer;
 }
 
 /* With the process's own ids taken: answers 1 for yes, 0 for no, -1 for not permitted. */
@@ -58,15 +74,16 @@ static int is_in_container(int process, const char *container)
 		return errno == EACCES || errno == EPERM ? -1 : 0;
 	if (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
 		return 0;
+	int named = read_text_at(process, "mountinfo", text, sizeof text) ? termination_log_names(text, container) : -1;
+	if (named >= 0)
+		return named;
 	int fd = openat(process, "environ", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == EACCES || errno == EPERM ? -1 : 0;
 	long length = read_all(fd, text, MAX_TEXT);
 	close(fd);
 	text[length > 0 ? length : 0] = '\0';
-	if (length > 0 && has_marker(text, (size_t)length, container))
-		return 1;
-	return read_text_at(process, "mountinfo", text, sizeof text) && has_termination_log(text, container);
+	return length > 0 && has_marker(text, (size_t)length, container);
 }
 
 static bool consider(int process, const struct process_stat *stat, void *context)
