@@ -289,17 +289,23 @@ describe.each(titled)('$title', (one) => {
     const limited = one.limited === undefined ? 'none: not possible at this Pod Security level' : `uid ${one.limited}`;
     expect(told.map(({ effectiveUser }) => effectiveUser)).toEqual([`uid ${one.root}`, limited]);
   });
+});
 
-  test.runIf(one.limited === undefined)('limited is refused, with a sentence', async () => {
+test.each(titled.filter(({ limited }) => limited === undefined))(
+  '$title: limited is refused, with a sentence',
+  async (one) => {
     const { code, stderr, stdout } = await ssh(login(one, 'limited'), 'id -u');
     expect({ code, stdout }).toEqual({ code: 255, stdout: '' });
     expect(stderr).toMatch(/at Pod Security level restricted there is no role limited/);
     const ready = await condition(namespaceOf(one.level), one.name, 'Ready');
     expect(ready).toMatch(new RegExp(`^True: SshReady: .*but not for ${login(one, 'limited').user}: .*restricted`));
     expect((await statusOf(one)).users[1]?.command).toBeUndefined();
-  });
+  },
+);
 
-  test.runIf(one.limited !== undefined)('limited is somebody else, and learns nothing of the app', async () => {
+test.each(titled.filter(({ limited }) => limited !== undefined))(
+  '$title: limited is somebody else, and learns nothing of the app',
+  async (one) => {
     const script = [
       'id -u',
       'for pid in /proc/[0-9]*; do echo "$pid $(stat -c %u $pid)"; cat $pid/environ 2>/dev/null | tr "\\0" "\\n" | grep FRUIT; done',
@@ -318,8 +324,8 @@ describe.each(titled)('$title', (one) => {
     expect(await sftp(login(one, 'limited'), 'ls /\n')).toMatchObject({ code: 0 });
     const terminal = await ssh(login(one, 'limited'), 'tty', { ssh: ['-tt'] });
     expect(terminal.stdout).toMatch(/\/dev\/pts\/\d+\r\n$/);
-  });
-});
+  },
+);
 
 test.each(titled.filter(({ toolbox, level }) => toolbox === 'isolated' && level === 'baseline'))(
   '$title: not even root reads the host key of the pod',
