@@ -205,6 +205,22 @@ test('strangers that fill the start-ups keep nobody out', async () => {
   await asserted();
 });
 
+test('a stranger that takes all start-ups anew, and anew, crowds out itself and not a login that is under way', async () => {
+  const client = sidecar.connect();
+  await client.authenticated;
+  const strangers = Array.from({ length: 2 * MAX_STARTUPS }, () =>
+    net.connect({ port: sidecar.port(), host: '127.0.0.1', localAddress: '127.0.0.9' }),
+  );
+  closers.push(() => strangers.forEach((socket) => socket.destroy()));
+  let refused = 0;
+  for (const socket of strangers) {
+    socket.resume().on('error', () => undefined);
+    socket.on('close', () => refused++);
+  }
+  await vi.waitFor(() => expect(refused).toBe(MAX_STARTUPS + 1), { timeout: 3000 });
+  expect(await client.assert(rootAssertion)).toBe(true);
+});
+
 test('garbage ends only its own connection', async () => {
   const client = await asserted();
   const answers = ['GET / HTTP/1.1\r\n\r\n', `SSH-2.0-x\r\n${'\xff'.repeat(1000)}`, '\0'.repeat(100_000)].map(

@@ -15,7 +15,8 @@ const SOCKET_BUFFER = 256 * 1024;
 export class SidecarServer {
   readonly #options: ServerOptions;
   readonly #connections = new Set<PiperConnection>();
-  readonly #startups = new Set<PiperConnection>();
+  /** With the address that each came from, in the order in which they came. */
+  readonly #startups = new Map<PiperConnection, string>();
   #access: PodAccess | undefined;
   #listener: net.Server | undefined;
 
@@ -83,9 +84,7 @@ export class SidecarServer {
       socket.destroy();
       return;
     }
-    // The oldest goes, not the newest: the piper is through in milliseconds, whoever else holds start-ups does not.
-    const [oldest] = this.#startups;
-    if (oldest !== undefined && this.#startups.size >= MAX_STARTUPS) oldest.end('too many start-ups');
+    if (this.#startups.size >= MAX_STARTUPS) this.#dropStartup();
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
     const { place, audit, log } = this.#options;
     const connection = new PiperConnection({
@@ -100,7 +99,19 @@ export class SidecarServer {
         this.#connections.delete(connection);
       },
     });
-    this.#startups.add(connection);
+    this.#startups.set(connection, socket.remoteAddress ?? '');
     this.#connections.add(connection);
+  }
+
+  /**
+   * The oldest goes, not the newest: the piper is through in milliseconds, whoever else holds start-ups is not. And of
+   * the address that has most of them: every pod of the cluster reaches us, and one that floods shall crowd out itself.
+   */
+  #dropStartup(): void {
+    const counts = new Map<string, number>();
+    for (const address of this.#startups.values()) counts.set(address, (counts.get(address) ?? 0) + 1);
+    const most = Math.max(...counts.values());
+    const victim = [...this.#startups].find(([, address]) => counts.get(address) === most)?.[0];
+    victim?.end('too many start-ups');
   }
 }
