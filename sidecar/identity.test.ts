@@ -29,9 +29,9 @@ type Row = [
 // The truth table. Unless a row says otherwise: role root, chroot, app uid 1000, uid 0 not allowed, sidecar as uid 0.
 const table: Row[] = [
   ['root is the app itself', {}, 1000, 1000, [2000], true, 'a80425fb'],
-  ['root is uid 0 where allowed', { rootUid: 0 }, 0, 0, [], true, 'a80425fb'],
+  ['root is uid 0 where allowed, without SYS_CHROOT', { rootUid: 0 }, 0, 0, [], true, 'a80025fb'],
   ['root in an app of uid 0', { app: app(0), rootUid: 0 }, 0, 0, [2000], false, 'a80425fb'],
-  ['root with a fixed uid', { rootUid: 1234 }, 1234, 1234, [], true, 'a80425fb'],
+  ['root with a fixed uid', { rootUid: 1234 }, 1234, 1234, [], true, 'a80025fb'],
   ['root with gid 0 of the app', { app: app(1000, 0) }, 1000, 0, [2000], true, 'a80425fb'],
   ['limited is nobody', { role: 'limited' }, 61_000, 61_000, [], true, '0'],
   ['limited is not the app', { role: 'limited', app: app(61_000) }, 61_001, 61_001, [], true, '0'],

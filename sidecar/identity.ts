@@ -67,7 +67,19 @@ function rootInApp(app: AppProcess, rootUid: number | undefined): Identity {
   const common = { noNewPrivs, capabilityBound, umask: '022' };
   if (rootUid === undefined || rootUid === app.uid)
     return { ...common, uid: app.uid, gid: app.gid, groups: app.groups };
-  return { ...common, uid: rootUid, gid: rootUid, groups: [] };
+  return { ...common, capabilityBound: withoutChroot(capabilityBound), uid: rootUid, gid: rootUid, groups: [] };
+}
+
+// capability.h: CAP_SYS_CHROOT
+const SYS_CHROOT = 1n << 18n;
+
+/**
+ * Uid 0 in an app that is not. With SYS_CHROOT it could leave the app's root for the sidecar's, and having all
+ * capabilities that the sidecar has, look through /proc/<sidecar>/root (ptrace(2)): at the pod's host key, both times.
+ * An app that is uid 0 itself can do so anyway, and its processes are only traced by who lacks nothing that they have.
+ */
+function withoutChroot(bound: string): string {
+  return (BigInt(`0x${bound}`) & ~SYS_CHROOT).toString(16);
 }
 
 function unprivileged(uid: number, gid: number, role: Role): Identity {
