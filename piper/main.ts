@@ -22,7 +22,9 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   const config = readConfig(process.env, process.argv.slice(2));
   if (!nativeCiphersAvailable) {
     log.fatal({ err: nativeCiphersProblem }, 'no native AES');
-    throw new ConfigError("ssh2's native AES-GCM does not load in this Node; run `npm rebuild ssh2` (see the log)");
+    throw new ConfigError(
+      "ssh2's native AES-GCM, as this project builds it, does not load in this Node; run `npm ci` (the log says why)",
+    );
   }
   const hostKeys = await readHostKeys(config.hostKeyFolder);
   log.info({ hostKeys: hostKeys.map(({ publicKey }) => publicKey.fingerprint) }, 'host keys loaded');

@@ -15,6 +15,9 @@ type Program = (typeof programs)[number];
 
 const dist = join(projectFolder, 'dist');
 
+/** Compiled by the postinstall, and copied beside the bundles that use it. */
+const addon = join(projectFolder, 'node_modules/ssh2/lib/protocol/crypto/build/Release/sshcrypto.node');
+
 /** Names the sources that dist/ was made from. */
 const stamp = join(dist, 'sources');
 
@@ -33,7 +36,7 @@ async function sourceFiles(): Promise<(string | Buffer)[]> {
   const entries = await Promise.all(folders.map((path) => readdir(path, { recursive: true, withFileTypes: true })));
   const inFolders = entries.flat().filter((entry) => entry.isFile() && /\.(?:ts|c|h)$/.test(entry.name));
   const paths = inFolders.map((entry) => join(entry.parentPath, entry.name));
-  const all = [...paths.toSorted(), join(projectFolder, 'package-lock.json'), import.meta.filename];
+  const all = [...paths.toSorted(), join(projectFolder, 'package-lock.json'), addon, import.meta.filename];
   return (await Promise.all(all.map(async (path) => [relative(projectFolder, path), await readFile(path)]))).flat();
 }
 
