@@ -35,8 +35,8 @@ export const SENTENCES = {
   AllUsernamesOwned: () => 'every username belongs to this SshAccess',
   UsernameTaken: (user: string, holder: string | undefined) =>
     holder === undefined
-      ? `${user} belongs to an older SshAccess in another namespace; choose another organization, slug or suffix`
-      : `${user} belongs to the older SshAccess ${holder}; choose another slug or suffix`,
+      ? `${user} belongs to an SshAccess in another namespace; choose another organization, slug or suffix`
+      : `${user} belongs to the SshAccess ${holder}; choose another slug or suffix`,
   InvalidOrganization: (organization: string) =>
     `the label sshaccess.dev/organization of the namespace is ${JSON.stringify(organization)}; a username needs lower-case letters, digits and hyphens`,
   // Injected

@@ -269,6 +269,17 @@ test('an older SshAccess that is edited does not take a username from who has it
   await soon(() => expect(usersOf(thief)).toEqual(['acme-web']));
 });
 
+test('who waits under the name of an organization for its people has to make room for it', async () => {
+  server.put('/api/v1/namespaces/other', { metadata: {} });
+  server.put(secretAt('alice-key', 'other'), { metadata: {}, data: { 'ssh-publickey': encode(publicLine()) } });
+  const squatter = putAccess('x', { organization: 'acme', slug: 'web' }, 'other');
+  await startOperator();
+  await soon(() => expect(usersOf(squatter)).toEqual(['acme-web']));
+  const native = putAccess('web');
+  await soon(() => expect(usersOf(native)).toEqual(['acme-web']));
+  await soon(() => expect(usersOf(squatter)).toEqual([]));
+});
+
 test('a namespace label changes the usernames at once', async () => {
   const uid = putAccess('web');
   await startOperator();

@@ -18,9 +18,11 @@ const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 export function requestedUsers(
   access: SshAccess,
   organizationLabel: string | undefined,
-): { users: readonly RequestedUser[]; invalidOrganization?: string } {
+): { users: readonly RequestedUser[]; isNative: boolean; invalidOrganization?: string } {
   const organization = organizationOf(access, organizationLabel);
-  if (!DNS_LABEL.test(organization)) return { users: [], invalidOrganization: organization };
+  // What only administrators write gives it, and not the spec alone.
+  const isNative = organization === (organizationLabel ?? access.metadata.namespace);
+  if (!DNS_LABEL.test(organization)) return { users: [], isNative, invalidOrganization: organization };
   const users = access.spec.users.map((user) => ({
     username: username(organization, slugOf(access), user.suffix),
     role: roleOf(user),
@@ -28,7 +30,7 @@ export function requestedUsers(
     expiresAt: user.expiresAt,
     isPrimary: user.suffix === undefined,
   }));
-  return { users };
+  return { users, isNative };
 }
 
 export function isExpired(user: Pick<RequestedUser, 'expiresAt'>, now: Date): boolean {

@@ -1,6 +1,10 @@
 /**
- * Who owns a username, cluster-wide: whoever has it already, else the oldest claim. An SshAccess keeps its age when its
- * spec is edited, so age alone would let an old one take the username, and with it the sessions, of a younger one.
+ * Who owns a username, cluster-wide. In this order:
+ * 1. Whose namespace gives the organization, by its name or label, which only administrators write; who merely names an
+ *    organization in a spec cannot keep its usernames from it, or wait with them for its people to log in.
+ * 2. Who has it already. An SshAccess keeps its age when its spec is edited, so by age alone an old one could take the
+ *    username, and with it the sessions, of a younger one.
+ * 3. The oldest.
  */
 
 /** One SshAccess and the usernames that it asks for. */
@@ -11,6 +15,8 @@ export type Claimant = {
   /** RFC 3339 in UTC, so that text order is time order. */
   readonly createdAt: string;
   readonly usernames: readonly string[];
+  /** The organization is that of its namespace. */
+  readonly isNative: boolean;
 };
 
 /** Creation time, then uid: a total order that every replica computes alike. */
@@ -67,6 +73,7 @@ export class UsernameClaims {
   }
 
   #precedes(left: Claimant, right: Claimant, username: string): boolean {
+    if (left.isNative !== right.isNative) return left.isNative;
     const [leftHolds, rightHolds] = [left, right].map(({ uid }) => this.#held.get(uid)?.has(username) ?? false);
     return leftHolds === rightHolds ? isOlder(left, right) : leftHolds === true;
   }
@@ -86,5 +93,6 @@ export class UsernameClaims {
 
 function isSame(left: Claimant, right: Claimant): boolean {
   const names = (claimant: Claimant) => claimant.usernames.join(' ');
-  return left.uid === right.uid && left.createdAt === right.createdAt && names(left) === names(right);
+  const facts = ({ uid, createdAt, isNative }: Claimant) => `${uid} ${createdAt} ${isNative}`;
+  return facts(left) === facts(right) && names(left) === names(right);
 }

@@ -8,6 +8,7 @@ const claimant = (key: string, createdAt: string, usernames: string[], uid = key
   uid,
   createdAt,
   usernames,
+  isNative: true,
 });
 
 test('the oldest claim owns a username, then the smaller uid', () => {
@@ -50,6 +51,30 @@ test('who has a username keeps it against an older SshAccess that asks for it la
   expect(claims.ownerOf('acme-web')?.key).toBe('victim/web');
 });
 
+test('an organization that only the spec names loses to the namespace that has it, older and holding or not', () => {
+  const claims = new UsernameClaims();
+  const squatter = claimant('evil/x', '2026-01-01T00:00:00Z', ['acme-web'], 'old');
+  claims.set('evil/x', { ...squatter, isNative: false });
+  claims.hold('old', ['acme-web']);
+  expect(claims.ownerOf('acme-web')?.key).toBe('evil/x');
+  expect(claims.set('acme/web', claimant('acme/web', '2026-01-02T00:00:00Z', ['acme-web']))).toEqual(['evil/x']);
+  expect(claims.ownerOf('acme-web')?.key).toBe('acme/web');
+  // A label that an administrator puts on the namespace makes it an equal.
+  expect(claims.set('evil/x', squatter)).toEqual(['acme/web']);
+  expect(claims.ownerOf('acme-web')?.key).toBe('evil/x');
+});
+
+test.each([
+  [{}, undefined, true],
+  [{}, 'org', true],
+  [{ organization: 'acme' }, undefined, true],
+  [{ organization: 'org' }, 'org', true],
+  [{ organization: 'acme' }, 'org', false],
+  [{ organization: 'else' }, undefined, false],
+])('a spec %j in the namespace acme with the label %s is of its own organization: %s', (spec, label, isNative) => {
+  expect(requestedUsers(access(spec), label)).toMatchObject({ isNative });
+});
+
 test('different splits of one joined name are one claim', () => {
   const joined = (spec: object) => requestedUsers(access(spec), undefined).users.map(({ username }) => username);
   expect(joined({ organization: 'a', slug: 'b-c' })).toEqual(joined({ organization: 'a-b', slug: 'c' }));
@@ -66,7 +91,7 @@ test('defaults: the namespace label before the namespace, the name for a slug, r
 });
 
 test.each(['Acme', 'a.b', '-a', 'a_b', 'x'.repeat(64)])('a label %s that no username can hold is refused', (label) => {
-  expect(requestedUsers(access(), label)).toEqual({ users: [], invalidOrganization: label });
+  expect(requestedUsers(access(), label)).toEqual({ users: [], isNative: true, invalidOrganization: label });
 });
 
 test('a user is expired at the very second', () => {

@@ -212,9 +212,9 @@ export class World {
   #claim(key: string, cached: CachedAccess | undefined): void {
     if (cached?.access === undefined) return this.#touchAll(this.#claims.set(key, undefined));
     const { uid, creationTimestamp, namespace } = cached.metadata;
-    const { users } = requestedUsers(cached.access, this.organizationLabel(namespace));
+    const { users, isNative } = requestedUsers(cached.access, this.organizationLabel(namespace));
     const usernames = users.map(({ username }) => username);
-    this.#touchAll(this.#claims.set(key, { key, uid, createdAt: creationTimestamp, usernames }));
+    this.#touchAll(this.#claims.set(key, { key, uid, createdAt: creationTimestamp, usernames, isNative }));
   }
 
   #onNamespace(namespace: string): void {
