@@ -20,6 +20,13 @@ test('a server may say other things first, to a client', () => {
   expect(read('client', 'Welcome\r\n\r\nSSH-2.0-x\r\n')?.ident.software).toBe('x');
 });
 
+test.each(['OpenSSH-keyscan', 'JSCH-0.1.54'])(
+  '%s has a minus, which RFC 4253 forbids and OpenSSH accepts',
+  (software) => {
+    expect(read('server', `SSH-2.0-${software}\r\n`)?.ident.software).toBe(software);
+  },
+);
+
 describe('ends the connection', () => {
   test.each([
     ['HTTP', 'server', 'GET / HTTP/1.1\r\n'],

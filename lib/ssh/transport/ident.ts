@@ -7,7 +7,8 @@ const MAX_OTHER_LINES = 32;
 const LF = 0x0a;
 const CR = 0x0d;
 
-const IDENT = /^SSH-2\.0-([\x21-\x2c\x2e-\x7e]+)(?: [\x20-\x7e]*)?$/;
+// §4.2 forbids a minus in the software's name; ssh-keyscan ("OpenSSH-keyscan") and JSch ("JSCH-0.1.54") have one.
+const IDENT = /^SSH-2\.0-([\x21-\x7e]+)(?: [\x20-\x7e]*)?$/;
 
 /** Our identification line, without CR LF: that is what enters the exchange hash. */
 export function identLine(software: string): string {
