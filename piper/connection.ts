@@ -107,6 +107,7 @@ export class Connection implements LiveConnection {
       return this.end('too-many-connections');
     // From here on it counts and is rechecked, although it is not piped yet.
     this.#context.connections.add(this);
+    if (this.#ended) return;
     this.#onSettled();
     this.#watchExpiry(grant);
     this.#connect(grant).catch((error: unknown) => this.#connectFailed(error));

@@ -13,6 +13,7 @@ export class Connections {
   readonly #byUser = new Map<string, Set<LiveConnection>>();
   #size = 0;
   #onEmpty: (() => void) | undefined;
+  #ending: RefusalCode | undefined;
 
   get size(): number {
     return this.#size;
@@ -26,6 +27,8 @@ export class Connections {
     const ofUser = this.#byUser.get(connection.username) ?? new Set<LiveConnection>();
     this.#byUser.set(connection.username, ofUser.add(connection));
     this.#size++;
+    // Who logs in after everybody was told to go is told, too: nothing else would, and the drain would wait for them.
+    if (this.#ending !== undefined) connection.end(this.#ending);
   }
 
   remove(connection: LiveConnection): void {
@@ -47,7 +50,9 @@ export class Connections {
     this.recheck(new Set(this.#byUser.keys()));
   }
 
+  /** Ends those that are here, and those that come later. */
   endAll(code: RefusalCode): void {
+    this.#ending = code;
     for (const ofUser of this.#byUser.values()) for (const connection of ofUser) connection.end(code);
   }
 

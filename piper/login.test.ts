@@ -385,3 +385,13 @@ test('SIGTERM: no new clients, sessions stay until they end', async () => {
   client.close();
   await drained;
 });
+
+test('who logs in after everybody was told to go does not hold the drain up', async () => {
+  const rig = await rigOf();
+  const client = rig.client();
+  await client.ready;
+  await rig.piper.drain(AbortSignal.abort());
+  await expect(client.login('acme-hello', keys.alice)).rejects.toThrow('[draining,');
+  expect(rig.piper.connections.size).toBe(0);
+  expect(rig.pod.connections).toBe(0);
+});
