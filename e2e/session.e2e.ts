@@ -37,7 +37,7 @@ describe('root', () => {
 describe('root, in an app that is not', () => {
   test('does not find the host key of the pod: neither beyond the chroot nor through /proc', async () => {
     const escape = 'mkdir -p /tmp/d && chroot /tmp/d /bin/true';
-    const script = `${escape}; for p in /proc/[0-9]*; do cat \$p/root/run/sshaccess/secret/host-key; done`;
+    const script = `${escape}; for p in /proc/[0-9]*; do cat $p/root/run/sshaccess/secret/host-key; done`;
     const { stdout, stderr } = await ssh(rootLogin(), script);
     expect(stdout).not.toContain('PRIVATE KEY');
     expect(stderr).toMatch(/chroot: .*Operation not permitted/);
