@@ -231,7 +231,7 @@ class Reconciliation {
     }
     const decision = decideLabel(access, workload, world.olderRival(this.#cached));
     if (decision.action === 'apply' && workload !== undefined) {
-      await this.#tell(await labelTemplate(client, workload, metadata.name, this.#signal));
+      await this.#tell(await labelTemplate(client, workload, metadata, this.#signal));
     }
     const problem = decision.action === 'none' ? decision.problem : undefined;
     const injection = injectionFinding(world.pods(key), workload, problem);
@@ -242,13 +242,13 @@ class Reconciliation {
   async #rollAgain(access: SshAccess, workload: Workload): Promise<void> {
     const { client, config } = this.#options;
     const { enabled, rollout } = access.spec;
-    const { name } = this.#cached.metadata;
+    const { metadata } = this.#cached;
     const since = this.#cached.status.conditions?.find(({ type }) => type === 'Injected')?.lastTransitionTime;
-    const isOurs = enabled && rollout === 'Automatic' && workload.isOurs && workload.label === name;
+    const isOurs = enabled && rollout === 'Automatic' && workload.isOurs && workload.label === metadata.name;
     if (!isOurs || config.webhookService === undefined || !mayRollAgain(workload, since)) return;
     const service = { namespace: config.systemNamespace, name: config.webhookService };
     if (await isServiceReady(client, service, this.#signal)) {
-      const found = await rollTemplate(client, workload, name, { now: this.#now, signal: this.#signal });
+      const found = await rollTemplate(client, workload, metadata, { now: this.#now, signal: this.#signal });
       await this.#tell(found);
     } else {
       this.#requeues.push(WEBHOOK_RETRY_MS);

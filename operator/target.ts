@@ -7,7 +7,7 @@ import { KubeError } from '../lib/kube/errors.ts';
 import { ENDPOINT_SLICES, pathOf } from '../lib/kube/resources.ts';
 import { finding, type Finding } from './findings.ts';
 import { WORKLOADS } from './resources.ts';
-import { labelManifest, releaseManifest } from './template-label.ts';
+import { labelManifest, releaseManifest, type Labeller } from './template-label.ts';
 import { describeWorkload, type Workload } from './workload.ts';
 
 const options = (signal: AbortSignal) => ({ fieldManager: FIELD_MANAGERS.operator, signal });
@@ -15,7 +15,7 @@ const options = (signal: AbortSignal) => ({ fieldManager: FIELD_MANAGERS.operato
 export async function labelTemplate(
   client: KubeClient,
   workload: Workload,
-  access: string,
+  access: Labeller,
   signal: AbortSignal,
 ): Promise<Finding> {
   await apply(client, WORKLOADS[workload.kind], labelManifest(workload, access), options(signal));
@@ -37,7 +37,7 @@ export async function releaseTemplate(client: KubeClient, workload: Workload, si
 export async function rollTemplate(
   client: KubeClient,
   workload: Workload,
-  access: string,
+  access: Labeller,
   { now, signal }: { now: Date; signal: AbortSignal },
 ): Promise<Finding> {
   const { metadata, ...rest } = labelManifest(workload, access, now.toISOString());

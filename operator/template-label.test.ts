@@ -38,15 +38,24 @@ test('Manual says the command to type', () => {
   });
 });
 
-test('what is applied names the object, the label, and nothing else', () => {
+const web = { name: 'web', uid: 'a1' };
+
+test('an SshAccess made again under its name has pods of its own: those before hold the old keys', () => {
+  const templates = ['a1', 'a2'].map((uid) => labelManifest(workload(), { name: 'web', uid })['spec']);
+  expect(templates[0]).not.toEqual(templates[1]);
+});
+
+test('what is applied names the object, the label, whose it is, and nothing else', () => {
   const metadata = { namespace: 'acme', name: 'web', uid: 'w1' };
-  expect(labelManifest(workload(), 'web')).toEqual({
+  const labels = { 'sshaccess.dev/access': 'web' };
+  const annotations = { 'sshaccess.dev/labelled-for': 'a1' };
+  expect(labelManifest(workload(), web)).toEqual({
     metadata,
-    spec: { template: { metadata: { labels: { 'sshaccess.dev/access': 'web' } } } },
+    spec: { template: { metadata: { labels, annotations } } },
   });
   expect(releaseManifest(workload({ label: 'web' }))).toEqual({ metadata });
   // Left out, it would be taken away, which would roll the pods.
-  expect(labelManifest(workload({ rolledAt: 'then' }), 'web')).toMatchObject({
+  expect(labelManifest(workload({ rolledAt: 'then' }), web)).toMatchObject({
     spec: { template: { metadata: { annotations: { 'sshaccess.dev/rolled-at': 'then' } } } },
   });
 });

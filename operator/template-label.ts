@@ -2,7 +2,7 @@
 import { LABEL_ACCESS, type SshAccess } from '../crds/index.ts';
 import type { Manifest } from '../lib/kube/apply.ts';
 import { finding, type Finding } from './findings.ts';
-import { ANNOTATION_ROLLED, describeWorkload, type Workload } from './workload.ts';
+import { ANNOTATION_LABELLED_FOR, ANNOTATION_ROLLED, describeWorkload, type Workload } from './workload.ts';
 
 export type LabelDecision =
   | { readonly action: 'apply' }
@@ -52,12 +52,15 @@ function labelCommand({ metadata, spec }: SshAccess): string {
 /** Names the object that was decided upon: one made anew under the same name is refused, not created or labelled. */
 const identity = ({ namespace, name, uid }: Workload) => ({ namespace, name, uid });
 
+export type Labeller = { readonly name: string; readonly uid: string };
+
 /** Ours on the template: the label, and when we last rolled it (left out, it would be taken away, and roll the pods). */
-export function labelManifest(workload: Workload, access: string, rolledAt = workload.rolledAt): Manifest {
-  const annotations = rolledAt === undefined ? {} : { annotations: { [ANNOTATION_ROLLED]: rolledAt } };
+export function labelManifest(workload: Workload, { name, uid }: Labeller, rolledAt = workload.rolledAt): Manifest {
+  const rolled = rolledAt === undefined ? {} : { [ANNOTATION_ROLLED]: rolledAt };
+  const annotations = { [ANNOTATION_LABELLED_FOR]: uid, ...rolled };
   return {
     metadata: identity(workload),
-    spec: { template: { metadata: { labels: { [LABEL_ACCESS]: access }, ...annotations } } },
+    spec: { template: { metadata: { labels: { [LABEL_ACCESS]: name }, annotations } } },
   };
 }
 

@@ -2,6 +2,12 @@ import { z } from 'zod';
 import { FIELD_MANAGERS, LABEL_ACCESS } from '../crds/index.ts';
 import type { TargetKind } from './resources.ts';
 
+/**
+ * On the template: which SshAccess labelled it. One that is deleted and made again has new keys under the old names:
+ * without this, its template would be that of the ReplicaSet before, whose pods still hold the old keys.
+ */
+export const ANNOTATION_LABELLED_FOR = 'sshaccess.dev/labelled-for';
+
 /** On the template: when its pods were last rolled because they had been started without ssh. */
 export const ANNOTATION_ROLLED = 'sshaccess.dev/rolled-at';
 
