@@ -23,6 +23,9 @@ async function load(archives: readonly string[]): Promise<void> {
       });
     });
     for (const name of names) console.log(name);
+    for (const name of names.filter((each) => each.endsWith(':latest'))) {
+      console.error(`${name}: give its container imagePullPolicy: IfNotPresent; Kubernetes pulls "latest" otherwise`);
+    }
   }
 }
 
