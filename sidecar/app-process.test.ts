@@ -54,6 +54,7 @@ test('the tracker counts starts and searches only when the process is gone', asy
     },
     startOf: async (pid) => (pid === world.found?.pid ? world.found.start : undefined),
     now: () => world.now,
+    sleep: async () => undefined,
   });
   await tracker.poll();
   expect(tracker.history).toEqual({ starts: 0, lastSeen: undefined });
@@ -67,4 +68,27 @@ test('the tracker counts starts and searches only when the process is gone', asy
   await tracker.poll();
   expect(await tracker.inspect()).toBe('not-running');
   expect(tracker.history).toEqual({ starts: 2, lastSeen: 5 });
+});
+
+test('a container that is being created is waited for; one that stays closed is reported, and not waited for again', async () => {
+  let [now, inspections, opensAt] = [0, 0, 500];
+  const app = parseInspection(output());
+  const tracker = createAppTracker({
+    inspect: async () => {
+      inspections++;
+      return now >= opensAt ? app : 'not-permitted';
+    },
+    startOf: async () => undefined,
+    now: () => now,
+    sleep: async (ms) => (now += ms),
+  });
+  expect(await tracker.inspect()).toBe(app);
+  expect([now, inspections]).toEqual([500, 6]);
+
+  opensAt = Infinity;
+  expect(await tracker.inspect()).toBe('not-permitted');
+  expect(now).toBe(3500);
+  inspections = 0;
+  expect(await tracker.inspect()).toBe('not-permitted');
+  expect([now, inspections]).toEqual([3500, 1]);
 });

@@ -12,6 +12,12 @@ export type AppTracker = {
 };
 
 const POLL_MS = 5000;
+/**
+ * A container that is being created is a process of the runtime for a moment, which shows nothing of itself
+ * (PR_SET_DUMPABLE), like an app that we may not enter. Only what stays so for this long is the latter.
+ */
+const SETTLE_MS = 3000;
+const LOOK_AGAIN_MS = 100;
 // proc(5): the fields of /proc/<pid>/stat after the parenthesized name begin with the third.
 const START_TIME_FIELD = 22 - 3;
 
@@ -20,12 +26,15 @@ export type TrackerOptions = {
   /** When the process with this pid started, in clock ticks; undefined where there is none. */
   startOf: (pid: number) => Promise<number | undefined>;
   now: () => number;
+  sleep: (ms: number) => Promise<unknown>;
 };
 
-export function createAppTracker({ inspect, startOf, now }: TrackerOptions) {
+export function createAppTracker({ inspect, startOf, now, sleep: pause }: TrackerOptions) {
   const history: AppHistory = { starts: 0, lastSeen: undefined };
   let current: { pid: number; start: number } | undefined;
+  let refusedSince: number | undefined;
   const see = (found: AppProcess | NoAppProcess): void => {
+    refusedSince = found === 'not-permitted' ? (refusedSince ?? now()) : undefined;
     if (typeof found === 'string') {
       current = undefined;
       return;
@@ -39,12 +48,20 @@ export function createAppTracker({ inspect, startOf, now }: TrackerOptions) {
     see(found);
     return found;
   };
+  /** For a session: what is, once it is clear. */
+  const inspectSettled = async (): Promise<AppProcess | NoAppProcess> => {
+    for (;;) {
+      const found = await inspectNow();
+      if (refusedSince === undefined || now() - refusedSince >= SETTLE_MS) return found;
+      await pause(LOOK_AGAIN_MS);
+    }
+  };
   /** One look, cheap while the app runs: only a process that is gone makes us search. */
   const poll = async (): Promise<void> => {
     if (current !== undefined && (await startOf(current.pid)) === current.start) history.lastSeen = now();
     else await inspectNow();
   };
-  return { inspect: inspectNow, poll, history };
+  return { inspect: inspectSettled, poll, history };
 }
 
 /** The tracker of a container of this pod; polls until `signal` aborts. */
@@ -53,6 +70,7 @@ export function trackApp(enter: string, container: string, signal: AbortSignal):
     inspect: () => inspectApp(enter, container),
     startOf: processStart,
     now: () => performance.now(),
+    sleep,
   });
   const follow = async (): Promise<void> => {
     while (!signal.aborted) {
