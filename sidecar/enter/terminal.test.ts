@@ -127,14 +127,15 @@ describe('keys and signals', () => {
     expect(await session.ended).toMatchObject({ code: 5 });
   });
 
-  test('the end of the connection hangs up all jobs of a shell', async () => {
+  // What is in its background is the shell's to hang up, or not: nohup, disown and huponexit are its user's words for it.
+  test('the end of the connection hangs up a shell and what runs in its foreground', async () => {
     const session = startSession([enter, 'run', '--pty', '80x24', '--', 'bash', '--norc', '-i'], {
       env: { PATH: process.env['PATH'], PS1: 'prompt> ' },
     });
     await session.sees('prompt> ');
-    session.stdin.write('sleep 1000 & echo background=$!=; sh -c "echo foreground=\\$\\$=; sleep 1000; true"\r');
-    await session.sees(/background=\d+=[^]*foreground=\d+=/);
-    const pids = [...session.output().matchAll(/ground=(\d+)=/g)].map((match) => Number(match[1]));
+    session.stdin.write('echo shell=$$=; sh -c "echo foreground=\\$\\$=; sleep 1000; true"\r');
+    await session.sees(/shell=\d+=[^]*foreground=\d+=/);
+    const pids = [...session.output().matchAll(/(?:shell|foreground)=(\d+)=/g)].map((match) => Number(match[1]));
     session.hangUp();
     await session.ended;
     await Promise.all(pids.map(gone));
