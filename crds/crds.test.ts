@@ -4,7 +4,14 @@ import { parse } from 'yaml';
 import * as z from 'zod';
 import { CRD_FILE, crdText } from './generate.ts';
 import { SshAccessSpec } from './ssh-access.ts';
-import { DEFAULT_POLICIES, acceptsEnvironment, isWithin } from './session-policy.ts';
+import { isWithin, narrow } from './policy-bounds.ts';
+import {
+  acceptsCommand,
+  acceptsEnvironment,
+  acceptsLocalPort,
+  DEFAULT_POLICIES,
+  type SessionPolicy,
+} from './session-policy.ts';
 import { structuralSchema } from './structural.ts';
 import { roleOf, username } from './usernames.ts';
 
@@ -51,6 +58,67 @@ test('a policy is within a ceiling only if nothing of it exceeds the ceiling', (
   expect(isWithin({ ...limited, maxSessions: 3 }, limited)).toBe(false);
   expect(isWithin({ ...limited, localForwarding: 'loopback' }, limited)).toBe(false);
   expect(isWithin({ ...limited, clientEnvironment: ['LD_PRELOAD'] }, limited)).toBe(false);
+});
+
+const { limited: ceiling } = DEFAULT_POLICIES;
+const confined = {
+  ...ceiling,
+  localForwarding: 'loopback',
+  localPorts: [80, 443],
+  commands: ['date', 'uptime'],
+} as const;
+const policy = (changes: Partial<SessionPolicy>): SessionPolicy => ({
+  ...confined,
+  localPorts: [...confined.localPorts],
+  commands: [...confined.commands],
+  sftp: { access: 'read-only', paths: ['/data', '/srv/www'] },
+  ...changes,
+});
+
+test.each<[string, Partial<SessionPolicy>, boolean]>([
+  ['the same', {}, true],
+  ['fewer ports', { localPorts: [80] }, true],
+  ['another port', { localPorts: [80, 22] }, false],
+  ['every port', { localPorts: null }, false],
+  ['no command', { commands: [] }, true],
+  ['another command', { commands: ['date', 'sh'] }, false],
+  ['a shell', { commands: null }, false],
+  ['a directory below', { sftp: { access: 'read-only', paths: ['/data/a'] } }, true],
+  ['a directory that begins alike', { sftp: { access: 'read-only', paths: ['/database'] } }, false],
+  ['a directory above', { sftp: { access: 'read-only', paths: ['/'] } }, false],
+  ['every directory', { sftp: { access: 'read-only', paths: null } }, false],
+  ['writing', { sftp: { access: 'read-write', paths: ['/data'] } }, false],
+  ['no sftp', { sftp: { access: 'none', paths: null } }, true],
+  ['sooner idle', { idleTimeoutSeconds: 60 }, true],
+  ['never idle', { idleTimeoutSeconds: 0 }, false],
+  ['longer', { maxDurationSeconds: 9 * 3600 }, false],
+  ['-R', { remoteForwarding: 'loopback' }, false],
+  ['sockets', { socketForwarding: true }, false],
+  ['the agent', { agentForwarding: true }, false],
+  ['X11', { x11Forwarding: true }, false],
+])('bounds: %s', (_what, changes, expected) => {
+  expect(isWithin(policy(changes), policy({}))).toBe(expected);
+  // What both allow is always within both.
+  const both = narrow(policy(changes), policy({}));
+  expect(isWithin(both, policy({}))).toBe(true);
+  expect(isWithin(both, policy(changes))).toBe(true);
+});
+
+test('a directory and one in it are one', () => {
+  const nested = policy({ sftp: { access: 'read-only', paths: ['/data', '/data/a', '/data'] } });
+  expect(narrow(nested, nested).sftp.paths).toEqual(['/data']);
+  expect(isWithin(nested, policy({}))).toBe(true);
+  expect(isWithin(policy({ sftp: { access: 'read-only', paths: ['/data'] } }), nested)).toBe(true);
+});
+
+test('a command is compared byte for byte, a port with the list', () => {
+  const listed = policy({});
+  expect(['date', 'uptime'].every((text) => acceptsCommand(listed, Buffer.from(text)))).toBe(true);
+  for (const text of ['', 'date ', ' date', 'date; sh', 'date\0', 'dat', 'DATE'])
+    expect(acceptsCommand(listed, Buffer.from(text))).toBe(false);
+  expect(acceptsCommand(policy({ commands: null }), Buffer.from([0xff]))).toBe(true);
+  expect([80, 22, 0, 65_536].map((port) => acceptsLocalPort(listed, port))).toEqual([true, false, false, false]);
+  expect(acceptsLocalPort(policy({ localForwarding: 'none' }), 80)).toBe(false);
 });
 
 test('a client may set what the policy names and nothing else', () => {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { UidOffset } from './injection-record.ts';
 import { Role, SessionPolicy } from './session-policy.ts';
 
 /**
@@ -14,6 +15,10 @@ export const IdentityAssertion = z.strictObject({
   username: z.string().min(1).max(191),
   role: Role,
   policy: SessionPolicy,
+  /** Added to the uid of role limited, so that users of one pod are strangers to each other; 0 for root. */
+  uidOffset: UidOffset,
+  /** When the piper will end the connection because the user's time is over (RFC 3339): for the greeting. */
+  expiresAt: z.string().max(40).optional(),
   /** `SHA256:…` of the key whose signature the piper verified. */
   fingerprint: z.string().max(128),
   clientAddress: z.string().max(64),

@@ -11,6 +11,13 @@ export type SessionEntry = z.infer<typeof SessionEntry>;
 /** Ids of sessions that are neither root nor the app. Images do have users of the second: for whom that is no harm. */
 export const UNPRIVILEGED_IDS = { limited: 61_000, toolbox: 65_532 } as const;
 
+/** Each limited user of an SshAccess has a uid of their own, `limitedUid` + an offset: 61001 to 61999 unless taken. */
+export const LIMITED_UIDS = 1000;
+export const UidOffset = z
+  .int()
+  .min(0)
+  .max(LIMITED_UIDS - 1);
+
 /**
  * The webhook's annotation on an injected pod ({@link ANNOTATION_INJECTED}), read back by the operator for status: what
  * the sidecar of that pod was told. Fields of a later version are ignored, or an upgrade would roll every pod.
@@ -24,8 +31,8 @@ export const InjectionRecord = z.object({
   /** The uid that role `root` gets: 0 where the app's security context allows it, else the app's own; null: the image's. */
   rootUid: z.int().min(0).nullable(),
   /**
-   * The uid that role `limited` gets: one that nobody in the pod's spec has. (The sidecar takes the next one where the app
-   * has it by its image.) null: the pod allows no uid but one, and `limited` is refused.
+   * The first of the {@link LIMITED_UIDS} that role `limited` gets: nobody in the pod's spec has one of them. (The sidecar
+   * takes the next thousand where the app has one by its image.) null: the pod allows no uid but one, and `limited` is refused.
    */
   limitedUid: z.int().min(1).nullable(),
 });

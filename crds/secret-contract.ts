@@ -3,6 +3,7 @@
  * with these schemas; a Secret that does not parse grants nothing.
  */
 import * as z from 'zod';
+import { UidOffset } from './injection-record.ts';
 import { Role, SessionPolicy } from './session-policy.ts';
 
 /** Data keys of the pod's Secret `<name>-sshaccess`. */
@@ -40,6 +41,7 @@ export const RouteUser = z.strictObject({
   role: Role,
   authorizedKeys: z.array(z.string().max(16_384)).max(64),
   policy: SessionPolicy,
+  uidOffset: UidOffset,
   /** RFC 3339; no new login and no live session after it. */
   expiresAt: z.string().optional(),
 });

@@ -5,8 +5,20 @@ export const ROLES = ['root', 'limited'] as const;
 export const Role = z.enum(ROLES);
 export type Role = z.infer<typeof Role>;
 
-/** Where `direct-tcpip` (ssh -L, -D, -W) may lead: nowhere, or to the pod's own loopback. */
-export const LocalForwarding = z.enum(['none', 'loopback']);
+/** Where forwarded TCP connections may lead (`-L`, `-D`, `-W`) or be accepted (`-R`): nowhere, or on the pod's loopback. */
+export const Forwarding = z.enum(['none', 'loopback']);
+
+/** From the least to the most. */
+export const SFTP_ACCESS = ['none', 'read-only', 'read-write'] as const;
+export const SftpAccess = z.enum(SFTP_ACCESS);
+
+const absolutePath = z
+  .string()
+  .max(1024)
+  .regex(/^\/[^\0]*$/);
+
+/** A command as the client sends it: the shell gets these very bytes, and no others. */
+const command = z.string().min(1).max(4096);
 
 /**
  * One policy object, written by the operator into the route, asserted by the piper on each connection, bounded by the
@@ -15,32 +27,81 @@ export const LocalForwarding = z.enum(['none', 'loopback']);
 export const SessionPolicy = z.strictObject({
   /** Session channels open at once on one connection. */
   maxSessions: z.int().min(1).max(64),
-  localForwarding: LocalForwarding,
+  /** `direct-tcpip`. */
+  localForwarding: Forwarding,
+  /** The only ports that `direct-tcpip` may lead to; null: every port. */
+  localPorts: z.array(z.int().min(1).max(65_535)).max(64).nullable(),
+  /** `tcpip-forward`. */
+  remoteForwarding: Forwarding,
+  /** Unix sockets of the app, both ways: `direct-streamlocal@openssh.com` and `streamlocal-forward@openssh.com`. */
+  socketForwarding: z.boolean(),
+  agentForwarding: z.boolean(),
+  x11Forwarding: z.boolean(),
+  sftp: z.strictObject({
+    access: SftpAccess,
+    /** Directories that sftp is confined to; null: the whole file system. */
+    paths: z.array(absolutePath).min(1).max(16).nullable(),
+  }),
+  /** The only commands that `exec` runs, compared byte for byte, and then there is no shell; null: any, and a shell. */
+  commands: z.array(command).max(64).nullable(),
+  /** A connection on whose channels no data has passed for so long ends. 0: never. */
+  idleTimeoutSeconds: z.int().min(0).max(31_536_000),
+  /** A connection ends so long after its login. 0: never. */
+  maxDurationSeconds: z.int().min(0).max(31_536_000),
   /** Names of environment variables that a client may set; a trailing `*` matches any rest. */
   clientEnvironment: z.array(z.string().regex(/^[A-Z_][A-Z0-9_]*\*?$/)).max(64),
 });
 export type SessionPolicy = z.infer<typeof SessionPolicy>;
 
 const LOCALE = ['LANG', 'LC_*', 'TERM'];
+const HOUR = 3600;
+
+/** What both roles have unless the SshAccess says otherwise. */
+const COMMON = {
+  localPorts: null,
+  remoteForwarding: 'none',
+  socketForwarding: false,
+  agentForwarding: false,
+  x11Forwarding: false,
+  commands: null,
+} as const satisfies Partial<SessionPolicy>;
 
 /** The defaults of each role; an SshAccess may only change what its schema offers. */
 export const DEFAULT_POLICIES: Readonly<Record<Role, SessionPolicy>> = {
-  root: { maxSessions: 10, localForwarding: 'loopback', clientEnvironment: [...LOCALE, 'GIT_*'] },
-  limited: { maxSessions: 2, localForwarding: 'none', clientEnvironment: LOCALE },
+  root: {
+    ...COMMON,
+    maxSessions: 10,
+    localForwarding: 'loopback',
+    sftp: { access: 'read-write', paths: null },
+    idleTimeoutSeconds: 2 * HOUR,
+    maxDurationSeconds: 0,
+    clientEnvironment: [...LOCALE, 'GIT_*'],
+  },
+  limited: {
+    ...COMMON,
+    maxSessions: 2,
+    localForwarding: 'none',
+    sftp: { access: 'read-only', paths: null },
+    idleTimeoutSeconds: HOUR / 2,
+    maxDurationSeconds: 8 * HOUR,
+    clientEnvironment: LOCALE,
+  },
 };
-
-/** True where `policy` asks for nothing that `ceiling` does not allow. */
-export function isWithin(policy: SessionPolicy, ceiling: SessionPolicy): boolean {
-  return (
-    policy.maxSessions <= ceiling.maxSessions &&
-    (policy.localForwarding === 'none' || ceiling.localForwarding === policy.localForwarding) &&
-    policy.clientEnvironment.every((name) => ceiling.clientEnvironment.includes(name))
-  );
-}
 
 /** True where a client may set the environment variable `name` (RFC 4254 section 6.4). */
 export function acceptsEnvironment(policy: SessionPolicy, name: string): boolean {
   return policy.clientEnvironment.some((pattern) =>
     pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
   );
+}
+
+/** True where `exec` may run these bytes. They are compared whole: a prefix or a pattern would be a shell's to widen. */
+export function acceptsCommand({ commands }: SessionPolicy, bytes: Uint8Array): boolean {
+  return commands === null || commands.some((allowed) => Buffer.from(allowed).equals(bytes));
+}
+
+/** True where a connection to this port of the pod's loopback may be forwarded. */
+export function acceptsLocalPort({ localForwarding, localPorts }: SessionPolicy, port: number): boolean {
+  if (localForwarding === 'none' || !Number.isInteger(port) || port < 1 || port > 65_535) return false;
+  return localPorts === null || localPorts.includes(port);
 }

@@ -1,7 +1,7 @@
 /** THE API: the zod schema of SshAccess, from which the types, the CRD and every boundary's parser come. */
 import * as z from 'zod';
 import { SESSION_ENTRIES } from './injection-record.ts';
-import { LocalForwarding, ROLES } from './session-policy.ts';
+import { Forwarding, ROLES, SftpAccess } from './session-policy.ts';
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const dnsLabelRule = {
@@ -58,11 +58,58 @@ export const SshUser = z
   .describe('One user of the workload.');
 export type SshUser = z.infer<typeof SshUser>;
 
-const RolePolicy = z.object({
+const sftpPathRule = {
+  rule: "self.startsWith('/') && !self.matches('(^|/)[.][.]?(/|$)')",
+  message: 'give an absolute path without . and ..',
+};
+const sftpPath = z
+  .string()
+  .min(1)
+  .max(1024)
+  .regex(/^\/(?!\.{1,2}(\/|$))(?!.*\/\.{1,2}(\/|$))[^\0]*$/, sftpPathRule.message)
+  .meta({ 'x-kubernetes-validations': [sftpPathRule] });
+
+const seconds = (description: string) => z.int32().min(0).max(31_536_000).describe(description).optional();
+
+/** What may be changed for either role. Every field that is left out keeps the default of the role. */
+const commonPolicy = {
   maxSessions: z.int32().min(1).max(64).describe('Sessions open at once on one connection.').optional(),
-  localForwarding: LocalForwarding.describe(
+  localForwarding: Forwarding.describe(
     'Where ssh -L, -D and -W may lead: none, or the loopback of the pod.',
   ).optional(),
+  localPorts: z
+    .array(z.int32().min(1).max(65_535))
+    .max(64)
+    .describe('The only ports that ssh -L, -D and -W may lead to. Default: every port of the loopback.')
+    .optional(),
+  sftp: z
+    .object({
+      access: SftpAccess.describe('none, read-only or read-write.').optional(),
+      paths: z
+        .array(sftpPath)
+        .min(1)
+        .max(16)
+        .describe('Directories that sftp and scp are confined to. Default: what the uid can reach.')
+        .optional(),
+    })
+    .describe('The sftp subsystem, which scp and sshfs use too.')
+    .optional(),
+  commands: z
+    .array(z.string().min(1).max(4096))
+    .max(64)
+    .describe('The only commands that run, compared exactly; there is no shell then. An empty list leaves sftp alone.')
+    .optional(),
+  idleTimeoutSeconds: seconds('A connection without data on its channels ends after this time. 0: never.'),
+  maxDurationSeconds: seconds('A connection ends this long after its login. 0: never.'),
+} as const;
+
+const LimitedPolicy = z.object(commonPolicy);
+const RootPolicy = z.object({
+  ...commonPolicy,
+  remoteForwarding: Forwarding.describe('Where ssh -R may listen: nowhere, or on the loopback of the pod.').optional(),
+  socketForwarding: z.boolean().describe('Unix sockets with ssh -L and -R.').optional(),
+  agentForwarding: z.boolean().describe('ssh -A: the agent of the user, at SSH_AUTH_SOCK in the app.').optional(),
+  x11Forwarding: z.boolean().describe('ssh -X: the display of the user.').optional(),
 });
 
 const onePrimary = {
@@ -108,7 +155,7 @@ export const SshAccessSpec = z.object({
     .describe('One to five users; the one without suffix is the primary user.')
     .meta({ 'x-kubernetes-list-type': 'atomic', 'x-kubernetes-validations': [onePrimary, uniqueSuffixes] }),
   policy: z
-    .object({ root: RolePolicy.optional(), limited: RolePolicy.optional() })
+    .object({ root: RootPolicy.optional(), limited: LimitedPolicy.optional() })
     .describe('What each role may do, where it differs from the defaults.')
     .optional(),
   audit: z

@@ -28,10 +28,13 @@ function nameSome(names: readonly string[]): string {
 }
 
 /** What sessions run as, in the webhook's words (webhook/security-context.ts); undefined: no pod has told yet. */
-export function effectiveUser(role: Role, record: AccessPod['record']): string | undefined {
+export function effectiveUser(
+  { role, uidOffset }: { role: Role; uidOffset: number },
+  record: AccessPod['record'],
+): string | undefined {
   if (record === undefined) return undefined;
   if (isRoleImpossible(role, record)) return 'none: not possible at this Pod Security level';
-  const uid = role === 'limited' ? record.limitedUid : record.rootUid;
+  const uid = role === 'limited' && record.limitedUid !== null ? record.limitedUid + uidOffset : record.rootUid;
   return uid === null ? 'uid of the app' : `uid ${uid}`;
 }
 

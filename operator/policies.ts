@@ -2,22 +2,19 @@ import { z } from 'zod';
 import {
   Ceiling,
   DEFAULT_POLICIES,
+  narrow,
   ROLES,
   roleOf,
   type Role,
-  type SessionPolicy,
+  SessionPolicy,
   type SshAccessSpec,
 } from '../crds/index.ts';
 
 /** The policy of a role: the default, with what the spec offers to change. */
 export function policyOf(role: Role, spec: SshAccessSpec): SessionPolicy {
-  const changes = spec.policy?.[role];
   const base = DEFAULT_POLICIES[role];
-  return {
-    ...base,
-    maxSessions: changes?.maxSessions ?? base.maxSessions,
-    localForwarding: changes?.localForwarding ?? base.localForwarding,
-  };
+  const { sftp, ...changes } = spec.policy?.[role] ?? {};
+  return SessionPolicy.parse({ ...base, ...changes, sftp: { ...base.sftp, ...sftp } });
 }
 
 /**
@@ -70,12 +67,4 @@ function narrowCeiling(left: Ceiling, right: Ceiling): Ceiling {
     return policy === undefined ? [] : [[role, policy] as const];
   });
   return { ...left, roles: Object.fromEntries(roles) };
-}
-
-function narrow(left: SessionPolicy, right: SessionPolicy): SessionPolicy {
-  return {
-    maxSessions: Math.min(left.maxSessions, right.maxSessions),
-    localForwarding: left.localForwarding === 'none' ? 'none' : right.localForwarding,
-    clientEnvironment: left.clientEnvironment.filter((name) => right.clientEnvironment.includes(name)),
-  };
 }

@@ -162,9 +162,10 @@ class Reconciliation {
       const isRouted = owner === undefined && !expired && keys.lines.length > 0;
       verdicts.push({ user, fingerprints: keys.fingerprints, mayLogIn: isRouted && access.spec.enabled });
       if (!isRouted) continue;
-      const { username, role, expiresAt } = user;
+      const { username, role, uidOffset, expiresAt } = user;
+      const policy = policyOf(role, access.spec);
       const expiry = expiresAt === undefined ? {} : { expiresAt };
-      routed.push({ username, role, authorizedKeys: [...keys.lines], policy: policyOf(role, access.spec), ...expiry });
+      routed.push({ username, role, authorizedKeys: [...keys.lines], policy, uidOffset, ...expiry });
     }
     return { users: verdicts, routed, owned, keyProblems, nameProblems };
   }

@@ -1,9 +1,12 @@
 import { organizationOf, roleOf, slugOf, username, type Role, type SshAccess } from '../crds/index.ts';
+import { uidOffsets } from './uid-offsets.ts';
 
 /** One user of the spec, with the defaults filled in. */
 export type RequestedUser = {
   readonly username: string;
   readonly role: Role;
+  /** 0 for root. */
+  readonly uidOffset: number;
   readonly secretName: string;
   readonly expiresAt: string | undefined;
   readonly isPrimary: boolean;
@@ -23,9 +26,16 @@ export function requestedUsers(
   // What only administrators write gives it, and not the spec alone.
   const isNative = organization === (organizationLabel ?? access.metadata.namespace);
   if (!DNS_LABEL.test(organization)) return { users: [], isNative, invalidOrganization: organization };
-  const users = access.spec.users.map((user) => ({
-    username: username(organization, slugOf(access), user.suffix),
+  const named = access.spec.users.map((user) => ({
+    user,
     role: roleOf(user),
+    name: username(organization, slugOf(access), user.suffix),
+  }));
+  const offsets = uidOffsets(named.filter(({ role }) => role === 'limited').map(({ name }) => name));
+  const users = named.map(({ user, role, name }) => ({
+    username: name,
+    role,
+    uidOffset: offsets.get(name) ?? 0,
     secretName: user.secretRef.name,
     expiresAt: user.expiresAt,
     isPrimary: user.suffix === undefined,

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { DEFAULT_POLICIES } from '../crds/index.ts';
 import { finding } from './findings.ts';
 import { effectiveUser, injectionFinding, mayRollAgain } from './injection.ts';
 import { desiredStatus, failedStatus, loginCommand, type Outcome } from './status.ts';
@@ -6,7 +7,14 @@ import { conditionStory, routeStory } from './story.ts';
 import { cachedAccess, pod, record, workload } from './testing/samples.ts';
 
 const now = new Date('2026-01-01T00:00:00Z');
-const user = { username: 'acme-web', role: 'root', secretName: 'k', expiresAt: undefined, isPrimary: true } as const;
+const user = {
+  username: 'acme-web',
+  role: 'root',
+  uidOffset: 0,
+  secretName: 'k',
+  expiresAt: undefined,
+  isPrimary: true,
+} as const;
 const alice = { user, fingerprints: ['SHA256:a'], mayLogIn: true };
 
 function outcome(changes: Partial<Outcome> = {}): Outcome {
@@ -122,15 +130,17 @@ test('no endpoint yet, no users: commands and fields say so', () => {
 });
 
 test('the uid of a session', () => {
-  expect(effectiveUser('root', record)).toBe('uid 0');
-  expect(effectiveUser('root', { ...record, rootUid: 1000 })).toBe('uid 1000');
-  expect(effectiveUser('root', { ...record, rootUid: null })).toBe('uid of the app');
-  expect(effectiveUser('limited', record)).toBe('uid 61000');
-  expect(effectiveUser('limited', { ...record, sessionEntry: 'toolbox', limitedUid: 61_001 })).toBe('uid 61001');
-  expect(effectiveUser('limited', { ...record, limitedUid: null })).toBe(
+  expect(effectiveUser({ role: 'root', uidOffset: 7 }, record)).toBe('uid 0');
+  expect(effectiveUser({ role: 'root', uidOffset: 7 }, { ...record, rootUid: 1000 })).toBe('uid 1000');
+  expect(effectiveUser({ role: 'root', uidOffset: 7 }, { ...record, rootUid: null })).toBe('uid of the app');
+  expect(effectiveUser({ role: 'limited', uidOffset: 7 }, record)).toBe('uid 61007');
+  expect(
+    effectiveUser({ role: 'limited', uidOffset: 7 }, { ...record, sessionEntry: 'toolbox', limitedUid: 62_000 }),
+  ).toBe('uid 62007');
+  expect(effectiveUser({ role: 'limited', uidOffset: 7 }, { ...record, limitedUid: null })).toBe(
     'none: not possible at this Pod Security level',
   );
-  expect(effectiveUser('root', undefined)).toBeUndefined();
+  expect(effectiveUser({ role: 'root', uidOffset: 7 }, undefined)).toBeUndefined();
 });
 
 test('where limited is not possible, it is told who cannot log in', () => {
@@ -179,7 +189,6 @@ test('Events tell what changed, once, and good news only after bad', () => {
 });
 
 test('RouteUpdated names who came and who went', () => {
-  const policy = { maxSessions: 1, localForwarding: 'none', clientEnvironment: [] } as const;
   const routeOf = (...users: [string, string[]][]) => ({
     version: 1 as const,
     namespace: 'acme',
@@ -193,7 +202,8 @@ test('RouteUpdated names who came and who went', () => {
       username,
       role: 'root' as const,
       authorizedKeys,
-      policy: { ...policy, clientEnvironment: [] },
+      policy: DEFAULT_POLICIES.root,
+      uidOffset: 0,
     })),
   });
   const [found] = routeStory(routeOf(['a', ['1']], ['b', ['1']]), routeOf(['b', ['2']], ['c', ['1']]));

@@ -146,7 +146,7 @@ function userStatus(
   endpoint: Outcome['endpoint'],
   record: AccessPod['record'],
 ): UserStatus {
-  const uid = effectiveUser(user.role, record);
+  const uid = effectiveUser(user, record);
   const isServed = mayLogIn && !isRoleImpossible(user.role, record);
   return {
     username: user.username,

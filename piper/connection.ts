@@ -123,6 +123,8 @@ export class Connection implements LiveConnection {
         username: grant.username,
         role: user.role,
         policy: user.policy,
+        uidOffset: user.uidOffset,
+        ...(user.expiresAt === undefined ? {} : { expiresAt: user.expiresAt }),
         fingerprint: grant.key.fingerprint,
         ...this.#client,
         connectionId: this.id,

@@ -35,6 +35,7 @@ test('a user with the right key reaches the pod, which is told who they are', as
     username: 'acme-hello',
     role: 'root',
     policy: DEFAULT_POLICIES.root,
+    uidOffset: 0,
     fingerprint: keys.alice.publicKey.fingerprint,
     clientAddress: '127.0.0.1',
     clientPort: client.socket.localPort,

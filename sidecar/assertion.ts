@@ -1,6 +1,6 @@
 import { ASSERT_IDENTITY, IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Ceiling } from '../crds/secret-contract.ts';
-import { isWithin } from '../crds/session-policy.ts';
+import { isWithin } from '../crds/policy-bounds.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { Reader } from '../lib/ssh/wire.ts';
 

@@ -34,10 +34,11 @@ const table: Row[] = [
   ['root with a fixed uid', { rootUid: 1234 }, 1234, 1234, [], true, 'a80025fb'],
   ['root with gid 0 of the app', { app: app(1000, 0) }, 1000, 0, [2000], true, 'a80425fb'],
   ['limited is nobody', { role: 'limited' }, 61_000, 61_000, [], true, '0'],
-  ['limited is not the app', { role: 'limited', app: app(61_000) }, 61_001, 61_001, [], true, '0'],
-  ['nor its group', { role: 'limited', app: app(1000, 61_000, [61_001]) }, 61_002, 61_002, [], true, '0'],
+  ['limited is not the app', { role: 'limited', app: app(61_000) }, 62_000, 62_000, [], true, '0'],
+  ['nor its group', { role: 'limited', app: app(1000, 61_999, [62_001]) }, 63_000, 63_000, [], true, '0'],
   ['limited in an app of uid 0', { role: 'limited', app: app(0), rootUid: 0 }, 61_000, 61_000, [], true, '0'],
-  ['limited as the webhook says', { role: 'limited', limitedUid: 61_007 }, 61_007, 61_007, [], true, '0'],
+  ['limited as the webhook says', { role: 'limited', limitedUid: 62_000 }, 62_000, 62_000, [], true, '0'],
+  ['limited is no other limited user', { role: 'limited', uidOffset: 9 }, 61_009, 61_009, [], true, '0'],
   ['toolbox root without an app', { entry: 'toolbox', app: undefined }, 65_532, 61_000, [], true, '0'],
   ['toolbox root is never uid 0', { entry: 'toolbox', app: undefined, rootUid: 0 }, 65_532, 61_000, [], true, '0'],
   ["nor in a group of the app's", { entry: 'toolbox', app: undefined, rootUid: 99 }, 99, 61_000, [], true, '0'],
@@ -53,6 +54,7 @@ for (const [name, situation, uid, gid, groups, noNewPrivs, capabilityBound] of t
       app: app(1000),
       rootUid: undefined,
       limitedUid: 61_000,
+      uidOffset: 0,
       sidecar: { uid: 0, gid: 0 },
       ...situation,
     };
@@ -73,7 +75,14 @@ test('role limited is refused where the webhook has no uid for it, and by a side
     { limitedUid: 61_000, sidecar: user },
   ]) {
     expect(roleProblem('limited', pod)).toMatch(/no role limited/);
-    const situation = { ...pod, role: 'limited', entry: 'toolbox', app: undefined, rootUid: undefined } as const;
+    const situation = {
+      ...pod,
+      role: 'limited',
+      entry: 'toolbox',
+      app: undefined,
+      rootUid: undefined,
+      uidOffset: 1,
+    } as const;
     expect(() => sessionIdentity(situation)).toThrow(/no role limited/);
   }
 });

@@ -1,4 +1,4 @@
-import { UNPRIVILEGED_IDS } from '../crds/injection-record.ts';
+import { LIMITED_UIDS, UNPRIVILEGED_IDS } from '../crds/injection-record.ts';
 import type { Role } from '../crds/session-policy.ts';
 import type { AppProcess } from './app-process.ts';
 
@@ -28,6 +28,8 @@ export type Situation = {
   rootUid: number | undefined;
   /** What role limited gets; undefined: the pod has none for it. */
   limitedUid: number | undefined;
+  /** Makes the users of role limited strangers to each other. */
+  uidOffset: number;
   sidecar: SidecarIds;
 };
 
@@ -48,7 +50,7 @@ export function sessionIdentity(situation: Situation): Identity {
   // Without privileges there is nobody else to become.
   if (sidecar.uid !== 0)
     return { ...unprivileged(sidecar.uid, sidecar.gid, role), groups: undefined, capabilityBound: undefined };
-  const nobody = strangerTo(app, limitedUid ?? UNPRIVILEGED_IDS.limited);
+  const nobody = strangerTo(app, limitedUid ?? UNPRIVILEGED_IDS.limited) + situation.uidOffset;
   if (role === 'limited') return unprivileged(nobody, nobody, role);
   if (entry === 'chroot' && app !== undefined) return rootInApp(app, rootUid);
   // The pod's host key is in the sidecar's own mounts. Uid 0 could read it, and, where the pod has an fsGroup, so could
@@ -57,9 +59,10 @@ export function sessionIdentity(situation: Situation): Identity {
 }
 
 /** The webhook knows the ids in the pod, but not those in the images. */
-function strangerTo(app: AppProcess | undefined, id: number): number {
-  const isTheirs = app !== undefined && [app.uid, app.gid, ...app.groups].includes(id);
-  return isTheirs ? strangerTo(app, id + 1) : id;
+function strangerTo(app: AppProcess | undefined, first: number): number {
+  const theirs = app === undefined ? [] : [app.uid, app.gid, ...app.groups];
+  const isTheirs = theirs.some((id) => id >= first && id < first + LIMITED_UIDS);
+  return isTheirs ? strangerTo(app, first + LIMITED_UIDS) : first;
 }
 
 function rootInApp(app: AppProcess, rootUid: number | undefined): Identity {

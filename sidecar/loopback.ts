@@ -1,4 +1,4 @@
-import type { SessionPolicy } from '../crds/session-policy.ts';
+import { acceptsLocalPort, type SessionPolicy } from '../crds/session-policy.ts';
 
 /**
  * Where a `direct-tcpip` channel may lead: literal loopback addresses to try in order, or undefined: refused.
@@ -11,7 +11,7 @@ export function loopbackTargets(
   ownPort: number,
 ): readonly string[] | undefined {
   const { host, port } = destination;
-  if (policy.localForwarding !== 'loopback' || port < 1 || port > 65_535 || port === ownPort) return undefined;
+  if (!acceptsLocalPort(policy, port) || port === ownPort) return undefined;
   return TARGETS.get(host);
 }
 

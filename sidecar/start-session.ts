@@ -43,9 +43,17 @@ export async function startSession(
     now: performance.now(),
   });
   if (start.channel.closing) return undefined;
-  const { role } = user.assertion;
+  const { role, uidOffset } = user.assertion;
   const { rootUid, limitedUid } = config;
-  const identity = sessionIdentity({ role, entry: entry.kind, app: entry.app, rootUid, limitedUid, sidecar });
+  const identity = sessionIdentity({
+    role,
+    entry: entry.kind,
+    app: entry.app,
+    rootUid,
+    limitedUid,
+    uidOffset,
+    sidecar,
+  });
   announce(entry, start);
   return startProgram(programSpec(config, user, start, { entry, identity }), start, onEnd);
 }

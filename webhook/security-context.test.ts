@@ -82,9 +82,9 @@ describe('role root', () => {
 describe('role limited', () => {
   test.each([
     ['nobody has 61000', { runAsUser: 1000 }, {}, 61_000],
-    ['the app has it', { runAsUser: 61_000 }, {}, 61_001],
-    ['the pod has it, and the app its group', { runAsGroup: 61_001 }, { runAsUser: 61_000 }, 61_002],
-    ['volumes are given to it', {}, { fsGroup: 61_000, supplementalGroups: [61_001] }, 61_002],
+    ['the app has it', { runAsUser: 61_000 }, {}, 62_000],
+    ['the pod has one of them, and the app a group of the next', { runAsGroup: 62_001 }, { runAsUser: 61_999 }, 63_000],
+    ['volumes are given to it', {}, { fsGroup: 61_000, supplementalGroups: [62_999] }, 63_000],
   ])('%s', (_case, own, shared, limitedUid) => {
     expect(given('baseline', own, shared)).toMatchObject({ limitedUid });
     expect(given('baseline', own, shared, { shareProcessNamespace: false })).toMatchObject({ limitedUid });
@@ -92,7 +92,7 @@ describe('role limited', () => {
   });
   test('another container has it', () => {
     const other = { name: 'other', securityContext: { runAsUser: 61_000 } };
-    expect(given('baseline', {}, {}, { containers: [{ name: 'app' }, other] })).toMatchObject({ limitedUid: 61_001 });
+    expect(given('baseline', {}, {}, { containers: [{ name: 'app' }, other] })).toMatchObject({ limitedUid: 62_000 });
   });
 });
 

@@ -1,4 +1,4 @@
-import { type ProcessNamespace, type SessionEntry, UNPRIVILEGED_IDS } from '../crds/index.ts';
+import { LIMITED_UIDS, type ProcessNamespace, type SessionEntry, UNPRIVILEGED_IDS } from '../crds/index.ts';
 import { BECOME, capabilitiesOf, capabilitiesToEnter, hasCapability } from './capabilities.ts';
 import { allContainers, type Container, type ContainerSecurityContext, type Pod } from './pod.ts';
 import type { PodSecurityLevel } from './pod-security-level.ts';
@@ -40,15 +40,16 @@ function toolboxUid(pod: Pod, app: Container): number {
   return own === undefined || own === 0 ? UNPRIVILEGED_IDS.toolbox : own;
 }
 
-/** Neither the uid of any container, whose processes it could read, nor a group that volumes are given to: not even ours. */
+/** The first of a thousand: neither the uid of any container, whose processes it could read, nor a group that volumes are given to: not even ours. */
 function limitedUid(pod: Pod): number {
   const { fsGroup, supplementalGroups = [], runAsUser, runAsGroup } = pod.spec.securityContext ?? {};
   const contexts = allContainers(pod).map(({ securityContext }) => securityContext);
   const ids = contexts.flatMap((context) => [context?.runAsUser, context?.runAsGroup]);
   const taken = new Set([...ids, ...supplementalGroups, fsGroup, runAsUser, runAsGroup]);
-  let id: number = UNPRIVILEGED_IDS.limited;
-  while (taken.has(id)) id++;
-  return id;
+  const isFree = (first: number): boolean => ![...taken].some((id = -1) => id >= first && id < first + LIMITED_UIDS);
+  let first: number = UNPRIVILEGED_IDS.limited;
+  while (!isFree(first)) first += LIMITED_UIDS;
+  return first;
 }
 
 const processNamespace = (pod: Pod): ProcessNamespace =>

@@ -112,6 +112,7 @@ function routeOf(port: number, made: Keys): Route {
     role,
     authorizedKeys: [made[role].publicKey.toLine()],
     policy: DEFAULT_POLICIES[role],
+    uidOffset: 0,
   });
   return {
     version: 1,

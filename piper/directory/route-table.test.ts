@@ -13,6 +13,7 @@ function route(usernames: readonly string[], changes: Partial<Route> = {}): Rout
     role: 'limited' as const,
     authorizedKeys: [line],
     policy: DEFAULT_POLICIES.limited,
+    uidOffset: 0,
   }));
   const names = { namespace: 'acme', name: 'hello', uid: 'u-1', service: 'hello-sshaccess' };
   return { version: 1, enabled: true, port: 2222, hostKey: line, users, ...names, ...changes };

@@ -1,6 +1,6 @@
 /** What may pass, as data. What is not named here is refused: to the client's face, and without the pod seeing it. */
 import { isIPv4 } from 'node:net';
-import { acceptsEnvironment, type SessionPolicy } from '../../crds/index.ts';
+import { acceptsEnvironment, acceptsLocalPort, type SessionPolicy } from '../../crds/index.ts';
 import type { Reader } from '../../lib/ssh/wire.ts';
 import type { ChannelKind } from './channels.ts';
 
@@ -43,7 +43,7 @@ export function channelMayAsk(policy: SessionPolicy, kind: ChannelKind, request:
 export function mayForwardTo(policy: SessionPolicy, rest: Reader): boolean {
   const host = rest.string().toString('latin1');
   const port = rest.uint32();
-  return policy.localForwarding === 'loopback' && isLoopback(host) && port >= 1 && port <= 65_535;
+  return acceptsLocalPort(policy, port) && isLoopback(host);
 }
 
 /** Only the plain spellings: every other one (decimal, octal, mapped, a name) may mean something else to a resolver. */

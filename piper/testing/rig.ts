@@ -44,12 +44,14 @@ const users: RouteUser[] = [
     role: 'root',
     authorizedKeys: [keys.alice.publicKey.toLine()],
     policy: DEFAULT_POLICIES.root,
+    uidOffset: 0,
   },
   {
     username: 'acme-hello-dev',
     role: 'limited',
     authorizedKeys: [keys.bob.publicKey.toLine()],
     policy: DEFAULT_POLICIES.limited,
+    uidOffset: 7,
   },
 ];
 

@@ -18,6 +18,7 @@ export const rootAssertion: IdentityAssertion = {
   username: 'acme-my-llm',
   role: 'root',
   policy: DEFAULT_POLICIES.root,
+  uidOffset: 0,
   fingerprint: 'SHA256:test',
   clientAddress: '203.0.113.7',
   clientPort: 40_000,
@@ -29,6 +30,7 @@ export const limitedAssertion: IdentityAssertion = {
   username: 'acme-my-llm-dev',
   role: 'limited',
   policy: DEFAULT_POLICIES.limited,
+  uidOffset: 0,
 };
 
 export type ClientOptions = { port: number; key: PrivateKey; hostKey: PublicKey };
