@@ -41,6 +41,9 @@ export type Stack = {
   route: Route;
   piperLog: LogLine[];
   piper: ChildProcess;
+  sidecar: ChildProcess;
+  sidecarPort: number;
+  keys: Keys;
   auditLines: string[];
   stop: () => Promise<void>;
 };
@@ -208,6 +211,9 @@ export async function startStack(piperEnvironment: NodeJS.ProcessEnv = {}): Prom
     route,
     piperLog: piper.log,
     piper: piper.child,
+    sidecar: sidecar.child,
+    sidecarPort: sidecar.port,
+    keys: made,
     auditLines: sidecar.stderr,
     stop: async () => {
       await Promise.all([stop(piper), stop(sidecar)]);
