@@ -1,6 +1,7 @@
 import { SshError } from '../errors.ts';
 import { EXTENDED_DATA_STDERR, MSG } from '../numbers.ts';
 import { type Reader, Writer } from '../wire.ts';
+import { type Answer, OrderedAnswers } from './answers.ts';
 import type { ChannelRequest } from './channel-requests.ts';
 import type { Link } from './link.ts';
 import { ReceiveWindow } from './receive-window.ts';
@@ -18,8 +19,8 @@ export type ChannelEvents = {
   onStderr?: (data: Buffer) => void;
   /** The peer sends no more data. */
   onEof: () => void;
-  /** True: done. The reply, where one is wanted, is sent on return, so replies keep the order of the requests. */
-  onRequest: (request: ChannelRequest) => boolean;
+  /** True: done. Replies, where they are wanted, keep the order of the requests, whatever time each takes. */
+  onRequest: (request: ChannelRequest) => boolean | Promise<boolean>;
   /** `write` returned false; now all of it has been sent. */
   onWritable: () => void;
   /** The peer takes no more data (`eow@openssh.com`). */
@@ -38,6 +39,7 @@ export class Channel {
   readonly #receiveWindow: ReceiveWindow;
   readonly #sendQueue: SendQueue;
   readonly #replies = new PendingReplies();
+  readonly #answers = new OrderedAnswers((answer) => this.#sendAnswer(answer));
   #events: ChannelEvents | undefined;
   #sentEof = false;
   #sentClose = false;
@@ -217,13 +219,16 @@ export class Channel {
   #receiveRequest(fields: Reader): void {
     const type = fields.name();
     const wantReply = fields.boolean();
-    const done = !this.#closing && this.#answer({ type, fields });
-    // RFC 4254 §5.3: nothing is sent on a channel after CLOSE, not even a reply.
-    if (!wantReply || this.#sentClose) return;
-    this.#link.transport.send(this.#message(done ? MSG.CHANNEL_SUCCESS : MSG.CHANNEL_FAILURE).bytes());
+    this.#answers.add(!this.#closing && this.#answer({ type, fields }), wantReply);
   }
 
-  #answer(request: ChannelRequest): boolean {
+  #sendAnswer(answer: Answer): void {
+    // RFC 4254 §5.3: nothing is sent on a channel after CLOSE, not even a reply.
+    if (this.#sentClose) return;
+    this.#link.transport.send(this.#message(answer === false ? MSG.CHANNEL_FAILURE : MSG.CHANNEL_SUCCESS).bytes());
+  }
+
+  #answer(request: ChannelRequest): boolean | Promise<boolean> {
     if (request.type !== 'eow@openssh.com') return this.#events?.onRequest(request) ?? false;
     request.fields.end();
     this.#peerTakesNoData = true;

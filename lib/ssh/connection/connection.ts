@@ -1,6 +1,7 @@
 import { SshError } from '../errors.ts';
 import { MSG } from '../numbers.ts';
 import { Reader, Writer } from '../wire.ts';
+import { type Answer, OrderedAnswers } from './answers.ts';
 import { Channel, type ChannelEvents } from './channel.ts';
 import {
   type ChannelOpen,
@@ -20,11 +21,18 @@ export type ConnectionOptions = {
   /** Channels of all types at once, those whose opening is under way included. */
   maxChannels: number;
   onChannelOpen: (open: ChannelOpen) => void;
-  /** True: REQUEST_SUCCESS, where a reply is wanted. Replies keep the order of the requests. */
-  onGlobalRequest: (name: string, fields: Reader) => boolean;
+  /**
+   * True, or the data of the reply: REQUEST_SUCCESS, where a reply is wanted. Replies keep the order of the requests.
+   * The fields are valid only during the call.
+   */
+  onGlobalRequest: (name: string, fields: Reader) => boolean | Promise<Answer>;
 };
 
-type Opening = { events: (channel: Channel) => ChannelEvents; settle: (channel: Channel | SshError) => void };
+type Opening = {
+  events: (channel: Channel) => ChannelEvents;
+  settle: (channel: Channel | SshError) => void;
+  window: number;
+};
 
 /**
  * The connection protocol (RFC 4254) over an authenticated transport: channels, their windows, and requests in order.
@@ -36,6 +44,7 @@ export class Connection {
   readonly #channels = new Map<number, Channel>();
   readonly #openings = new Map<number, Opening>();
   readonly #replies = new PendingReplies();
+  readonly #answers = new OrderedAnswers((answer) => this.#answer(answer));
   #pendingOpens = 0;
   #unreadReplies = 0;
   #paused = false;
@@ -82,14 +91,19 @@ export class Connection {
   }
 
   /** Opens a channel of ours. Rejects where the peer refuses it. */
-  open(type: string, fields: Uint8Array, events: (channel: Channel) => ChannelEvents): Promise<Channel> {
+  open(
+    type: string,
+    fields: Uint8Array,
+    events: (channel: Channel) => ChannelEvents,
+    window = RECEIVE_WINDOW,
+  ): Promise<Channel> {
     if (this.#closed) return Promise.reject(new SshError('closed', 'the connection ended'));
     const local = this.#freeNumber();
-    const message = openMessage(type, { local, window: RECEIVE_WINDOW, maxPacket: RECEIVE_MAX_PACKET });
+    const message = openMessage(type, { local, window, maxPacket: RECEIVE_MAX_PACKET });
     return new Promise((resolve, reject) => {
       const settle = (result: Channel | SshError): void =>
         result instanceof SshError ? reject(result) : resolve(result);
-      this.#openings.set(local, { events, settle });
+      this.#openings.set(local, { events, settle, window });
       this.#link.transport.send(message.raw(fields).bytes());
     });
   }
@@ -135,8 +149,18 @@ export class Connection {
   #receiveGlobalRequest(fields: Reader): void {
     const name = fields.name();
     const wantReply = fields.boolean();
-    const done = this.#options.onGlobalRequest(name, fields);
-    if (wantReply && !this.#closed) this.#reply(Buffer.of(done ? MSG.REQUEST_SUCCESS : MSG.REQUEST_FAILURE));
+    this.#answers.add(this.#options.onGlobalRequest(name, fields), wantReply);
+  }
+
+  #answer(answer: Answer): void {
+    if (this.#closed) return;
+    const type = answer === false ? MSG.REQUEST_FAILURE : MSG.REQUEST_SUCCESS;
+    this.#reply(
+      new Writer()
+        .byte(type)
+        .raw(Buffer.isBuffer(answer) ? answer : Buffer.alloc(0))
+        .bytes(),
+    );
   }
 
   #receiveOpen(open: ParsedOpen): void {
@@ -181,7 +205,7 @@ export class Connection {
     const numbers = { local, remote: fields.uint32(), window: fields.uint32(), maxPacket: fields.uint32() };
     if (numbers.maxPacket < MIN_REMOTE_MAX_PACKET)
       throw new SshError('protocol', 'the maximum packet size is too small');
-    const channel = new Channel(this.#link, numbers, RECEIVE_WINDOW);
+    const channel = new Channel(this.#link, numbers, opening.window);
     this.#channels.set(local, channel);
     channel.listen(opening.events(channel));
     opening.settle(channel);

@@ -15,5 +15,8 @@ export const MIN_REMOTE_MAX_PACKET = 256;
 /** RFC 4254 §5.2: a window must never be increased beyond this. */
 export const MAX_WINDOW = 2 ** 32 - 1;
 
+/** Requests whose answers take time: for one more, the connection ends. */
+export const MAX_PENDING_REQUESTS = 16;
+
 /** Replies that a peer which does not read may make us hold, before we stop reading from it. */
 export const MAX_UNREAD_REPLIES = 64 * 1024;
