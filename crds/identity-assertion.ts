@@ -9,6 +9,12 @@ import { Role, SessionPolicy } from './session-policy.ts';
  */
 export const ASSERT_IDENTITY = 'assert-identity@sshaccess.dev';
 
+/**
+ * A channel request (RFC 4254 section 5.4, want-reply false) of the sidecar to the piper, which does not pass it on: the
+ * next CHANNEL_DATA on that channel is a warning of the sidecar's own, and no activity of the connection.
+ */
+export const NO_ACTIVITY = 'no-activity@sshaccess.dev';
+
 /** Who the user behind a piped connection is and what they may do. */
 export const IdentityAssertion = z.strictObject({
   version: z.literal(1),

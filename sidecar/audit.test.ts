@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { auditLine } from './audit.ts';
+import { type AuditEvent, auditLine } from './audit.ts';
 import { shellQuote } from './shell-quote.ts';
 
 const subject = { username: 'acme-my-llm', clientAddress: '203.0.113.7', connectionId: 'c-1' };
@@ -14,6 +14,14 @@ test('a connect line and an exec line read as the platform promises', () => {
   expect(auditLine(now, subject, { type: 'exec', command: Buffer.from("echo 'a b'") })).toBe(
     "2026-11-21T09:08:07Z SSH_AUDIT exec user=acme-my-llm src=203.0.113.7 session=c-1 cmd=echo\\ \\'a\\ b\\'\n",
   );
+});
+
+test('what the policy forbids never reads as if it had run', () => {
+  const line = (event: AuditEvent) => auditLine(now, subject, event).slice(21);
+  const who = 'SSH_AUDIT refused user=acme-my-llm src=203.0.113.7 session=c-1';
+  expect(line({ type: 'exec', command: Buffer.from('id'), refused: true })).toBe(`${who} cmd=id\n`);
+  expect(line({ type: 'subsystem', name: 'sftp', refused: true })).toBe(`${who} subsystem=sftp\n`);
+  expect(line({ type: 'connect', refused: true })).toBe(`${who}\n`);
 });
 
 test('a subsystem cannot be mistaken for a command', () => {

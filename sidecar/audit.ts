@@ -3,14 +3,18 @@ import { shellQuote } from './shell-quote.ts';
 /** What an audit line says of the connection. `session` is the piper's connection id. */
 export type AuditSubject = { username: string; clientAddress: string; connectionId: string };
 
+/** What starts, or, `refused`, what the policy forbids. */
 export type AuditEvent =
-  { type: 'connect' } | { type: 'exec'; command: Uint8Array } | { type: 'subsystem'; name: string };
+  | { type: 'connect'; refused?: true }
+  | { type: 'exec'; command: Uint8Array; refused?: true }
+  | { type: 'subsystem'; name: string; refused?: true };
 
 export type Audit = (subject: AuditSubject, event: AuditEvent) => void;
 
 /**
  * The lines that the platform's users grep for, on stderr: `<RFC 3339 time> SSH_AUDIT connect|exec user=… src=…
  * session=… [cmd=…]`. A subsystem is an exec with `subsystem=` in place of `cmd=`, so no command can look like one.
+ * What the policy forbids has the verb `refused`, and never ran; without a command, it was a shell.
  */
 export function auditLine(now: Date, subject: AuditSubject, event: AuditEvent): string {
   const quote = (text: string): string => shellQuote(Buffer.from(text));
@@ -20,7 +24,7 @@ export function auditLine(now: Date, subject: AuditSubject, event: AuditEvent): 
     `session=${quote(subject.connectionId)}`,
   ];
   const time = now.toISOString().replace(/\.\d+Z$/, 'Z');
-  const verb = event.type === 'connect' ? 'connect' : 'exec';
+  const verb = event.refused === true ? 'refused' : event.type === 'connect' ? 'connect' : 'exec';
   return `${[time, 'SSH_AUDIT', verb, ...who, ...what(event, quote)].join(' ')}\n`;
 }
 

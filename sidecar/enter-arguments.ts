@@ -1,3 +1,4 @@
+import type { SessionPolicy } from '../crds/session-policy.ts';
 import type { PseudoTerminal, TerminalSize } from '../lib/ssh/connection/channel-requests.ts';
 import type { Account } from './account.ts';
 import type { Entry } from './entry.ts';
@@ -12,6 +13,7 @@ export type Launch = {
   identity: Identity;
   account: Account;
   terminal: PseudoTerminal | undefined;
+  sftp: SessionPolicy['sftp'];
 };
 
 /** The arguments of `enter` that run a session's program. */
@@ -24,13 +26,19 @@ export function enterArguments(launch: Launch, busyboxPath: string): string[] {
   if (identity.capabilityBound !== undefined) rights.push('--capbnd', identity.capabilityBound);
   if (identity.noNewPrivs) rights.push('--no-new-privs');
   const options = ['run', ...place, ...ids, ...rights, '--cwd', entry.kind === 'chroot' ? entry.app.cwd : '/'];
-  // For limited too it may write: what a shell may do as that uid, sftp need not refuse.
-  if (launch.request.type === 'sftp') return [...options, '--builtin', 'sftp', '--', 'sftp'];
+  if (launch.request.type === 'sftp')
+    return [...options, '--builtin', 'sftp', ...confinement(launch.sftp), '--', 'sftp'];
   const pty =
     terminal === undefined ? [] : ['--pty', sizeText(terminal.size), '--modes', terminal.modes.toString('hex')];
   const program = ['--path', account.shell, '--fallback', busyboxPath];
   return [...options, ...pty, ...program, '--', ...shellArguments(account.shell, launch.request)];
 }
+
+/** Who may only read, or is confined to directories, is so in the helper; the request was refused where there is no access. */
+const confinement = ({ access, paths }: SessionPolicy['sftp']): string[] => [
+  ...(access === 'read-write' ? [] : ['--read-only']),
+  ...(paths ?? []).flatMap((path) => ['--directory', path]),
+];
 
 /** `80x24x640x480`: columns, rows, and pixels. */
 const sizeText = ({ columns, rows, width, height }: TerminalSize): string => `${columns}x${rows}x${width}x${height}`;

@@ -68,6 +68,7 @@ const launch: Launch = {
   identity: { uid: 1000, gid: 1000, groups: [1000, 2000], noNewPrivs: true, capabilityBound: 'fb', umask: '022' },
   account: accountOf({ role: 'root', uid: 1000, passwd: 'a:x:1000:1::/home/a:/bin/bash', appHome: undefined }),
   terminal: undefined,
+  sftp: { access: 'read-write', paths: null },
 };
 const common = '--uid 1000 --gid 1000 --groups 1000,2000 --umask 022 --capbnd fb --no-new-privs';
 
@@ -105,4 +106,12 @@ test('a terminal has a size and modes; a toolbox has no process to enter', () =>
 test('sftp is built into the helper', () => {
   const argv = enterArguments({ ...launch, request: { type: 'sftp' } }, '/bb');
   expect(argv.join(' ')).toMatch(/--cwd \/srv\/app --builtin sftp -- sftp$/);
+});
+
+test('sftp that is read-only, or confined to directories, is so in the helper', () => {
+  const confined = { ...launch, request: { type: 'sftp' } } as const;
+  const readOnly = enterArguments({ ...confined, sftp: { access: 'read-only', paths: null } }, '/bb');
+  expect(readOnly.join(' ')).toMatch(/--builtin sftp --read-only -- sftp$/);
+  const jailed = enterArguments({ ...confined, sftp: { access: 'read-write', paths: ['/srv', '/a b'] } }, '/bb');
+  expect(jailed.slice(-6)).toEqual(['--directory', '/srv', '--directory', '/a b', '--', 'sftp']);
 });

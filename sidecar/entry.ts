@@ -1,5 +1,6 @@
 import type { AppProcess, NoAppProcess } from './app-process.ts';
 import type { AppHistory } from './app-tracker.ts';
+import { duration } from './duration.ts';
 
 /** Where a session opens, and what it should be told. */
 export type Entry =
@@ -56,10 +57,4 @@ function notRunning({ container, history, now }: EntryInput): string {
   const starts = history.starts === 1 ? 'started once' : `started ${history.starts} times`;
   const record = history.starts === 0 ? seen : `${seen}, ${starts}`;
   return `sshaccess: container "${container}" has no running process (${record} since this sidecar started)`;
-}
-
-function duration(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 }

@@ -18,6 +18,7 @@ const input: EnvironmentInput = {
   ),
   client: new Map([['LANG', 'de_DE.UTF-8']]),
   account: { name: 'app', home: '/home/app', shell: '/bin/bash' },
+  own: {},
   term: 'xterm',
   connection: {
     id: 'c-1',

@@ -78,6 +78,8 @@ export type EnvironmentInput = {
   /** What the client set, already checked with {@link mayClientSet}. */
   client: ReadonlyMap<string, string>;
   account: { name: string; home: string; shell: string };
+  /** Those that lead to what the session has of its own. */
+  own: Readonly<Record<string, string>>;
   /** Of the terminal; undefined without one. */
   term: string | undefined;
   connection: SessionConnection;
@@ -106,6 +108,7 @@ export function sessionEnvironment(input: EnvironmentInput): Record<string, stri
     LOGNAME: account.name,
     SHELL: account.shell,
     ...(input.term === undefined ? {} : { TERM: input.term }),
+    ...input.own,
     SSH_CLIENT: `${clientAddress} ${clientPort} ${serverPort}`,
     SSH_CONNECTION: `${clientAddress} ${clientPort} ${serverAddress} ${serverPort}`,
     SSHACCESS_USER: connection.username,

@@ -23,3 +23,18 @@ export const LISTEN_RETRY_MS = 5000;
 
 /** After SIGTERM: what programs have to heed their SIGHUP, and the helper to kill those that do not. */
 export const STOP_GRACE_MS = 5000;
+
+/** So long before a connection's time is over its terminals are told; at half of the time where that is short. */
+export const WARNING_MS = 60_000;
+
+/**
+ * The piper ends a connection whose time is over, and says why. The sidecar ends it so much later, in case that the
+ * piper has not: late enough that it never comes first, whatever the delay between the two clocks.
+ */
+export const SECOND_LOCK_MS = 15_000;
+
+/** A client that has been silent for so long is asked whether it is there, and so is one that does not answer. */
+export const KEEPALIVE_INTERVAL_MS = 60_000;
+
+/** So many questions without an answer: the client is gone. */
+export const MAX_KEEPALIVES_UNANSWERED = 3;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger } from '../lib/process/logger.ts';
 import { runProgram } from '../lib/process/run.ts';
+import { systemClock } from '../lib/ssh/clock.ts';
 import { trackApp } from './app-tracker.ts';
 import { auditTo } from './audit.ts';
 import { readConfig } from './config.ts';
@@ -17,7 +18,13 @@ runProgram(log, async (signal) => {
   log.info({ ...config, sidecar }, 'starting');
   const tracker = trackApp(config.enterPath, config.container, signal);
   const place = { config, tracker, sidecar };
-  const server = new SidecarServer({ port: config.port, place, audit: auditTo(process.stderr), log });
+  const server = new SidecarServer({
+    port: config.port,
+    place,
+    audit: auditTo(process.stderr),
+    log,
+    clock: systemClock,
+  });
   const onChange = (access: PodAccess | undefined): Promise<void> => server.setAccess(access);
   await followPodSecret({ directory: config.secretPath, log, onChange }, signal);
   await server.close();

@@ -2,7 +2,7 @@ import type net from 'node:net';
 import type { IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import { UserAuthenticationServer } from '../lib/ssh/authentication/server.ts';
-import type { Connection } from '../lib/ssh/connection/connection.ts';
+import type { Clock } from '../lib/ssh/clock.ts';
 import { SshError } from '../lib/ssh/errors.ts';
 import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
 import { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
@@ -12,7 +12,7 @@ import { roleProblem } from './identity.ts';
 import { LOGIN_GRACE_MS, MAX_AUTHENTICATION_TRIES } from './limits.ts';
 import type { PodAccess } from './pod-secret.ts';
 import type { Place } from './start-session.ts';
-import { serveUser } from './user-connection.ts';
+import { UserConnection } from './user-connection.ts';
 
 export type PiperConnectionOptions = {
   socket: net.Socket;
@@ -20,6 +20,7 @@ export type PiperConnectionOptions = {
   place: Place;
   audit: Audit;
   log: Logger;
+  clock: Clock;
   /** The identity has been asserted and accepted. */
   onServing: () => void;
   /** Once, when the connection has ended. */
@@ -41,7 +42,7 @@ export class PiperConnection {
   #log: Logger;
   #verified = false;
   #assertion: IdentityAssertion | undefined;
-  #connection: Connection | undefined;
+  #connection: UserConnection | undefined;
 
   constructor(options: PiperConnectionOptions) {
     const { socket, access, log } = options;
@@ -111,13 +112,15 @@ export class PiperConnection {
     this.#assertion = assertion;
     this.#log = log.child({ connectionId });
     this.#log.info({ user: username, role, fingerprint, clientAddress }, 'connection opened');
-    this.#connection = serveUser({
+    this.#connection = new UserConnection({
       link: this.#link,
       assertion,
       server: { address: socket.localAddress ?? '', port: socket.localPort ?? 0 },
       place,
-      audit: access.ceiling.auditLogging ? audit : () => undefined,
+      audit: access.ceiling.auditLogging ? audit : undefined,
       log: this.#log,
+      clock: this.#options.clock,
+      end: (reason) => this.end(reason),
     });
     this.#options.onServing();
   }

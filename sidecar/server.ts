@@ -1,12 +1,13 @@
 import net from 'node:net';
 import type { Logger } from '../lib/process/logger.ts';
+import type { Clock } from '../lib/ssh/clock.ts';
 import type { Audit } from './audit.ts';
 import { LISTEN_RETRY_MS, MAX_CONNECTIONS, MAX_STARTUPS, TCP_KEEPALIVE_MS } from './limits.ts';
 import { PiperConnection } from './piper-connection.ts';
 import type { PodAccess } from './pod-secret.ts';
 import type { Place } from './start-session.ts';
 
-export type ServerOptions = { port: number; place: Place; audit: Audit; log: Logger };
+export type ServerOptions = { port: number; place: Place; audit: Audit; log: Logger; clock: Clock };
 
 // What may wait in a socket before its connection counts as blocked.
 const SOCKET_BUFFER = 256 * 1024;
@@ -86,13 +87,14 @@ export class SidecarServer {
     }
     if (this.#startups.size >= MAX_STARTUPS) this.#dropStartup();
     socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
-    const { place, audit, log } = this.#options;
+    const { place, audit, log, clock } = this.#options;
     const connection = new PiperConnection({
       socket,
       access,
       place,
       audit,
       log,
+      clock,
       onServing: () => this.#startups.delete(connection),
       onEnd: () => {
         this.#startups.delete(connection);

@@ -1,4 +1,5 @@
-import type { IdentityAssertion } from '../crds/identity-assertion.ts';
+import { NO_ACTIVITY } from '../crds/identity-assertion.ts';
+import { acceptsCommand, type SessionPolicy } from '../crds/session-policy.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Channel, ChannelEvents } from '../lib/ssh/connection/channel.ts';
 import {
@@ -17,24 +18,39 @@ import type { ProgramRequest } from './enter-arguments.ts';
 import { clientValue, mayClientSet, programText } from './environment.ts';
 import { fail, type Outcome } from './outcome.ts';
 import type { Program } from './program.ts';
+import { commandRefusal } from './refused-command.ts';
 
 /** Everything that a session's program is started from. */
 export type ProgramStart = {
   request: ProgramRequest;
   terminal: PseudoTerminal | undefined;
   clientVariables: ReadonlyMap<string, string>;
+  /** Those that lead to the session's resources. */
+  ownVariables: Readonly<Record<string, string>>;
   channel: Channel;
   /** Gets what the client sends, from the start of the session on. */
   input: Sink;
 };
 
+/** What a session has besides its program, such as the socket of a forwarded agent. */
+export type SessionResource = {
+  /** What leads its programs there. */
+  variables: Readonly<Record<string, string>>;
+  close: () => void;
+};
+
+/** The requests that make one: it reads the fields at once, and answers undefined where there is none to be had. */
+export type MakeResource = (fields: Reader) => Promise<SessionResource | undefined>;
+
 export type SessionOptions = {
-  assertion: IdentityAssertion;
+  policy: SessionPolicy;
   channel: Channel;
   log: Logger;
   audit: (event: AuditEvent) => void;
   /** Resolves with the running program, or undefined where the channel is gone before it could start. */
   start: (start: ProgramStart, onEnd: (outcome: Outcome) => void) => Promise<Program | undefined>;
+  /** By the channel request that asks for it; each at most once. */
+  resources: ReadonlyMap<string, MakeResource>;
   /** Called once, when neither the channel nor a program of it is left. */
   onGone: () => void;
 };
@@ -46,10 +62,16 @@ const TERMINAL_NAME = /^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$/;
 const TOO_BIG = 'the command and the environment are longer than the kernel lets a program have';
 const isTooBig = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'E2BIG';
 
+export type ServedSession = {
+  events: ChannelEvents;
+  /** Says something on the session's terminal, where it has one that can take it now. It is no activity. */
+  tell: (sentence: string) => void;
+};
+
 /** One session channel (RFC 4254 §6): a terminal, perhaps, and variables; then one program; then its signals and sizes. */
-export function serveSession(options: SessionOptions): ChannelEvents {
+export function serveSession(options: SessionOptions): ServedSession {
   const session = new Session(options);
-  return {
+  const events: ChannelEvents = {
     onData: (data) => session.input.write(data),
     onEof: () => session.input.end(),
     onRequest: (request) => session.receiveRequest(request),
@@ -57,11 +79,13 @@ export function serveSession(options: SessionOptions): ChannelEvents {
     onEndOfWrite: () => session.program?.stopOutput(),
     onClose: () => session.close(),
   };
+  return { events, tell: (sentence) => session.tell(sentence) };
 }
 
 class Session {
   readonly #options: SessionOptions;
   readonly #variables = new Map<string, string>();
+  readonly #resources = new Map<string, Promise<SessionResource | undefined>>();
   readonly input: Sink;
   #terminal: PseudoTerminal | undefined;
   #state: 'preparing' | 'starting' | 'running' | 'ended' = 'preparing';
@@ -76,10 +100,19 @@ class Session {
   close(): void {
     this.#channelGone = true;
     this.program?.hangUp();
+    this.#release();
     if (this.#state === 'preparing' || this.#state === 'ended') this.#options.onGone();
   }
 
-  receiveRequest({ type, fields }: ChannelRequest): boolean {
+  tell(sentence: string): void {
+    const { channel } = this.#options;
+    // Where the terminal has not taken what it got before, one line more would only be held in memory.
+    if (this.#terminal === undefined || this.#state !== 'running' || channel.waiting) return;
+    channel.notify(NO_ACTIVITY, Buffer.alloc(0));
+    channel.write(Buffer.from(`\r\nsshaccess: ${sentence}\r\n`));
+  }
+
+  receiveRequest({ type, fields }: ChannelRequest): boolean | Promise<boolean> {
     switch (type) {
       case 'pty-req':
         return this.#receiveTerminal(fields);
@@ -91,14 +124,23 @@ class Session {
         return this.#receiveSignal(fields);
       case 'shell':
         fields.end();
-        return this.#start({ type: 'shell' }, { type: 'connect' });
+        return this.#receiveShell();
       case 'exec':
         return this.#receiveExec(readOneString(fields));
       case 'subsystem':
         return this.#receiveSubsystem(readOneString(fields).toString('latin1'));
       default:
-        return false;
+        return this.#makeResource(type, fields);
     }
+  }
+
+  /** The answer waits for the resource, and so does the program. */
+  #makeResource(type: string, fields: Reader): boolean | Promise<boolean> {
+    const make = this.#options.resources.get(type);
+    if (make === undefined || this.#state !== 'preparing' || this.#resources.has(type)) return false;
+    const made = make(fields);
+    this.#resources.set(type, made);
+    return made.then((resource) => resource !== undefined);
   }
 
   #receiveTerminal(fields: Reader): boolean {
@@ -113,7 +155,7 @@ class Session {
     const { name, value } = readEnvironmentVariable(fields);
     const text = clientValue(value);
     if (this.#state !== 'preparing' || text === undefined) return false;
-    if (!mayClientSet(this.#options.assertion.policy, this.#variables, name)) return false;
+    if (!mayClientSet(this.#options.policy, this.#variables, name)) return false;
     this.#variables.set(name, text);
     return true;
   }
@@ -131,27 +173,35 @@ class Session {
     return isRfcSignal(name) && (this.program?.signal(name) ?? false);
   }
 
-  #receiveExec(command: Buffer): boolean {
-    const text = programText(command);
-    if (text !== undefined) return this.#start({ type: 'exec', command: text }, { type: 'exec', command });
-    if (this.#state !== 'preparing') return false;
+  #receiveShell(): boolean {
+    const { commands } = this.#options.policy;
+    const event = { type: 'connect' } as const;
+    if (commands === null) return this.#start(event, { type: 'shell' });
+    return this.#refuse({ ...event, refused: true }, commandRefusal(commands));
+  }
+
+  #receiveExec(bytes: Buffer): boolean {
+    const { policy } = this.#options;
+    const event = { type: 'exec', command: bytes } as const;
+    if (!acceptsCommand(policy, bytes))
+      return this.#refuse({ ...event, refused: true }, commandRefusal(policy.commands ?? []));
+    const command = programText(bytes);
     // The kernel ends arguments at a NUL, and Node starts programs with UTF-8 only.
-    this.#options.audit({ type: 'connect' });
-    this.#options.audit({ type: 'exec', command });
-    this.#fail('the command is not UTF-8 text without NUL, and cannot be run as it is');
-    return true;
+    if (command === undefined)
+      return this.#refuse(event, 'the command is not UTF-8 text without NUL, and cannot be run as it is');
+    return this.#start(event, { type: 'exec', command });
   }
 
   #receiveSubsystem(name: string): boolean {
-    return name === 'sftp' && this.#start({ type: 'sftp' }, { type: 'subsystem', name });
+    if (name !== 'sftp' || this.#state !== 'preparing') return false;
+    if (this.#options.policy.sftp.access !== 'none') return this.#start({ type: 'subsystem', name }, { type: 'sftp' });
+    this.#options.audit({ type: 'subsystem', name, refused: true });
+    return false;
   }
 
   /** RFC 4254 §6.5: only one of these requests can succeed per channel. */
-  #start(request: ProgramRequest, event: AuditEvent): boolean {
-    if (this.#state !== 'preparing') return false;
-    this.#state = 'starting';
-    this.#options.audit({ type: 'connect' });
-    if (event.type !== 'connect') this.#options.audit(event);
+  #start(event: AuditEvent, request: ProgramRequest): boolean {
+    if (!this.#begin(event)) return false;
     this.#launch(request).catch((error: unknown) => {
       this.#options.log.error({ err: error }, 'session failed to start');
       this.#fail(isTooBig(error) ? TOO_BIG : 'the session cannot be started; see the log of the sidecar');
@@ -159,9 +209,40 @@ class Session {
     return true;
   }
 
+  /** As a server does whose shell would refuse: the request succeeds, so that the user gets to read why nothing runs. */
+  #refuse(event: AuditEvent, reason: string): boolean {
+    if (!this.#begin(event)) return false;
+    // The answer to the request goes first.
+    void this.#prepared().then(() => this.#fail(reason));
+    return true;
+  }
+
+  #begin(event: AuditEvent): boolean {
+    if (this.#state !== 'preparing') return false;
+    this.#state = 'starting';
+    const { audit } = this.#options;
+    if (event.type !== 'connect' && event.refused !== true) audit({ type: 'connect' });
+    audit(event);
+    return true;
+  }
+
+  /** Waits for the answers to what came before, and what they are about. */
+  async #prepared(): Promise<SessionResource[]> {
+    const resources = await Promise.all(this.#resources.values());
+    return resources.filter((resource) => resource !== undefined);
+  }
+
   async #launch(request: ProgramRequest): Promise<void> {
     const { channel, start } = this.#options;
-    const input = { request, terminal: this.#terminal, clientVariables: this.#variables, channel, input: this.input };
+    const resources = await this.#prepared();
+    const input: ProgramStart = {
+      request,
+      terminal: this.#terminal,
+      clientVariables: this.#variables,
+      ownVariables: Object.assign({}, ...resources.map(({ variables }) => variables)),
+      channel,
+      input: this.input,
+    };
     const program = await start(input, (outcome) => this.#ended(request, outcome));
     if (program === undefined || this.#channelGone) {
       program?.hangUp();
@@ -191,6 +272,11 @@ class Session {
   #end(): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
+    this.#release();
     if (this.#channelGone) this.#options.onGone();
+  }
+  #release(): void {
+    for (const resource of this.#resources.values()) void resource.then((made) => made?.close());
+    this.#resources.clear();
   }
 }

@@ -1,11 +1,13 @@
 import type { IdentityAssertion } from '../crds/identity-assertion.ts';
-import { accountOf } from './account.ts';
+import type { Role } from '../crds/session-policy.ts';
+import { type Account, accountOf } from './account.ts';
 import type { AppTracker } from './app-tracker.ts';
 import type { SidecarConfig } from './config.ts';
 import { enterArguments } from './enter-arguments.ts';
 import { type Entry, sessionEntry } from './entry.ts';
 import { parseEnviron, type SessionConnection, sessionEnvironment, withoutPlaces } from './environment.ts';
 import { type Identity, sessionIdentity, type SidecarIds } from './identity.ts';
+import { greeting } from './greeting.ts';
 import type { Outcome } from './outcome.ts';
 import { type Program, startProgram } from './program.ts';
 import type { ProgramStart } from './session.ts';
@@ -17,7 +19,15 @@ export type Place = {
   sidecar: SidecarIds;
 };
 
-export type SessionUser = { assertion: IdentityAssertion; connection: SessionConnection };
+export type SessionUser = {
+  assertion: IdentityAssertion;
+  connection: SessionConnection;
+  since: Date;
+  audited: boolean;
+};
+
+/** Where something of a user's runs, and as whom. */
+export type Placement = { entry: Entry; identity: Identity };
 
 /** Who this process is. */
 export const ownIds = (): SidecarIds => ({
@@ -25,13 +35,8 @@ export const ownIds = (): SidecarIds => ({
   gid: process.getgid?.() ?? -1,
 });
 
-/** Looks at the app as it is now, decides where and as whom the session runs, and starts its program there. */
-export async function startSession(
-  place: Place,
-  user: SessionUser,
-  start: ProgramStart,
-  onEnd: (outcome: Outcome) => void,
-): Promise<Program | undefined> {
+/** Looks at the app as it is now, and decides where and as whom what the user asks for runs. */
+export async function situate(place: Place, { role, uidOffset }: IdentityAssertion): Promise<Placement> {
   const { config, tracker, sidecar } = place;
   const entry = sessionEntry({
     sessionEntry: config.sessionEntry,
@@ -42,8 +47,6 @@ export async function startSession(
     history: tracker.history,
     now: performance.now(),
   });
-  if (start.channel.closing) return undefined;
-  const { role, uidOffset } = user.assertion;
   const { rootUid, limitedUid } = config;
   const identity = sessionIdentity({
     role,
@@ -54,34 +57,65 @@ export async function startSession(
     uidOffset,
     sidecar,
   });
-  announce(entry, start);
-  return startProgram(programSpec(config, user, start, { entry, identity }), start, onEnd);
+  return { entry, identity };
 }
 
-function announce(entry: Entry, { request, terminal, channel }: ProgramStart): void {
+/** Starts a session's program where and as whom it is to run. */
+export async function startSession(
+  place: Place,
+  user: SessionUser,
+  start: ProgramStart,
+  onEnd: (outcome: Outcome) => void,
+): Promise<Program | undefined> {
+  const { config } = place;
+  const situation = await situate(place, user.assertion);
+  if (start.channel.closing) return undefined;
+  const account = accountIn(situation, user.assertion.role);
+  const spec = programSpec(config, user, start, { ...situation, account });
+  announce(start, situation.entry, () =>
+    greeting({ ...config, ...user, ...user.assertion, entry: situation.entry, account, uid: situation.identity.uid }),
+  );
+  return startProgram(spec, start, onEnd);
+}
+
+/** A shell on a terminal is greeted; of what else runs, only who gets what they did not ask for is told. */
+function announce({ request, terminal, channel }: ProgramStart, entry: Entry, greet: () => string[]): void {
+  if (request.type === 'shell' && terminal !== undefined) {
+    channel.write(
+      Buffer.from(
+        greet()
+          .map((line) => `${line}\r\n`)
+          .join(''),
+      ),
+    );
+    return;
+  }
   if (entry.kind !== 'toolbox' || request.type === 'sftp') return;
   if (request.type === 'exec' && !entry.unexpected) return;
   if (terminal === undefined) channel.write(Buffer.from(`${entry.notice}\n`), true);
   else channel.write(Buffer.from(`${entry.notice}\r\n`));
 }
 
+function accountIn({ entry, identity }: Placement, role: Role): Account {
+  const app = entry.kind === 'chroot' ? entry.app : undefined;
+  return accountOf({
+    role,
+    uid: identity.uid,
+    passwd: app?.passwd.toString('utf8'),
+    appHome: identity.uid === app?.uid ? parseEnviron(app.environ).get('HOME') : undefined,
+  });
+}
+
 function programSpec(
   config: SidecarConfig,
   { assertion, connection }: SessionUser,
-  { request, terminal, clientVariables }: ProgramStart,
-  { entry, identity }: { entry: Entry; identity: Identity },
+  { request, terminal, clientVariables, ownVariables }: ProgramStart,
+  { entry, identity, account }: Placement & { account: Account },
 ) {
-  const { role } = assertion;
-  const inApp = entry.kind === 'chroot' ? entry.app : undefined;
+  const { role, policy } = assertion;
   const variables = parseEnviron(entry.app?.environ ?? Buffer.alloc(0));
-  const app = inApp === undefined ? withoutPlaces(variables) : variables;
-  const account = accountOf({
-    role,
-    uid: identity.uid,
-    passwd: inApp?.passwd.toString('utf8'),
-    appHome: identity.uid === inApp?.uid ? app.get('HOME') : undefined,
-  });
-  const launch = { request, entry, identity, account, terminal };
+  const app = entry.kind === 'chroot' ? variables : withoutPlaces(variables);
+  const launch = { request, entry, identity, account, terminal, sftp: policy.sftp };
   return {
     enterPath: config.enterPath,
     arguments: enterArguments(launch, config.busyboxPath),
@@ -89,6 +123,7 @@ function programSpec(
       role,
       app,
       client: clientVariables,
+      own: ownVariables,
       account,
       term: terminal?.term,
       connection,

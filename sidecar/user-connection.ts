@@ -1,17 +1,21 @@
 import type { IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Logger } from '../lib/process/logger.ts';
+import type { Clock } from '../lib/ssh/clock.ts';
 import type { Channel, ChannelEvents } from '../lib/ssh/connection/channel.ts';
 import type { ChannelOpen } from '../lib/ssh/connection/channel-open.ts';
 import { Connection } from '../lib/ssh/connection/connection.ts';
+import { Keepalive, KEEPALIVE_REQUEST } from '../lib/ssh/connection/keepalive.ts';
 import type { Link } from '../lib/ssh/connection/link.ts';
 import { OPEN_FAILURE } from '../lib/ssh/numbers.ts';
 import type { Audit } from './audit.ts';
 import type { SessionConnection } from './environment.ts';
 import { forward, readDirectTcpip } from './forwarding.ts';
-import { MAX_FORWARDS } from './limits.ts';
+import { KEEPALIVE_INTERVAL_MS, MAX_FORWARDS, MAX_KEEPALIVES_UNANSWERED } from './limits.ts';
 import { loopbackTargets } from './loopback.ts';
-import { serveSession } from './session.ts';
+import { type ServedSession, serveSession } from './session.ts';
 import { type Place, startSession } from './start-session.ts';
+import { TimeLimits } from './time-limits.ts';
+import { isData, watchData } from './watch-data.ts';
 
 export type UserConnectionOptions = {
   link: Link;
@@ -19,44 +23,79 @@ export type UserConnectionOptions = {
   /** The address and port that the piper connected to. */
   server: { address: string; port: number };
   place: Place;
-  audit: Audit;
+  /** Undefined: this pod keeps no record. */
+  audit: Audit | undefined;
   log: Logger;
+  clock: Clock;
+  /** Ends the connection, and says why. */
+  end: (reason: string) => void;
 };
 
 /** Serves one asserted user: sessions and loopback forwarding as the policy allows; all else is refused. */
-export function serveUser(options: UserConnectionOptions): Connection {
-  const user = new UserConnection(options);
-  return new Connection({
-    link: options.link,
-    maxChannels: options.assertion.policy.maxSessions + MAX_FORWARDS,
-    onChannelOpen: (open) => user.receiveOpen(open),
-    onGlobalRequest: (name) => user.receiveGlobalRequest(name),
-  });
-}
-
-class UserConnection {
+export class UserConnection {
   readonly #options: UserConnectionOptions;
-  readonly #connection: SessionConnection;
-  #sessions = 0;
+  readonly #connection: Connection;
+  readonly #about: SessionConnection;
+  readonly #since = new Date();
+  readonly #limits: TimeLimits;
+  readonly #keepalive: Keepalive;
+  readonly #sessions = new Set<ServedSession>();
   #lingeringSessions = 0;
+  #telling = false;
   #forwards = 0;
   #noMoreSessions = false;
 
   constructor(options: UserConnectionOptions) {
-    const { assertion, server } = options;
+    const { assertion, link, clock, end } = options;
     this.#options = options;
-    this.#connection = {
-      id: assertion.connectionId,
-      username: assertion.username,
-      clientAddress: assertion.clientAddress,
-      clientPort: assertion.clientPort,
-      // A dual-stack listener shows IPv4 as mapped; no program expects that in SSH_CONNECTION.
-      serverAddress: server.address.replace(/^::ffff:/, ''),
-      serverPort: server.port,
-    };
+    this.#about = describe(options);
+    this.#limits = new TimeLimits({ policy: assertion.policy, clock, warn: (sentence) => this.#tell(sentence), end });
+    this.#connection = new Connection({
+      link: watchData(link, () => this.#dataPassed()),
+      maxChannels: assertion.policy.maxSessions + MAX_FORWARDS,
+      onChannelOpen: (open) => this.#receiveOpen(open),
+      onGlobalRequest: (name) => this.#receiveGlobalRequest(name),
+    });
+    this.#keepalive = new Keepalive({
+      clock,
+      intervalMs: KEEPALIVE_INTERVAL_MS,
+      maxUnanswered: MAX_KEEPALIVES_UNANSWERED,
+      ask: () => void this.#connection.request(KEEPALIVE_REQUEST, Buffer.alloc(0)),
+      onGone: () => end('the client is gone: it answers no more'),
+    });
   }
 
-  receiveOpen(open: ChannelOpen): void {
+  /** Handles one message. @throws SshError where the peer broke a rule: the connection must then end. */
+  receive(payload: Buffer): void {
+    this.#keepalive.heard();
+    if (isData(payload)) this.#dataPassed();
+    this.#connection.receive(payload);
+  }
+
+  /** The socket below has room again. */
+  drained(): void {
+    this.#connection.drained();
+  }
+
+  /** The connection is over. */
+  close(): void {
+    this.#keepalive.stop();
+    this.#limits.stop();
+    this.#connection.close();
+  }
+
+  #dataPassed(): void {
+    if (!this.#telling) this.#limits.dataPassed();
+  }
+
+  /** On every terminal of the connection: whoever sits at one of them can do something about it. */
+  #tell(sentence: string): void {
+    this.#telling = true;
+    for (const session of this.#sessions) session.tell(sentence);
+    this.#telling = false;
+  }
+
+  #receiveOpen(open: ChannelOpen): void {
     if (open.type === 'session') return this.#openSession(open);
     if (open.type === 'direct-tcpip') return this.#openForward(open);
     if (open.type === 'direct-streamlocal@openssh.com') return prohibit(open, 'sockets are not forwarded here');
@@ -64,7 +103,7 @@ class UserConnection {
   }
 
   /** Everything else is refused: -R, a second assertion, and keepalives, to which a refusal is an answer too. */
-  receiveGlobalRequest(name: string): boolean {
+  #receiveGlobalRequest(name: string): boolean {
     if (name !== 'no-more-sessions@openssh.com') return false;
     this.#noMoreSessions = true;
     return true;
@@ -73,30 +112,32 @@ class UserConnection {
   #openSession(open: ChannelOpen): void {
     const { policy } = this.#options.assertion;
     if (this.#noMoreSessions) return prohibit(open, 'the client asked for no more sessions');
-    if (this.#sessions >= policy.maxSessions || this.#lingeringSessions >= policy.maxSessions)
+    if (this.#sessions.size >= policy.maxSessions || this.#lingeringSessions >= policy.maxSessions)
       return prohibit(open, `no more than ${policy.maxSessions} sessions at once`);
     open.fields.end();
-    this.#sessions++;
     return open.accept((channel) => this.#serveSession(channel));
   }
 
   #serveSession(channel: Channel): ChannelEvents {
     const { assertion, log, place, audit } = this.#options;
-    const events = serveSession({
-      assertion,
+    const user = { assertion, connection: this.#about, since: this.#since, audited: audit !== undefined };
+    const session = serveSession({
+      policy: assertion.policy,
       channel,
       log,
-      audit: (event) => audit(assertion, event),
-      start: (start, onEnd) => startSession(place, { assertion, connection: this.#connection }, start, onEnd),
+      audit: (event) => audit?.(assertion, event),
+      start: (start, onEnd) => startSession(place, user, start, onEnd),
+      resources: new Map(),
       onGone: () => this.#lingeringSessions--,
     });
+    this.#sessions.add(session);
     const onClose = (): void => {
       // A program that does not heed its SIGHUP outlives its channel for seconds; it counts until it is gone.
-      this.#sessions--;
+      this.#sessions.delete(session);
       this.#lingeringSessions++;
-      events.onClose();
+      session.events.onClose();
     };
-    return { ...events, onClose };
+    return { ...session.events, onClose };
   }
 
   #openForward(open: ChannelOpen): void {
@@ -112,6 +153,18 @@ class UserConnection {
     this.#forwards++;
     return forward(open, addresses, destination.port, () => this.#forwards--);
   }
+}
+
+function describe({ assertion, server }: UserConnectionOptions): SessionConnection {
+  return {
+    id: assertion.connectionId,
+    username: assertion.username,
+    clientAddress: assertion.clientAddress,
+    clientPort: assertion.clientPort,
+    // A dual-stack listener shows IPv4 as mapped; no program expects that in SSH_CONNECTION.
+    serverAddress: server.address.replace(/^::ffff:/, ''),
+    serverPort: server.port,
+  };
 }
 
 function prohibit(open: ChannelOpen, description: string): void {

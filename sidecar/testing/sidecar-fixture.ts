@@ -1,6 +1,7 @@
 import { type Ceiling } from '../../crds/secret-contract.ts';
 import { DEFAULT_POLICIES } from '../../crds/session-policy.ts';
 import { createLogger } from '../../lib/process/logger.ts';
+import { type Clock, systemClock } from '../../lib/ssh/clock.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { trackApp } from '../app-tracker.ts';
 import { auditTo } from '../audit.ts';
@@ -24,10 +25,12 @@ export type SidecarFixture = {
   close: () => Promise<void>;
 };
 
+type FixtureOptions = { ceiling?: Ceiling; config?: Partial<SidecarConfig>; clock?: Clock };
+
 /** A real sidecar server on a loopback port, with the real helper and no app: sessions open in the toolbox. */
 export async function startSidecar(
   helper: { enterPath: string; busyboxPath: string },
-  { ceiling = bothRoles, config = {} }: { ceiling?: Ceiling; config?: Partial<SidecarConfig> } = {},
+  { ceiling = bothRoles, config = {}, clock = systemClock }: FixtureOptions = {},
 ): Promise<SidecarFixture> {
   const stop = new AbortController();
   const hostKey = PrivateKey.generateEd25519();
@@ -48,7 +51,8 @@ export async function startSidecar(
   };
   const tracker = trackApp(full.enterPath, full.container, stop.signal);
   const audit = auditTo({ write: (line) => auditLines.push(line) });
-  const server = new SidecarServer({ port: 0, place: { config: full, tracker, sidecar: ownIds() }, audit, log });
+  const place = { config: full, tracker, sidecar: ownIds() };
+  const server = new SidecarServer({ port: 0, place, audit, log, clock });
   await server.setAccess({ hostKey, mappingKey: mappingKey.publicKey, ceiling });
   const port = (): number => server.port ?? 0;
   return {
