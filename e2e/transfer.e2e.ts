@@ -12,29 +12,39 @@ const sha256 = (data: Buffer): string => createHash('sha256').update(data).diges
 beforeAll(() => writeFileSync(local, randomBytes(8 * MIB)));
 afterAll(disposeScratch);
 
-describe.each([
-  ['root', rootLogin],
-  ['limited', limitedLogin],
-])('%s', (role, login) => {
-  const remote = `/tmp/transfer-${role}`;
+test('sftp puts, lists, renames, gets and removes', async () => {
+  const remote = '/tmp/transfer';
+  const back = join(scratch, 'sftp');
+  const batch = [
+    `put ${local} ${remote}`,
+    `rename ${remote} ${remote}.2`,
+    `ls -l ${remote}.2`,
+    `get ${remote}.2 ${back}`,
+    `rm ${remote}.2`,
+  ];
+  const { code, stdout, stderr } = await sftp(rootLogin(), `${batch.join('\n')}\n`);
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  expect(stdout).toContain(String(8 * MIB));
+  expect(sha256(readFileSync(back))).toBe(sha256(readFileSync(local)));
+});
 
-  test('sftp puts, lists, renames, gets and removes', async () => {
-    const back = join(scratch, `sftp-${role}`);
-    const batch = [
-      `put ${local} ${remote}`,
-      `rename ${remote} ${remote}.2`,
-      `ls -l ${remote}.2`,
-      `get ${remote}.2 ${back}`,
-      `rm ${remote}.2`,
-    ];
-    const { code, stdout, stderr } = await sftp(login(), `${batch.join('\n')}\n`);
-    expect(stderr).toBe('');
-    expect(code).toBe(0);
-    expect(stdout).toContain(String(8 * MIB));
-    expect(sha256(readFileSync(back))).toBe(sha256(readFileSync(local)));
-  });
+test('scp copies there and back', () => copies(rootLogin(), '/tmp/transfer-scp'));
 
-  test('scp copies there and back', () => copies(login(), remote));
+test('limited gets by sftp and scp what it may read, and puts nothing', async () => {
+  const remote = '/tmp/transfer-limited';
+  const back = join(scratch, 'limited');
+  expect((await scp(rootLogin(), local, `remote:${remote}`)).code).toBe(0);
+  expect(await sftp(limitedLogin(), `get ${remote} ${back}\n`)).toMatchObject({ code: 0, stderr: '' });
+  expect(sha256(readFileSync(back))).toBe(sha256(readFileSync(local)));
+  expect((await scp(limitedLogin(), `remote:${remote}`, back)).code).toBe(0);
+  for (const refused of [
+    await sftp(limitedLogin(), `put ${local} ${remote}.2\n`),
+    await scp(limitedLogin(), local, `remote:${remote}.2`),
+  ]) {
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toMatch(/permission denied/i);
+  }
 });
 
 test('scp -O copies there and back, with the scp of the image', () => copies(rootLogin(), '/tmp/transfer-O', '-O'));
