@@ -85,6 +85,16 @@ static void set_fallback(struct run_options *o, const char *value)
 	o->fallback = value;
 }
 
+static void set_home(struct run_options *o, const char *value)
+{
+	o->home = value;
+}
+
+static void set_private(struct run_options *o, const char *value)
+{
+	o->private_name = value;
+}
+
 static void set_builtin(struct run_options *o, const char *value)
 {
 	if (strcmp(value, "sftp") != 0)
@@ -148,6 +158,8 @@ static const struct option {
 	{"--read-only", false, set_read_only},
 	{"--pty", true, set_pty},
 	{"--modes", true, set_modes},
+	{"--home", true, set_home},
+	{"--private", true, set_private},
 };
 
 static const struct option *find_option(const char *name)
@@ -168,7 +180,7 @@ static void set_defaults(struct run_options *o)
 	o->user.group_count = count > 0 ? (size_t)count : 0;
 }
 
-void parse_run_options(char **arguments, struct run_options *o)
+void parse_session_options(char **arguments, struct run_options *o)
 {
 	set_defaults(o);
 	while (*arguments && strcmp(*arguments, "--") != 0) {
@@ -178,10 +190,15 @@ void parse_run_options(char **arguments, struct run_options *o)
 		option->set(o, option->has_value ? *arguments++ : NULL);
 	}
 	o->argv = *arguments ? arguments + 1 : arguments;
-	if (!*o->argv && !o->sftp)
-		fail(EXIT_USAGE, "no program given after --");
 	if ((o->pid != 0) != (o->start != 0))
 		fail(EXIT_USAGE, "--pid and --start belong together");
+}
+
+void parse_run_options(char **arguments, struct run_options *o)
+{
+	parse_session_options(arguments, o);
+	if (!*o->argv && !o->sftp)
+		fail(EXIT_USAGE, "no program given after --");
 	if (o->sftp && o->pty)
 		fail(EXIT_USAGE, "--builtin sftp talks packets, not to a terminal");
 }

@@ -1,4 +1,4 @@
-/* The command line of `enter run`. */
+/* The command line of `enter run`, and of the other commands that become a session's user. */
 #pragma once
 
 #include "identity.h"
@@ -23,8 +23,13 @@ struct run_options {
 	struct winsize window;
 	size_t modes_length;
 	unsigned char modes[MAX_MODES];
+	const char *home;         /* NULL: none */
+	const char *private_name; /* NULL: none */
 	char **argv;
 };
 
-/* Fills `options` from what follows "run", or ends this process with EXIT_USAGE. */
+/* Fills `options` from what follows the command's name, or ends this process with EXIT_USAGE. */
+void parse_session_options(char **arguments, struct run_options *options);
+
+/* The same for `run`, which takes a program. */
 void parse_run_options(char **arguments, struct run_options *options);

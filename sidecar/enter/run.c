@@ -1,8 +1,9 @@
-#define _GNU_SOURCE /* pipe2, close_range */
+#define _GNU_SOURCE /* pipe2 */
 #include "run.h"
 #include "app_root.h"
 #include "fail.h"
 #include "files.h"
+#include "guard.h"
 #include "monitor.h"
 #include "options.h"
 #include "program.h"
@@ -13,44 +14,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { CONTROL_FD = 3 };
-
-/* fd 3 is the sidecar's orders when it is a socket; else nobody gives any. */
-static int find_control(void)
-{
-	struct stat info;
-	return fstat(CONTROL_FD, &info) == 0 && S_ISSOCK(info.st_mode) ? CONTROL_FD : -1;
-}
-
-/* Whatever we hold is for us alone: a descriptor of the outer root would let a session out of its own. */
-static void guard_descriptors(int control)
-{
-	/* A descriptor that we open must never become a standard stream by accident. */
-	int fd;
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (control >= 0)
-		fcntl(control, F_SETFD, FD_CLOEXEC);
-	if (close_range(control >= 0 ? CONTROL_FD + 1 : CONTROL_FD, ~0U, 0) != 0)
-		fail(EXIT_CANNOT_RUN, "cannot close inherited descriptors: %s", strerror(errno));
-}
-
-/* No core file, no tracer: our memory and /proc entries are nobody's business. The session gets the old limit back. */
-static void guard_memory(struct rlimit *core_limit)
-{
-	if (getrlimit(RLIMIT_CORE, core_limit) != 0)
-		*core_limit = (struct rlimit){0, 0};
-	struct rlimit none = {.rlim_cur = 0, .rlim_max = core_limit->rlim_max};
-	setrlimit(RLIMIT_CORE, &none);
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-		fail(EXIT_CANNOT_RUN, "cannot become undumpable: %s", strerror(errno));
-}
 
 /* Only what belongs to us: a terminal or a file may be shared with others, who do not expect it. */
 static void make_nonblocking(int fd)
@@ -118,7 +83,7 @@ void run(char **arguments)
 	monitor.control.fd = find_control();
 	guard_descriptors(monitor.control.fd);
 	parse_run_options(arguments, &options);
-	guard_memory(&setup.core_limit);
+	setup.core_limit = guard_memory();
 	monitor.signals = take_signals();
 	setup.fallback = open_fallback(&options);
 	if (options.pid)

@@ -46,19 +46,24 @@ static void connect_standard_streams(const struct session_setup *setup)
 		fail(EXIT_CANNOT_RUN, "out of memory");
 }
 
+void become_session(const struct run_options *options, struct app_root *app)
+{
+	if (app->root >= 0)
+		enter_app_root(app->root);
+	close_fd(&app->root);
+	become_session_user(&options->user);
+	choose_working_directory(options->cwd, app->cwd);
+	close_fd(&app->cwd);
+	if (options->has_umask)
+		umask(options->umask);
+}
+
 void start_session(const struct run_options *options, struct session_setup *setup)
 {
 	take_environment();
 	lead_session(setup);
 	connect_standard_streams(setup);
-	if (setup->app.root >= 0)
-		enter_app_root(setup->app.root);
-	close_fd(&setup->app.root);
-	become_session_user(&options->user);
-	choose_working_directory(options->cwd, setup->app.cwd);
-	close_fd(&setup->app.cwd);
-	if (options->has_umask)
-		umask(options->umask);
+	become_session(options, &setup->app);
 	setrlimit(RLIMIT_CORE, &setup->core_limit);
 	reset_signals();
 	run_program(options, setup->fallback);

@@ -16,4 +16,7 @@ struct session_setup {
 	struct rlimit core_limit;
 };
 
+/* Enters the app's root, or stays in ours, and becomes the session's user there for good; closes what `app` holds. */
+void become_session(const struct run_options *options, struct app_root *app);
+
 __attribute__((noreturn)) void start_session(const struct run_options *options, struct session_setup *setup);
