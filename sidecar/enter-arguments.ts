@@ -16,16 +16,22 @@ export type Launch = {
   sftp: SessionPolicy['sftp'];
 };
 
-/** The arguments of `enter` that run a session's program. */
-export function enterArguments(launch: Launch, busyboxPath: string): string[] {
-  const { entry, identity, account, terminal } = launch;
+/** The arguments of `enter` that say where a session is, and as whom: of all its commands. */
+export function placeArguments({ entry, identity, account }: Pick<Launch, 'entry' | 'identity' | 'account'>): string[] {
   const place = entry.kind === 'chroot' ? ['--pid', `${entry.app.pid}`, '--start', `${entry.app.start}`] : [];
   const ids = ['--uid', `${identity.uid}`, '--gid', `${identity.gid}`];
   if (identity.groups !== undefined) ids.push('--groups', identity.groups.join(','));
   const rights = ['--umask', identity.umask];
   if (identity.capabilityBound !== undefined) rights.push('--capbnd', identity.capabilityBound);
   if (identity.noNewPrivs) rights.push('--no-new-privs');
-  const options = ['run', ...place, ...ids, ...rights, '--cwd', entry.kind === 'chroot' ? entry.app.cwd : '/'];
+  const cwd = entry.kind === 'chroot' ? entry.app.cwd : '/';
+  return [...place, ...ids, ...rights, '--cwd', cwd, '--home', account.home];
+}
+
+/** The arguments of `enter` that run a session's program. */
+export function enterArguments(launch: Launch, busyboxPath: string): string[] {
+  const { account, terminal } = launch;
+  const options = ['run', ...placeArguments(launch)];
   if (launch.request.type === 'sftp')
     return [...options, '--builtin', 'sftp', ...confinement(launch.sftp), '--', 'sftp'];
   const pty =
