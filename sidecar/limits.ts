@@ -12,8 +12,23 @@ export const MAX_CONNECTIONS = 512;
 /** Counted refusals of user authentication; the piper has one key and offers it once. */
 export const MAX_AUTHENTICATION_TRIES = 3;
 
-/** Forwarded TCP connections of one SSH connection, those that linger after their channel included. */
+/**
+ * Forwarded connections of one SSH connection, either way and of every kind (TCP, sockets, agent, X11), those that are
+ * being opened and those that linger after their channel included. Each holds a window each way: 64 MiB at the most.
+ */
 export const MAX_FORWARDS = 64;
+
+/** What one forwarded connection may make us hold in each direction. */
+export const FORWARD_WINDOW = 512 * 1024;
+
+/** Ports and sockets that one connection may have the pod listen on (-R). */
+export const MAX_LISTENERS = 16;
+
+/** Until somebody answers at a port or a socket that is forwarded to. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+
+/** After its channel is gone, what a forwarded connection has not delivered by then is lost. */
+export const FORWARD_LINGER_MS = 5000;
 
 /** Notices that a peer is gone without a word, such as a node that died. */
 export const TCP_KEEPALIVE_MS = 60_000;

@@ -4,7 +4,7 @@ import { DEFAULT_POLICIES } from '../crds/session-policy.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { Writer } from '../lib/ssh/wire.ts';
 import { ceilingProblem, readAssertion } from './assertion.ts';
-import { loopbackTargets } from './loopback.ts';
+import { loopbackTargets } from './forwarding/loopback.ts';
 import { bothRoles } from './testing/sidecar-fixture.ts';
 import { limitedAssertion, rootAssertion } from './testing/user-client.ts';
 

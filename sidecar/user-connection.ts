@@ -1,19 +1,24 @@
 import type { IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
+import type { Answer } from '../lib/ssh/connection/answers.ts';
 import type { Channel, ChannelEvents } from '../lib/ssh/connection/channel.ts';
 import type { ChannelOpen } from '../lib/ssh/connection/channel-open.ts';
 import { Connection } from '../lib/ssh/connection/connection.ts';
 import { Keepalive, KEEPALIVE_REQUEST } from '../lib/ssh/connection/keepalive.ts';
 import type { Link } from '../lib/ssh/connection/link.ts';
 import { OPEN_FAILURE } from '../lib/ssh/numbers.ts';
+import type { Reader } from '../lib/ssh/wire.ts';
 import type { Audit } from './audit.ts';
 import type { SessionConnection } from './environment.ts';
-import { forward, readDirectTcpip } from './forwarding.ts';
+import { Forwards } from './forwarding/forwards.ts';
+import { Listeners } from './forwarding/listeners.ts';
+import { forwardToPort, readDirectTcpip } from './forwarding/local.ts';
+import { loopbackTargets } from './forwarding/loopback.ts';
+import { listenForClient, stopListening } from './forwarding/remote.ts';
 import { KEEPALIVE_INTERVAL_MS, MAX_FORWARDS, MAX_KEEPALIVES_UNANSWERED } from './limits.ts';
-import { loopbackTargets } from './loopback.ts';
 import { type ServedSession, serveSession } from './session.ts';
-import { type Place, startSession } from './start-session.ts';
+import { type Place, situate, startSession } from './start-session.ts';
 import { TimeLimits } from './time-limits.ts';
 import { isData, watchData } from './watch-data.ts';
 
@@ -31,7 +36,10 @@ export type UserConnectionOptions = {
   end: (reason: string) => void;
 };
 
-/** Serves one asserted user: sessions and loopback forwarding as the policy allows; all else is refused. */
+/** ip(7): those below are for who is privileged. */
+const FIRST_UNPRIVILEGED_PORT = 1024;
+
+/** Serves one asserted user: sessions and forwarding as the policy allows; all else is refused. */
 export class UserConnection {
   readonly #options: UserConnectionOptions;
   readonly #connection: Connection;
@@ -39,10 +47,11 @@ export class UserConnection {
   readonly #since = new Date();
   readonly #limits: TimeLimits;
   readonly #keepalive: Keepalive;
+  readonly #forwards: Forwards;
+  readonly #listeners = new Listeners();
   readonly #sessions = new Set<ServedSession>();
   #lingeringSessions = 0;
   #telling = false;
-  #forwards = 0;
   #noMoreSessions = false;
 
   constructor(options: UserConnectionOptions) {
@@ -54,8 +63,9 @@ export class UserConnection {
       link: watchData(link, () => this.#dataPassed()),
       maxChannels: assertion.policy.maxSessions + MAX_FORWARDS,
       onChannelOpen: (open) => this.#receiveOpen(open),
-      onGlobalRequest: (name) => this.#receiveGlobalRequest(name),
+      onGlobalRequest: (name, fields) => this.#receiveGlobalRequest(name, fields),
     });
+    this.#forwards = new Forwards(this.#connection);
     this.#keepalive = new Keepalive({
       clock,
       intervalMs: KEEPALIVE_INTERVAL_MS,
@@ -81,6 +91,7 @@ export class UserConnection {
   close(): void {
     this.#keepalive.stop();
     this.#limits.stop();
+    this.#listeners.close();
     this.#connection.close();
   }
 
@@ -102,11 +113,33 @@ export class UserConnection {
     return open.refuse(OPEN_FAILURE.UNKNOWN_CHANNEL_TYPE, 'unknown channel type');
   }
 
-  /** Everything else is refused: -R, a second assertion, and keepalives, to which a refusal is an answer too. */
-  #receiveGlobalRequest(name: string): boolean {
-    if (name !== 'no-more-sessions@openssh.com') return false;
-    this.#noMoreSessions = true;
-    return true;
+  /** Everything else is refused: a second assertion, and keepalives, to which a refusal is an answer too. */
+  #receiveGlobalRequest(name: string, fields: Reader): boolean | Promise<Answer> {
+    const { policy } = this.#options.assertion;
+    switch (name) {
+      case 'no-more-sessions@openssh.com':
+        this.#noMoreSessions = true;
+        return true;
+      case 'tcpip-forward':
+        return policy.remoteForwarding === 'loopback' && this.#listen(fields);
+      case 'cancel-tcpip-forward':
+        return policy.remoteForwarding === 'loopback' && stopListening(fields, this.#listeners);
+      default:
+        return false;
+    }
+  }
+
+  #listen(fields: Reader): Promise<Answer> {
+    const { log } = this.#options;
+    const mayListenOn = (port: number): Promise<boolean> => this.#mayListenOn(port);
+    return listenForClient(fields, { forwards: this.#forwards, listeners: this.#listeners, mayListenOn, log });
+  }
+
+  /** The sidecar may bind more than its user: low ports are for a session of uid 0, and the sidecar's own for nobody. */
+  async #mayListenOn(port: number): Promise<boolean> {
+    const { place, assertion, server } = this.#options;
+    if (port === server.port) return false;
+    return port === 0 || port >= FIRST_UNPRIVILEGED_PORT || (await situate(place, assertion)).identity.uid === 0;
   }
 
   #openSession(open: ChannelOpen): void {
@@ -148,10 +181,9 @@ export class UserConnection {
       log.warn({ host: destination.host.slice(0, 255), port: destination.port }, 'forwarding refused');
       return prohibit(open, 'only 127.0.0.1, ::1 and localhost are forwarded to, where the policy allows it');
     }
-    if (this.#forwards >= MAX_FORWARDS)
+    if (!this.#forwards.take())
       return open.refuse(OPEN_FAILURE.RESOURCE_SHORTAGE, `no more than ${MAX_FORWARDS} forwarded connections at once`);
-    this.#forwards++;
-    return forward(open, addresses, destination.port, () => this.#forwards--);
+    return forwardToPort(open, addresses, destination.port, () => this.#forwards.release());
   }
 }
 

@@ -3,10 +3,12 @@ import { ASSERT_IDENTITY, type IdentityAssertion } from '../../crds/identity-ass
 import { DEFAULT_POLICIES } from '../../crds/session-policy.ts';
 import { UserAuthenticationClient } from '../../lib/ssh/authentication/client.ts';
 import type { Channel, ChannelEvents } from '../../lib/ssh/connection/channel.ts';
+import type { ChannelOpen } from '../../lib/ssh/connection/channel-open.ts';
 import { Connection } from '../../lib/ssh/connection/connection.ts';
 import type { SshError } from '../../lib/ssh/errors.ts';
 import type { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import type { PublicKey } from '../../lib/ssh/keys/public-key.ts';
+import { MSG } from '../../lib/ssh/numbers.ts';
 import { TransportSocket } from '../../lib/ssh/transport/transport-socket.ts';
 import { Writer } from '../../lib/ssh/wire.ts';
 
@@ -44,6 +46,10 @@ export class UserClient {
   /** Every payload from the sidecar after authentication. */
   onPayload: (payload: Buffer) => void;
   readonly authenticated: Promise<void>;
+  /** What the sidecar opens; refused unless a test wants it. */
+  onChannelOpen: (open: ChannelOpen) => void = (open) => open.refuse(1, 'no');
+  /** What the last request that succeeded was answered with. */
+  lastReply = Buffer.alloc(0);
 
   constructor({ port, key, hostKey }: ClientOptions) {
     const ended = Promise.withResolvers<SshError | undefined>();
@@ -67,7 +73,7 @@ export class UserClient {
     this.connection = new Connection({
       link: this.link,
       maxChannels: 1000,
-      onChannelOpen: (open) => open.refuse(1, 'no'),
+      onChannelOpen: (open) => this.onChannelOpen(open),
       onGlobalRequest: () => false,
     });
     const authentication = new UserAuthenticationClient({
@@ -75,13 +81,18 @@ export class UserClient {
       username: 'anybody',
       key,
       onSuccess: () => {
-        this.onPayload = (payload) => this.connection.receive(payload);
+        this.onPayload = (payload) => this.#receive(payload);
         authenticated.resolve();
       },
       onFailure: (error) => transport.abort(error),
     });
     this.onPayload = (payload) => authentication.receive(payload);
     transport.start();
+  }
+
+  #receive(payload: Buffer): void {
+    if (payload[0] === MSG.REQUEST_SUCCESS) this.lastReply = Buffer.from(payload.subarray(1));
+    this.connection.receive(payload);
   }
 
   assert(assertion: unknown): Promise<boolean> {

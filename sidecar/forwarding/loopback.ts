@@ -1,4 +1,4 @@
-import { acceptsLocalPort, type SessionPolicy } from '../crds/session-policy.ts';
+import { acceptsLocalPort, type SessionPolicy } from '../../crds/session-policy.ts';
 
 /**
  * Where a `direct-tcpip` channel may lead: literal loopback addresses to try in order, or undefined: refused.

@@ -1,0 +1,63 @@
+import type net from 'node:net';
+import type { Channel, ChannelEvents } from '../../lib/ssh/connection/channel.ts';
+import type { Connection } from '../../lib/ssh/connection/connection.ts';
+import { sendFrom, Sink } from '../../lib/ssh/connection/streams.ts';
+import { FORWARD_LINGER_MS, FORWARD_WINDOW, MAX_FORWARDS } from '../limits.ts';
+
+/** What a connection may open, and the forwards that it has. */
+export type Opener = Pick<Connection, 'open'>;
+
+/** The forwarded connections of one SSH connection, whoever opened them: at most {@link MAX_FORWARDS}. */
+export class Forwards {
+  readonly #opener: Opener;
+  #count = 0;
+
+  constructor(opener: Opener) {
+    this.#opener = opener;
+  }
+
+  /** Makes room for one more; false where there is none. Each is followed by one {@link release}. */
+  take(): boolean {
+    if (this.#count >= MAX_FORWARDS) return false;
+    this.#count++;
+    return true;
+  }
+
+  /** One is gone, its socket included. */
+  release(): void {
+    this.#count--;
+  }
+
+  /** A connection has come in the pod: opens a channel of ours for it. The client may not want it. */
+  offer(socket: net.Socket, type: string, fields: Uint8Array): void {
+    // One that fails is closed too, and that ends its channel.
+    socket.on('error', () => undefined);
+    if (!this.take()) {
+      socket.destroy();
+      return;
+    }
+    socket.once('close', () => this.release());
+    const join = (channel: Channel): ChannelEvents => joinSocket(socket, channel);
+    this.#opener.open(type, fields, join, FORWARD_WINDOW).catch(() => socket.destroy());
+  }
+}
+
+/** Passes on what comes, both ways; each way ends by itself. */
+export function joinSocket(socket: net.Socket, channel: Channel): ChannelEvents {
+  const source = sendFrom(socket, channel, { stderr: false, onEnd: () => channel.eof() });
+  const sink = new Sink(channel);
+  sink.attach(socket);
+  socket.once('close', () => channel.close());
+  // It may have closed while its channel was being opened.
+  if (socket.closed) channel.close();
+  return {
+    onData: (data) => sink.write(data),
+    onEof: () => sink.end(),
+    onRequest: () => false,
+    onWritable: source.resume,
+    onClose: () => {
+      socket.destroySoon();
+      setTimeout(() => socket.destroy(), FORWARD_LINGER_MS).unref();
+    },
+  };
+}
