@@ -108,6 +108,15 @@ static void set_read_only(struct run_options *o, const char *value)
 	o->read_only = true;
 }
 
+static void add_directory(struct run_options *o, const char *value)
+{
+	if (value[0] != '/')
+		fail(EXIT_USAGE, "--directory: an absolute path, not %s", value);
+	if (o->directory_count == SFTP_MAX_DIRECTORIES)
+		fail(EXIT_USAGE, "--directory: more than %d", SFTP_MAX_DIRECTORIES);
+	o->directories[o->directory_count++] = value;
+}
+
 /* COLSxROWS or COLSxROWSxWIDTHxHEIGHT, the latter two in pixels. */
 static void set_pty(struct run_options *o, const char *value)
 {
@@ -156,6 +165,7 @@ static const struct option {
 	{"--fallback", true, set_fallback},
 	{"--builtin", true, set_builtin},
 	{"--read-only", false, set_read_only},
+	{"--directory", true, add_directory},
 	{"--pty", true, set_pty},
 	{"--modes", true, set_modes},
 	{"--home", true, set_home},
@@ -199,6 +209,9 @@ void parse_run_options(char **arguments, struct run_options *o)
 	parse_session_options(arguments, o);
 	if (!*o->argv && !o->sftp)
 		fail(EXIT_USAGE, "no program given after --");
+	/* A shell would honour neither. */
+	if ((o->read_only || o->directory_count) && !o->sftp)
+		fail(EXIT_USAGE, "--read-only and --directory belong to --builtin sftp");
 	if (o->sftp && o->pty)
 		fail(EXIT_USAGE, "--builtin sftp talks packets, not to a terminal");
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "identity.h"
+#include "sftp/sftp.h"
 
 #include <stdbool.h>
 #include <sys/ioctl.h>
@@ -19,6 +20,8 @@ struct run_options {
 	const char *path;     /* NULL: argv[0] is searched for */
 	const char *fallback; /* NULL: none */
 	bool sftp, read_only;
+	const char *directories[SFTP_MAX_DIRECTORIES];
+	size_t directory_count;
 	bool pty;
 	struct winsize window;
 	size_t modes_length;

@@ -28,7 +28,11 @@ static __attribute__((noreturn)) void serve_sftp(const struct run_options *optio
 {
 	if (close_range(STDERR_FILENO + 1, ~0U, 0) != 0)
 		fail(EXIT_CANNOT_RUN, "cannot close our descriptors: %s", strerror(errno));
-	_exit(sftp_serve(&(struct sftp_options){.read_only = options->read_only}));
+	_exit(sftp_serve(&(struct sftp_options){
+		.read_only = options->read_only,
+		.directories = options->directories,
+		.directory_count = options->directory_count,
+	}));
 }
 
 void run_program(const struct run_options *options, int fallback)

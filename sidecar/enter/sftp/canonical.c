@@ -16,6 +16,8 @@ struct walk {
 	/* What is still to be walked from there. */
 	char rest[PATH_MAX];
 	unsigned links;
+	/* Nothing is looked at: a link is a name like any other. */
+	bool by_text;
 };
 
 static int fail(int error)
@@ -94,26 +96,31 @@ static int take_step(struct walk *walk)
 	else if (length > 0 && !is(name, length, ".")) {
 		if (go_down(walk, name, length) < 0)
 			return -1;
-		if (lstat(walk->here, &stat) == 0) {
-			if (S_ISLNK(stat.st_mode))
-				return follow_link(walk, left);
-		} else if (errno != ENOENT || !last) {
-			return -1;
+		if (!walk->by_text && lstat(walk->here, &stat) < 0) {
+			if (errno != ENOENT || !last)
+				return -1;
+		} else if (!walk->by_text && S_ISLNK(stat.st_mode)) {
+			return follow_link(walk, left);
 		}
 	}
 	memmove(walk->rest, left, strlen(left) + 1);
 	return 0;
 }
 
-static int begin_walk(struct walk *walk, const char *path)
+/* From `base`, or, where that is NULL, from the working directory. */
+static int begin_walk(struct walk *walk, const char *base, const char *path)
 {
-	*walk = (struct walk){ 0 };
+	*walk = (struct walk){ .by_text = base != NULL };
+	if (path[0] == '\0')
+		return fail(ENOENT);
 	if (strlen(path) >= sizeof walk->rest)
 		return fail(ENAMETOOLONG);
 	strcpy(walk->rest, path);
 	if (path[0] == '/')
 		return 0;
-	if (getcwd(walk->here, sizeof walk->here) == NULL)
+	if (base != NULL)
+		strcpy(walk->here, base);
+	else if (getcwd(walk->here, sizeof walk->here) == NULL)
 		return -1;
 	walk->here_length = strlen(walk->here);
 	if (walk->here_length == 1)
@@ -121,17 +128,25 @@ static int begin_walk(struct walk *walk, const char *path)
 	return 0;
 }
 
-int canonical_path(const char *path, char resolved[PATH_MAX])
+static int walk_to_end(const char *base, const char *path, char resolved[PATH_MAX])
 {
 	struct walk walk;
 
-	if (path[0] == '\0')
-		return fail(ENOENT);
-	if (begin_walk(&walk, path) < 0)
+	if (begin_walk(&walk, base, path) < 0)
 		return -1;
 	while (walk.rest[0] != '\0')
 		if (take_step(&walk) < 0)
 			return -1;
 	strcpy(resolved, walk.here_length == 0 ? "/" : walk.here);
 	return 0;
+}
+
+int canonical_path(const char *path, char resolved[PATH_MAX])
+{
+	return walk_to_end(NULL, path, resolved);
+}
+
+int canonical_text(const char *base, const char *path, char resolved[PATH_MAX])
+{
+	return walk_to_end(base, path, resolved);
 }

@@ -1,8 +1,13 @@
 /* How much there is: of the file system, and of ourselves (OpenSSH's PROTOCOL, sections 4.4 and 4.8). */
+#define _GNU_SOURCE /* O_PATH */
+
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
+#include "place.h"
 #include "requests.h"
 #include "status.h"
 
@@ -36,7 +41,10 @@ bool serve_statvfs(struct server *server, struct packet *packet)
 
 	if (!packet_path(packet, &path))
 		return false;
-	answer_statvfs(server, packet->id, statvfs(path, &found), &found);
+	const int descriptor = place_open(&server->jail, path, O_PATH, 0);
+	answer_statvfs(server, packet->id, descriptor < 0 ? -1 : fstatvfs(descriptor, &found), &found);
+	if (descriptor >= 0)
+		close(descriptor);
 	return true;
 }
 
@@ -55,14 +63,15 @@ bool serve_fstatvfs(struct server *server, struct packet *packet)
 }
 
 /* How many handles a client can hope for: ours, or fewer where the limit of descriptors, less a few, is lower. */
-static uint64_t handle_limit(void)
+static uint64_t handle_limit(const struct jail *jail)
 {
-	enum { DESCRIPTORS_OF_OURS = 5 };
+	enum { STANDARD_STREAMS_AND_PLACES = 5 };
+	const rlim_t own = STANDARD_STREAMS_AND_PLACES + jail->count;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= MAX_HANDLES + DESCRIPTORS_OF_OURS)
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= MAX_HANDLES + own)
 		return MAX_HANDLES;
-	return limit.rlim_cur > DESCRIPTORS_OF_OURS ? limit.rlim_cur - DESCRIPTORS_OF_OURS : 1;
+	return limit.rlim_cur > own ? limit.rlim_cur - own : 1;
 }
 
 bool serve_limits(struct server *server, struct packet *packet)
@@ -71,7 +80,7 @@ bool serve_limits(struct server *server, struct packet *packet)
 	reply_u64(&server->replies, MAX_PACKET);
 	reply_u64(&server->replies, MAX_DATA);
 	reply_u64(&server->replies, MAX_DATA);
-	reply_u64(&server->replies, handle_limit());
+	reply_u64(&server->replies, handle_limit(&server->jail));
 	reply_end(&server->replies);
 	return true;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "attributes.h"
+#include "place.h"
 #include "requests.h"
 #include "status.h"
 #include "write_all.h"
@@ -24,7 +25,7 @@ static int access_mode(uint32_t wanted)
 static int open_flags(uint32_t wanted)
 {
 	/* Without O_NONBLOCK, opening a named pipe would hang the session until somebody opens its other end. */
-	return access_mode(wanted) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK |
+	return access_mode(wanted) | O_NOCTTY | O_NONBLOCK |
 	       (wanted & FXF_APPEND ? O_APPEND : 0) | (wanted & FXF_CREAT ? O_CREAT : 0) |
 	       (wanted & FXF_TRUNC ? O_TRUNC : 0) | (wanted & FXF_EXCL ? O_EXCL : 0);
 }
@@ -47,12 +48,13 @@ bool serve_open(struct server *server, struct packet *packet)
 		status_error(&server->replies, packet->id, EMFILE);
 		return true;
 	}
-	const int descriptor = open(path, open_flags(wanted), attributes_mode(&attributes, 0666));
+	const int descriptor =
+		place_open(&server->jail, path, open_flags(wanted), attributes_mode(&attributes, 0666));
 	if (descriptor < 0) {
 		status_error(&server->replies, packet->id, errno);
 		return true;
 	}
-	handle_use(&server->handles, handle, descriptor, NULL);
+	handle_use(&server->handles, handle, &(struct handle){ .descriptor = descriptor });
 	reply_handle(&server->replies, packet->id, &server->handles, handle);
 	return true;
 }

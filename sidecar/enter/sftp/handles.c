@@ -10,15 +10,12 @@ struct handle *handle_free(struct handles *handles)
 	return NULL;
 }
 
-void handle_use(struct handles *handles, struct handle *handle, int descriptor, DIR *directory)
+void handle_use(struct handles *handles, struct handle *handle, const struct handle *what)
 {
 	if (++handles->last_serial == 0)
 		handles->last_serial = 1;
-	*handle = (struct handle){
-		.serial = handles->last_serial,
-		.descriptor = descriptor,
-		.directory = directory,
-	};
+	*handle = *what;
+	handle->serial = handles->last_serial;
 }
 
 int handle_close(struct handle *handle)
@@ -26,6 +23,8 @@ int handle_close(struct handle *handle)
 	const struct handle closing = *handle;
 
 	handle->serial = 0;
+	if (closing.ancestor.path != NULL)
+		return 0;
 	return closing.directory != NULL ? closedir(closing.directory) : close(closing.descriptor);
 }
 

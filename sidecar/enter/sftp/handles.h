@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdint.h>
 
+#include "jail.h"
 #include "packet.h"
 #include "protocol.h"
 #include "reply.h"
@@ -11,9 +12,11 @@
 struct handle {
 	/* Never given twice: a client that goes on using a handle after CLOSE does not reach a file opened since. 0: free. */
 	uint32_t serial;
-	/* One of the two: a file's descriptor, or a directory, and then -1. */
+	/* One of the three: a file's descriptor, else -1; a directory; or what leads to the directories of the session. */
 	int descriptor;
 	DIR *directory;
+	struct ancestor ancestor;
+	bool is_listed;
 };
 
 /* Zeroed, all are free. */
@@ -24,7 +27,7 @@ struct handles {
 
 /* A handle to be used, or NULL if the client has all of them open. It is taken by handle_use. */
 struct handle *handle_free(struct handles *handles);
-void handle_use(struct handles *handles, struct handle *handle, int descriptor, DIR *directory);
+void handle_use(struct handles *handles, struct handle *handle, const struct handle *what);
 
 /* Closes the file or directory and frees the handle in any case; -1 and errno if what was written has been lost. */
 int handle_close(struct handle *handle);

@@ -1,10 +1,10 @@
 /* What is known about a file, and changing it (sections 6.8 and 6.9). */
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "attributes.h"
+#include "place.h"
 #include "requests.h"
 #include "status.h"
 
@@ -19,26 +19,25 @@ static void answer_stat(struct server *server, uint32_t id, int result, const st
 	reply_end(&server->replies);
 }
 
-bool serve_stat(struct server *server, struct packet *packet)
+static bool serve_look(struct server *server, struct packet *packet, int flags)
 {
 	const char *path;
 	struct stat found;
 
 	if (!packet_path(packet, &path))
 		return false;
-	answer_stat(server, packet->id, stat(path, &found), &found);
+	answer_stat(server, packet->id, place_stat(&server->jail, path, flags, &found), &found);
 	return true;
+}
+
+bool serve_stat(struct server *server, struct packet *packet)
+{
+	return serve_look(server, packet, 0);
 }
 
 bool serve_lstat(struct server *server, struct packet *packet)
 {
-	const char *path;
-	struct stat found;
-
-	if (!packet_path(packet, &path))
-		return false;
-	answer_stat(server, packet->id, lstat(path, &found), &found);
-	return true;
+	return serve_look(server, packet, AT_SYMLINK_NOFOLLOW);
 }
 
 bool serve_fstat(struct server *server, struct packet *packet)
@@ -55,37 +54,43 @@ bool serve_fstat(struct server *server, struct packet *packet)
 	return true;
 }
 
-/* A file by its path, or, where that is NULL, by its descriptor. */
+/* A file by its place, or, where that is NULL, by its descriptor. */
 struct target {
-	const char *path;
+	struct place *place;
 	int descriptor;
-	/* 0, or AT_SYMLINK_NOFOLLOW. */
-	int flags;
 };
 
 static int set_size(const struct target *target, uint64_t size)
 {
-	return target->path != NULL ? truncate(target->path, (off_t)size) : ftruncate(target->descriptor, (off_t)size);
+	if (target->place == NULL)
+		return ftruncate(target->descriptor, (off_t)size);
+	const char *path = place_path(target->place);
+	return path == NULL ? -1 : truncate(path, (off_t)size);
 }
 
 static int set_mode(const struct target *target, mode_t mode)
 {
-	return target->path != NULL ? fchmodat(AT_FDCWD, target->path, mode, target->flags)
-				    : fchmod(target->descriptor, mode);
+	if (target->place == NULL)
+		return fchmod(target->descriptor, mode);
+	const char *path = place_path(target->place);
+	return path == NULL ? -1 : fchmodat(AT_FDCWD, path, mode, target->place->flags & AT_SYMLINK_NOFOLLOW);
 }
 
 static int set_times(const struct target *target, time_t access_time, time_t modification_time)
 {
 	const struct timespec times[2] = { { .tv_sec = access_time }, { .tv_sec = modification_time } };
+	const struct place *place = target->place;
 
-	return target->path != NULL ? utimensat(AT_FDCWD, target->path, times, target->flags)
-				    : futimens(target->descriptor, times);
+	return place == NULL ? futimens(target->descriptor, times)
+			     : utimensat(place->folder, place->name, times, place->flags);
 }
 
 static int set_owner(const struct target *target, uid_t uid, gid_t gid)
 {
-	return target->path != NULL ? fchownat(AT_FDCWD, target->path, uid, gid, target->flags)
-				    : fchown(target->descriptor, uid, gid);
+	const struct place *place = target->place;
+
+	return place == NULL ? fchown(target->descriptor, uid, gid)
+			     : fchownat(place->folder, place->name, uid, gid, place->flags);
 }
 
 /*
@@ -108,29 +113,42 @@ static int apply(const struct attributes *attributes, const struct target *targe
 	return error;
 }
 
+static void set_by_path(struct server *server, uint32_t id, const char *path, int flags,
+			const struct attributes *attributes)
+{
+	struct place place;
+
+	if (place_of_file(&server->jail, path, flags, &place) < 0) {
+		status_error(&server->replies, id, errno);
+		return;
+	}
+	status_error(&server->replies, id, apply(attributes, &(struct target){ .place = &place }));
+	(void)place_leave(&place, 0);
+}
+
 bool serve_setstat(struct server *server, struct packet *packet)
 {
-	struct target target = { 0 };
+	const char *path;
 	struct attributes attributes;
 
-	if (!packet_path(packet, &target.path) || !packet_attributes(packet, &attributes))
+	if (!packet_path(packet, &path) || !packet_attributes(packet, &attributes))
 		return false;
-	status_error(&server->replies, packet->id, apply(&attributes, &target));
+	set_by_path(server, packet->id, path, 0, &attributes);
 	return true;
 }
 
 bool serve_lsetstat(struct server *server, struct packet *packet)
 {
-	struct target target = { .flags = AT_SYMLINK_NOFOLLOW };
+	const char *path;
 	struct attributes attributes;
 
-	if (!packet_path(packet, &target.path) || !packet_attributes(packet, &attributes))
+	if (!packet_path(packet, &path) || !packet_attributes(packet, &attributes))
 		return false;
 	/* A link has no size to be set, and truncate would follow it. */
 	if (attributes.given & ATTR_SIZE)
 		status_reply(&server->replies, packet->id, FX_BAD_MESSAGE);
 	else
-		status_error(&server->replies, packet->id, apply(&attributes, &target));
+		set_by_path(server, packet->id, path, AT_SYMLINK_NOFOLLOW, &attributes);
 	return true;
 }
 

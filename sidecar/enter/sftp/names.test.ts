@@ -30,7 +30,7 @@ test('REMOVE removes files and links, not directories', async () => {
 describe.each([
   ['renames without replacing', undefined],
   ['has hard links only', 'renameat2'],
-  ['has neither', 'renameat2,link'],
+  ['has neither', 'renameat2,linkat'],
 ])('on a file system that %s', (_, refuse) => {
   test('RENAME renames files, directories and links', async () => {
     const client = await clientWithFiles(refuse);

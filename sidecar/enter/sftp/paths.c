@@ -1,15 +1,15 @@
 /*
  * Canonical names (section 6.11), `~` and the home directory (OpenSSH's PROTOCOL, sections 4.9 and 4.11).
  * We start in $HOME if that can be entered and never leave it, so the working directory is what `~` stands for: a path
- * that exists, even where $HOME does not.
+ * that exists, even where $HOME does not. Confined to directories, we start in the first of them.
  */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "canonical.h"
 #include "names.h"
+#include "place.h"
 #include "requests.h"
 #include "status.h"
 
@@ -18,7 +18,7 @@ static void answer_canonical(struct server *server, uint32_t id, const char *pat
 	char resolved[PATH_MAX];
 
 	/* An empty path is the default directory (section 6.2). */
-	if (canonical_path(path[0] == '\0' ? "." : path, resolved) < 0)
+	if (place_canonical(&server->jail, path[0] == '\0' ? "." : path, resolved) < 0)
 		status_error(&server->replies, id, errno);
 	else
 		reply_name(&server->replies, id, resolved);

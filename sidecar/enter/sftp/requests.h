@@ -8,9 +8,9 @@ serve_request serve_open, serve_close, serve_read, serve_write, serve_fsync;
 /* metadata.c */
 serve_request serve_stat, serve_lstat, serve_fstat, serve_setstat, serve_lsetstat, serve_fsetstat;
 /* directories.c */
-serve_request serve_opendir, serve_readdir, serve_mkdir, serve_rmdir;
+serve_request serve_opendir, serve_readdir, serve_mkdir;
 /* names.c */
-serve_request serve_remove, serve_rename, serve_posix_rename, serve_hardlink, serve_symlink, serve_readlink;
+serve_request serve_remove, serve_rmdir, serve_rename, serve_posix_rename, serve_hardlink, serve_symlink, serve_readlink;
 /* paths.c */
 serve_request serve_realpath, serve_expand_path, serve_home_directory;
 /* capacity.c */

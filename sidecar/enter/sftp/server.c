@@ -91,6 +91,13 @@ static bool forbid_tracing(void)
 	return true;
 }
 
+static bool confine(struct server *server, const struct sftp_options *options)
+{
+	const char *refusal = jail_open(&server->jail, options);
+
+	return refusal == NULL || stop(refusal);
+}
+
 static void start_at_home(void)
 {
 	const char *home = getenv("HOME");
@@ -100,13 +107,14 @@ static void start_at_home(void)
 		return;
 }
 
-static bool run(struct server *server)
+static bool run(struct server *server, const struct sftp_options *options)
 {
 	/* A client that has gone, or a limit on file sizes, shall be an error of write, not our silent death. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	start_at_home();
-	const bool ended_well = forbid_tracing() && serve_all(server);
+	if (options->directory_count == 0)
+		start_at_home();
+	const bool ended_well = forbid_tracing() && confine(server, options) && serve_all(server);
 
 	/* What was asked for before things went wrong is answered, if it still can be. */
 	if (!ended_well && !reply_flush(&server->replies, TO_CLIENT))
@@ -122,8 +130,9 @@ int sftp_serve(const struct sftp_options *options)
 	if (server == NULL)
 		return stop("out of memory") ? EXIT_SUCCESS : EXIT_FAILURE;
 	server->read_only = options->read_only;
-	const bool ended_well = run(server);
+	const bool ended_well = run(server, options);
 	handle_close_all(&server->handles);
+	jail_close(&server->jail);
 	free(server);
 	return ended_well ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -5,6 +5,7 @@
 
 #include "handles.h"
 #include "input.h"
+#include "jail.h"
 #include "packet.h"
 #include "reply.h"
 
@@ -16,6 +17,7 @@ struct server {
 	struct input input;
 	struct replies replies;
 	struct handles handles;
+	struct jail jail;
 };
 
 /*
