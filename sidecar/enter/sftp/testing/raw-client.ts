@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { buildServer } from './build-server.ts';
 import { testFolder, unprivileged } from './folder.ts';
@@ -10,6 +11,8 @@ const sanitized = await buildServer('sanitized');
 
 export type ServerOptions = {
   readOnly?: boolean;
+  /** What the server is confined to: absolute, or beneath the folder. `before` makes them. */
+  directories?: readonly string[];
   unprivileged?: boolean;
   environment?: NodeJS.ProcessEnv;
   /** What the shell does first, in the folder, such as `ulimit -f 8`. */
@@ -23,7 +26,8 @@ export type End = { code: number | null; signal: string | null; complaint: strin
 /** A server in an empty folder, its home, and a client that sends it any bytes. */
 export async function startRaw(options: ServerOptions = {}) {
   const folder = await testFolder();
-  const command = [options.program ?? sanitized, ...(options.readOnly ? ['--read-only'] : [])];
+  const confinement = (options.directories ?? []).flatMap((name) => ['--directory', resolve(folder, name)]);
+  const command = [options.program ?? sanitized, ...(options.readOnly ? ['--read-only'] : []), ...confinement];
   const server = spawn('sh', ['-c', `${options.before ?? 'true'} && exec "$@"`, 'sh', ...command], {
     cwd: folder,
     env: { HOME: folder, ...options.environment },
