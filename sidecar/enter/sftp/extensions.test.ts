@@ -95,7 +95,7 @@ test('limits tells the greatest packet, read, write and number of handles', asyn
 });
 
 test('the server cannot be made to change its own memory', async () => {
-  const client = await startClient({ unprivileged: true, program: await buildServer('static') });
+  const client = await startClient({ unprivileged: true, program: [await buildServer('static')] });
   for (const wanted of [read, write, read | write])
     expect(await client.request('open', string('/proc/self/mem'), u32(wanted), attributes())).toMatchObject(
       statuses.permissionDenied,

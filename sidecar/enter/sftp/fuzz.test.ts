@@ -1,4 +1,4 @@
-import { chown, mkdir } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { testFolder, unprivileged } from './testing/folder.ts';
@@ -55,8 +55,35 @@ const seeds = [
   requestPacket('extended', 30, string('home-directory'), string('')),
 ] as const;
 
-function mutated(random: Random): Buffer {
-  const content = random.pick(seeds).subarray(4);
+const CANARY = 'the canary sings';
+
+/** Well-formed requests for what lies beside the folder. */
+function seedsOutside(folder: string): Buffer[] {
+  const paths = [`${folder}/canary`, '../canary', 's/canary', 'o/canary', '/proc/self/root/etc/passwd', folder, '/'];
+  return [
+    requestPacket('symlink', 40, string('..'), string('s')),
+    requestPacket('symlink', 41, string(folder), string('o')),
+    requestPacket('symlink', 42, string('../canary'), string('h')),
+    ...paths.flatMap((path) => [
+      requestPacket('open', 43, string(path), u32(0x01), attributes()),
+      requestPacket('open', 44, string(path), u32(0x1a), attributes()),
+      requestPacket('opendir', 45, string(path)),
+      requestPacket('stat', 46, string(path)),
+      requestPacket('setstat', 47, string(path), attributes({ size: 0n, permissions: 0, times: [1, 2] })),
+      requestPacket('remove', 48, string(path)),
+      requestPacket('rename', 49, string(path), string('h')),
+      requestPacket('extended', 50, string('posix-rename@openssh.com'), string('f'), string(path)),
+      requestPacket('extended', 51, string('hardlink@openssh.com'), string(path), string('i')),
+      requestPacket('extended', 52, string('lsetstat@openssh.com'), string(path), attributes({ times: [1, 2] })),
+    ]),
+    requestPacket('realpath', 53, string('/')),
+    requestPacket('readdir', 54, handle(3)),
+    requestPacket('read', 55, handle(3), u64(0), u32(100)),
+  ];
+}
+
+function mutated(random: Random, packets: readonly [Buffer, ...Buffer[]]): Buffer {
+  const content = random.pick(packets).subarray(4);
   const changed = random.below(4) === 0 ? content : mutate(random, content);
   // Mostly in a frame of the right length, or little would come through to the fields.
   return random.below(50) === 0 ? Buffer.concat([u32(random.below(1 << 20)), changed]) : frame(changed);
@@ -65,21 +92,14 @@ function mutated(random: Random): Buffer {
 /** Opens two files and a directory, so that the handles above exist, and goes on with nonsense. */
 const opening = [initPacket(), ...seeds.slice(1, 3), requestPacket('opendir', 3, string('.'))];
 
-function session(random: Random): Buffer {
-  return Buffer.concat([...opening, ...Array.from({ length: PACKETS_IN_A_SESSION }, () => mutated(random))]);
+function session(random: Random, packets: readonly [Buffer, ...Buffer[]]): Buffer {
+  return Buffer.concat([...opening, ...Array.from({ length: PACKETS_IN_A_SESSION }, () => mutated(random, packets))]);
 }
 
-test(`${PACKETS} mutated packets never make the sanitizers report anything`, async () => {
-  // Deep enough that a path mutated to `..` is still ours.
-  const folder = join(await testFolder(), 'a/b/c');
-  await mkdir(folder, { recursive: true });
-  if (unprivileged.uid !== undefined) await chown(folder, unprivileged.uid, unprivileged.gid);
-
+async function fuzz(folder: string, packets: readonly [Buffer, ...Buffer[]], options?: readonly string[]) {
   const random = randomFrom(SEED);
-  const { replies, complaints } = await serveMany(
-    folder,
-    Array.from({ length: SESSIONS }, () => session(random)),
-  );
+  const sessions = Array.from({ length: SESSIONS }, () => session(random, packets));
+  const { replies, complaints } = await serveMany(folder, sessions, options);
   // A session ends at its first malformed packet; these are those that came so far as to be parsed.
   const parsed = replies.length - SESSIONS * opening.length + complaints.length;
   expect(parsed).toBeGreaterThan(PACKETS);
@@ -87,4 +107,35 @@ test(`${PACKETS} mutated packets never make the sanitizers report anything`, asy
   expect(new Set(complaints)).toEqual(
     new Set(['malformed packet', 'packet too long', 'the input ended inside a packet'].map((end) => `sftp: ${end}`)),
   );
+  return replies;
+}
+
+/** Folders whose owner is who the server runs as. */
+async function ownFolder(...words: [string, ...string[]]): Promise<string> {
+  const folder = join(...words);
+  await mkdir(folder, { recursive: true });
+  if (unprivileged.uid !== undefined) await chown(folder, unprivileged.uid, unprivileged.gid);
+  return folder;
+}
+
+test(`${PACKETS} mutated packets never make the sanitizers report anything`, async () => {
+  // Deep enough that a path mutated to `..` is still ours.
+  await fuzz(await ownFolder(await testFolder(), 'a/b/c'), seeds);
+}, 300_000);
+
+test('the same to a confined server, with paths that lead out, leaves what lies outside unread and untouched', async () => {
+  const folder = await testFolder();
+  const canary = join(folder, 'canary');
+  await writeFile(canary, CANARY, { mode: 0o666 });
+  await chmod(canary, 0o666);
+  const jail = await ownFolder(folder, 'jail');
+  const second = await ownFolder(folder, 'second');
+  const before = await stat(canary);
+
+  const replies = await fuzz(jail, [...seeds, ...seedsOutside(folder)], ['--directory', jail, '--directory', second]);
+  const { mode, mtimeMs, ctimeMs, nlink } = await stat(canary);
+  expect([mode, mtimeMs, ctimeMs, nlink]).toEqual([before.mode, before.mtimeMs, before.ctimeMs, before.nlink]);
+  expect(await readFile(canary, 'utf8')).toBe(CANARY);
+  expect((await readdir(folder)).toSorted()).toEqual(['canary', 'jail', 'second']);
+  for (const reply of replies) if (reply.type === 'data') expect(reply.data.includes(CANARY)).toBe(false);
 }, 300_000);

@@ -69,22 +69,25 @@ test.each(Object.entries(ways))('nothing leads out by %s, and nobody learns what
   expect(await client.untouched()).toBe(true);
 });
 
-test.each(['relative', 'absolute', 'chained', 'back'])('the link %s is not followed, but is the client’s', async (link) => {
-  const client = await jailedClient();
-  await makeLinks(client);
-  expect(everyAnswer(await client.follow(link))).toEqual([DENIED]);
-  const target = await readlink(client.at(`jail/${link}`));
-  expect(await client.request('readlink', string(link))).toMatchObject({ names: [{ name: target }] });
-  expect(await client.request('lstat', string(link))).toMatchObject({ attributes: { permissions: 0o120777 } });
-  expect(await client.extended('lsetstat@openssh.com', string(link), attributes({ times: [1, 2] }))).toMatchObject(
-    statuses.ok,
-  );
-  expect(await client.extended('hardlink@openssh.com', string(link), string('copy'))).toMatchObject(statuses.ok);
-  expect(await readlink(client.at('jail/copy'))).toBe(target);
-  expect(await client.request('rename', string(link), string('renamed'))).toMatchObject(statuses.ok);
-  expect(await client.request('remove', string('renamed'))).toMatchObject(statuses.ok);
-  expect(await client.untouched()).toBe(true);
-});
+test.each(['relative', 'absolute', 'chained', 'back'])(
+  'the link %s is not followed, but is the client’s',
+  async (link) => {
+    const client = await jailedClient();
+    await makeLinks(client);
+    expect(everyAnswer(await client.follow(link))).toEqual([DENIED]);
+    const target = await readlink(client.at(`jail/${link}`));
+    expect(await client.request('readlink', string(link))).toMatchObject({ names: [{ name: target }] });
+    expect(await client.request('lstat', string(link))).toMatchObject({ attributes: { permissions: 0o120777 } });
+    expect(await client.extended('lsetstat@openssh.com', string(link), attributes({ times: [1, 2] }))).toMatchObject(
+      statuses.ok,
+    );
+    expect(await client.extended('hardlink@openssh.com', string(link), string('copy'))).toMatchObject(statuses.ok);
+    expect(await readlink(client.at('jail/copy'))).toBe(target);
+    expect(await client.request('rename', string(link), string('renamed'))).toMatchObject(statuses.ok);
+    expect(await client.request('remove', string('renamed'))).toMatchObject(statuses.ok);
+    expect(await client.untouched()).toBe(true);
+  },
+);
 
 test('a link that the client makes may say anything, and leads nowhere else', async () => {
   const client = await jailedClient();
@@ -109,10 +112,17 @@ test('a link inside is followed, as file and on the way', async () => {
 });
 
 test('/proc in a jail gives no magic link away', async () => {
-  const client = await jailedClient({ directories: ['/proc'], before: 'mkdir -p jail outside && touch outside/secret' });
-  for (const link of ['self/root', 'self/cwd', 'self/exe', 'self/fd/0', 'self/fd/3', 'self/ns/mnt'])
-    expect(await client.follow(link), link).toMatchObject({ read: MISSING, stat: MISSING, setstat: MISSING });
-  expect(await client.follow(`self/root${client.folder}/outside/secret`)).toMatchObject({ read: MISSING, stat: MISSING });
+  const client = await jailedClient({
+    directories: ['/proc'],
+    before: 'mkdir -p jail outside && touch outside/secret',
+  });
+  const links = ['self/root', 'self/cwd', 'self/exe', 'self/fd/0', 'self/fd/3', 'self/ns/mnt'];
+  for (const path of [...links, `self/root${client.folder}/outside/secret`, 'self/cwd/outside/secret'])
+    for (const request of ['stat', 'opendir'] as const)
+      expect(await client.request(request, string(path)), path).toMatchObject({
+        code: expect.toBeOneOf([DENIED, MISSING]),
+      });
+  expect(await client.request('stat', string('self/status'))).toMatchObject({ type: 'attributes' });
 });
 
 test('a folder that is moved out while it is open shows itself, and not what is above it', async () => {
@@ -135,7 +145,9 @@ test('the directories themselves can be changed, but neither renamed nor removed
     const { lstat, lsetstat, ...others } = await client.name(path);
     expect([lstat, lsetstat]).toEqual(['attributes', 0]);
     expect(everyAnswer(others)).toEqual([DENIED]);
-    expect(await client.request('setstat', string(path), attributes({ permissions: 0o750 }))).toMatchObject(statuses.ok);
+    expect(await client.request('setstat', string(path), attributes({ permissions: 0o750 }))).toMatchObject(
+      statuses.ok,
+    );
   }
   expect((await stat(client.at('second'))).mode & 0o777).toBe(0o750);
   expect((await readdir(client.folder)).toSorted()).toEqual(['jail', 'outside', 'second']);

@@ -9,7 +9,14 @@ import { promisify } from 'node:util';
 const sourceFolder = join(import.meta.dirname, '..');
 const cacheFolder = join(sourceFolder, '../../../.local/sftp');
 
-const common = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wl,--wrap=renameat2,--wrap=linkat,--wrap=syscall'];
+const common = [
+  '-std=gnu11',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wshadow',
+  '-Wl,--wrap=renameat2,--wrap=linkat,--wrap=syscall',
+];
 const flags = {
   /** As the helper is built. */
   static: [...common, '-O2', '-static'],

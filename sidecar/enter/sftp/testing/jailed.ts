@@ -11,10 +11,12 @@ const SECRET = 'nobody may read or change this';
  * `untouched` says whether it still is as it was. The tests run as root: no permission bits help the server.
  */
 export async function jailedClient(options: ServerOptions = {}) {
+  const folders = 'mkdir -p jail/sub second outside';
+  const secret = `printf '%s' '${SECRET}' >outside/secret && chmod 600 outside/secret`;
   const client = await startClient({
     directories: ['jail', 'second'],
-    before: `mkdir -p jail/sub second outside && printf '%s' '${SECRET}' >outside/secret && chmod 600 outside/secret`,
     ...options,
+    before: [folders, secret, options.before ?? 'true'].join(' && '),
   });
   const at = (name: string): string => join(client.folder, name);
   const before = await stat(at('outside/secret'));

@@ -25,10 +25,10 @@ function parseAll(output: Buffer): Reply[] {
  * Serves sessions one after the other, each from all the bytes that its client sends, in one process that starts in
  * `folder` and may do no more than its owner. Throws if the sanitizers report anything.
  */
-export async function serveMany(folder: string, sessions: readonly Buffer[]) {
+export async function serveMany(folder: string, sessions: readonly Buffer[], options: readonly string[] = []) {
   const file = join(folder, '.sessions');
   await writeFile(file, Buffer.concat(sessions.map(string)));
-  const { stdout, stderr } = await promisify(execFile)(sanitized, ['--many', file], {
+  const { stdout, stderr } = await promisify(execFile)(sanitized, [...options, '--many', file], {
     cwd: folder,
     env: { HOME: folder },
     encoding: 'buffer',

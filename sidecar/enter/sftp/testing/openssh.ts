@@ -11,7 +11,7 @@ const program = await buildServer('static');
 export type Output = { code: number | null; stdout: string; stderr: string };
 
 /** OpenSSH's own client, connected to our server (`sftp -D`), in an empty folder: local/ is the client's, remote/ ours. */
-export async function openSshClient(options: { readOnly?: boolean; unprivileged?: boolean } = {}) {
+export async function openSshClient(options: { readOnly?: boolean; unprivileged?: boolean; isJailed?: boolean } = {}) {
   const folder = await testFolder();
   const remote = join(folder, 'remote');
   const local = join(folder, 'local');
@@ -19,9 +19,12 @@ export async function openSshClient(options: { readOnly?: boolean; unprivileged?
   const make = spawn('sh', ['-c', 'umask 022 && mkdir remote local'], { cwd: folder, ...identity });
   await once(make, 'close');
 
-  const command = `${program}${options.readOnly ? ' --read-only' : ''}`;
-  const runClient = async (...[client, ...words]: [string, ...string[]]): Promise<Output> => {
-    const child = spawn(client, [...words], {
+  const words = [...(options.readOnly ? ['--read-only'] : []), ...(options.isJailed ? ['--directory', remote] : [])];
+  // scp -D runs a program, not a command line.
+  const command = join(folder, 'server');
+  await writeFile(command, `#!/bin/sh\nexec ${[program, ...words].join(' ')}\n`, { mode: 0o755 });
+  const runClient = async (...[client, ...rest]: [string, ...string[]]): Promise<Output> => {
+    const child = spawn(client, [...rest], {
       cwd: local,
       env: { PATH: process.env['PATH'], HOME: remote, LC_ALL: 'C.UTF-8', TZ: 'UTC' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -38,6 +41,6 @@ export async function openSshClient(options: { readOnly?: boolean; unprivileged?
     return runClient('sftp', '-b', batch, '-D', command);
   };
   /** Words of scp(1), which speaks sftp since OpenSSH 9.0. */
-  const scp = (...words: string[]): Promise<Output> => runClient('scp', '-s', '-D', command, ...words);
+  const scp = (...paths: string[]): Promise<Output> => runClient('scp', '-s', '-D', command, ...paths);
   return { remote, local, run, scp };
 }

@@ -17,7 +17,7 @@ export type ServerOptions = {
   environment?: NodeJS.ProcessEnv;
   /** What the shell does first, in the folder, such as `ulimit -f 8`. */
   before?: string;
-  program?: string;
+  program?: readonly string[];
 };
 
 /** How a server ended. */
@@ -27,7 +27,7 @@ export type End = { code: number | null; signal: string | null; complaint: strin
 export async function startRaw(options: ServerOptions = {}) {
   const folder = await testFolder();
   const confinement = (options.directories ?? []).flatMap((name) => ['--directory', resolve(folder, name)]);
-  const command = [options.program ?? sanitized, ...(options.readOnly ? ['--read-only'] : []), ...confinement];
+  const command = [...(options.program ?? [sanitized]), ...(options.readOnly ? ['--read-only'] : []), ...confinement];
   const server = spawn('sh', ['-c', `${options.before ?? 'true'} && exec "$@"`, 'sh', ...command], {
     cwd: folder,
     env: { HOME: folder, ...options.environment },
