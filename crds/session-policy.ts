@@ -25,7 +25,7 @@ const command = z.string().min(1).max(4096);
  * ceiling in the pod's Secret, and enforced at both ends. What it does not name is refused.
  */
 export const SessionPolicy = z.strictObject({
-  /** Session channels open at once on one connection. */
+  /** Session channels that one user has open at once, over all connections to one replica of the piper. */
   maxSessions: z.int().min(1).max(64),
   /** `direct-tcpip`. */
   localForwarding: Forwarding,

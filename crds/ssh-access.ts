@@ -73,7 +73,12 @@ const seconds = (description: string) => z.int32().min(0).max(31_536_000).descri
 
 /** What may be changed for either role. Every field that is left out keeps the default of the role. */
 const commonPolicy = {
-  maxSessions: z.int32().min(1).max(64).describe('Sessions open at once on one connection.').optional(),
+  maxSessions: z
+    .int32()
+    .min(1)
+    .max(64)
+    .describe('Sessions that a user may have open at once, over all connections to one replica of the gateway.')
+    .optional(),
   localForwarding: Forwarding.describe(
     'Where ssh -L, -D and -W may lead: none, or the loopback of the pod.',
   ).optional(),

@@ -1,5 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
-import { RouteUser } from '../crds/index.ts';
+import { isWithin, RouteUser } from '../crds/index.ts';
 import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import type { Directory } from './directory/directory.ts';
@@ -28,9 +27,9 @@ export function makeAuthorize(directory: Directory): (username: string, key: Pub
 export function refusalOf(directory: Directory, { username, key, login }: Grant, now: number): RefusalCode | undefined {
   const current = directory.lookup(username);
   if (current === undefined || current.route.uid !== login.route.uid || !holds(current.keys, key)) return 'revoked';
-  // A session cannot change its rights while it runs: the pod was told once what they are.
-  if (current.user.role !== login.user.role || !isDeepStrictEqual(current.user.policy, login.user.policy))
-    return 'revoked';
+  // A session cannot change its rights while it runs: the pod was told once what they are. More rights wait for the
+  // next login, but what somebody has lost ends now.
+  if (current.user.role !== login.user.role || !isWithin(login.user.policy, current.user.policy)) return 'revoked';
   if (directory.stale()) return 'stale';
   if (!current.route.enabled) return 'disabled';
   return current.expiresAt <= now ? 'expired' : undefined;

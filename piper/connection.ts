@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { END_ACCESS } from '../crds/index.ts';
 import type { RefusedAttempt, VerifiedUser } from '../lib/ssh/authentication/server.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
-import { DISCONNECT } from '../lib/ssh/numbers.ts';
+import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
+import type { Transport } from '../lib/ssh/transport/transport.ts';
+import { Writer } from '../lib/ssh/wire.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import { refusalOf, type Grant } from './admission.ts';
 import type { Limits } from './config.ts';
@@ -12,9 +15,10 @@ import type { Connections, LiveConnection } from './connections.ts';
 import type { Directory } from './directory/directory.ts';
 import { inOrder } from './directory/endpoints.ts';
 import { Downstream } from './downstream.ts';
+import { nextEnding } from './lifetime.ts';
 import { Pipe } from './pipe.ts';
 import { ConnectionRecord } from './record.ts';
-import { RefusalError, type RefusalCode } from './refusals.ts';
+import { ENDS_OF_ACCESS, RefusalError, type RefusalCode } from './refusals.ts';
 import { connectUpstream, type Upstream } from './upstream.ts';
 
 /** What all connections share. */
@@ -25,7 +29,10 @@ export type ConnectionContext = {
   authorize: (username: string, key: PublicKey) => boolean;
   limits: Limits;
   log: Logger;
+  /** The time of day, in milliseconds. */
   now: () => number;
+  /** A monotonic clock, in milliseconds. */
+  clock: () => number;
 };
 
 /** setTimeout counts in 31 bits; later ends are looked at again. */
@@ -45,7 +52,8 @@ export class Connection implements LiveConnection {
   /** Aborts when the client is gone: nothing goes on for it. */
   readonly #gone = new AbortController();
   readonly #grace: NodeJS.Timeout;
-  #expiry: NodeJS.Timeout | undefined;
+  #ending: NodeJS.Timeout | undefined;
+  #loggedInAt = 0;
   #grant: Grant | undefined;
   #upstream: Upstream | undefined;
   #pipe: Pipe | undefined;
@@ -75,6 +83,10 @@ export class Connection implements LiveConnection {
     return this.#grant?.username ?? '';
   }
 
+  get sessions(): number {
+    return this.#pipe?.sessions ?? 0;
+  }
+
   /** Ends it with a sentence for the user. */
   end(code: RefusalCode, detail?: string): void {
     this.#finish(code, detail, () => this.#downstream.end(code, this.id));
@@ -93,7 +105,7 @@ export class Connection implements LiveConnection {
     if (this.#grant === undefined || this.#ended) return;
     const refusal = refusalOf(this.#context.directory, this.#grant, this.#context.now());
     if (refusal !== undefined) this.end(refusal);
-    else this.#watchExpiry(this.#grant);
+    else this.#watchEnding(this.#grant);
   }
 
   #verified({ username, key }: VerifiedUser): void {
@@ -109,7 +121,8 @@ export class Connection implements LiveConnection {
     this.#context.connections.add(this);
     if (this.#ended) return;
     this.#onSettled();
-    this.#watchExpiry(grant);
+    this.#loggedInAt = this.#context.clock();
+    this.#watchEnding(grant);
     this.#connect(grant).catch((error: unknown) => this.#connectFailed(error));
   }
 
@@ -144,15 +157,19 @@ export class Connection implements LiveConnection {
       downstream: downstream.link,
       upstream: upstream.link,
       policy,
+      sessionsElsewhere: () => this.#context.connections.sessionsBeside(this),
       onBegin: this.#record.began,
+      onRefuse: this.#record.refused,
+      clock: this.#context.clock,
     });
     this.#pipe = pipe;
+    this.#watchEnding(grant);
     this.#record.started(grant, upstream.pod.name);
     if (upstream.pod.state !== 'ready')
       downstream.banner(`note: the pod ${upstream.pod.name} is ${upstream.pod.state.replace('-', ' ')}`);
     upstream.take({
       onMessage: pipe.fromPod,
-      onClose: (error) => this.end('pod-gone', error?.message),
+      onClose: (error) => this.end(PODS_END[error?.code ?? ''] ?? 'pod-gone', error?.message),
       onChange: pipe.regulate,
     });
     // `take` may have found the pod gone.
@@ -188,9 +205,9 @@ export class Connection implements LiveConnection {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#grace);
-    clearTimeout(this.#expiry);
+    clearTimeout(this.#ending);
     this.#gone.abort();
-    this.#upstream?.link.transport.disconnect(DISCONNECT.BY_APPLICATION, reason);
+    if (this.#upstream !== undefined) sayEnd(this.#upstream.link.transport, reason);
     sayGoodbye?.();
     this.#context.connections.remove(this);
     const { bytesRead: bytesIn, bytesWritten: bytesOut } = this.#downstream.link.socket;
@@ -199,11 +216,29 @@ export class Connection implements LiveConnection {
     this.#onSettled();
   }
 
-  #watchExpiry(grant: Grant): void {
-    clearTimeout(this.#expiry);
-    const { directory, now } = this.#context;
-    const left = (directory.lookup(grant.username) ?? grant.login).expiresAt - now();
-    if (left === Infinity) return;
-    this.#expiry = setTimeout(() => this.recheck(), Math.min(Math.max(left, 0), LONGEST_TIMER_MS));
+  /** One timer, for whatever comes first; data only moves its idle time, which is looked at when it fires. */
+  #watchEnding(grant: Grant): void {
+    clearTimeout(this.#ending);
+    const { directory, now, clock } = this.#context;
+    const connectedMs = clock() - this.#loggedInAt;
+    const ending = nextEnding(grant.login.user.policy, {
+      connectedMs,
+      // While the pod is being reached, the login grace counts.
+      idleMs: this.#pipe === undefined ? 0 : clock() - this.#pipe.lastDataAt,
+      untilExpiryMs: (directory.lookup(grant.username) ?? grant.login).expiresAt - now(),
+    });
+    if (ending === undefined) return;
+    if (ending.inMs <= 0) return this.end(ending.code);
+    this.#ending = setTimeout(() => this.recheck(), Math.min(ending.inMs, LONGEST_TIMER_MS));
   }
+}
+
+/** What it means when the pod's side closes, by the code of its SshError; else it is just gone. */
+const PODS_END: Readonly<Record<string, RefusalCode>> = { disconnected: 'pod-ended', protocol: 'pod-protocol' };
+
+/** Tells the pod why, in a word, and whether the user's programs are to go with the connection. */
+function sayEnd(pod: Transport, reason: string): void {
+  if (ENDS_OF_ACCESS.has(reason))
+    pod.send(new Writer().byte(MSG.GLOBAL_REQUEST).string(END_ACCESS).boolean(false).string(reason).bytes());
+  pod.disconnect(DISCONNECT.BY_APPLICATION, reason);
 }

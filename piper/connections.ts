@@ -3,6 +3,8 @@ import type { RefusalCode } from './refusals.ts';
 /** What the registry needs of a live connection. */
 export type LiveConnection = {
   readonly username: string;
+  /** Session channels that are open on it. */
+  readonly sessions: number;
   /** Ends itself where its user may no longer be here. */
   recheck: () => void;
   end: (code: RefusalCode) => void;
@@ -21,6 +23,14 @@ export class Connections {
 
   countOf(username: string): number {
     return this.#byUser.get(username)?.size ?? 0;
+  }
+
+  /** Sessions of the user that are open on other connections than `mine`. */
+  sessionsBeside(mine: LiveConnection): number {
+    let sessions = 0;
+    for (const connection of this.#byUser.get(mine.username) ?? [])
+      if (connection !== mine) sessions += connection.sessions;
+    return sessions;
   }
 
   add(connection: LiveConnection): void {

@@ -1,4 +1,5 @@
 import type { SessionPolicy } from '../crds/index.ts';
+import { MSG } from '../lib/ssh/numbers.ts';
 import type { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
 import { PolicyFilter } from './policy/policy-filter.ts';
 import { typeOf } from './policy/messages.ts';
@@ -24,7 +25,12 @@ export type PipeOptions = {
   downstream: TransportSocket;
   upstream: TransportSocket;
   policy: SessionPolicy;
+  /** Sessions that the user has open on other connections. */
+  sessionsElsewhere: () => number;
   onBegin: (what: string) => void;
+  onRefuse: (what: string) => void;
+  /** A monotonic clock, in milliseconds. */
+  clock: () => number;
 };
 
 /**
@@ -38,16 +44,31 @@ export class Pipe {
   readonly #filter: PolicyFilter;
   /** Whose message is being handled: what is sent back to it is an answer of our own. */
   #from: Side | undefined;
+  readonly #clock: () => number;
+  #lastDataAt: number;
+  /** Data has come in this burst, and its time was taken: a clock is not free, and a GiB is 32,768 messages. */
+  #stamped = false;
 
-  constructor({ downstream, upstream, policy, onBegin }: PipeOptions) {
+  constructor({ downstream, upstream, clock, ...filter }: PipeOptions) {
+    this.#clock = clock;
+    this.#lastDataAt = clock();
     this.#client = { link: downstream, unreadAnswers: 0, paused: false, corked: false };
     this.#pod = { link: upstream, unreadAnswers: 0, paused: false, corked: false };
     this.#filter = new PolicyFilter({
-      policy,
+      ...filter,
       toClient: (payload) => this.#send(this.#client, payload),
       toPod: (payload) => this.#send(this.#pod, payload),
-      onBegin,
     });
+  }
+
+  /** Session channels that are open. */
+  get sessions(): number {
+    return this.#filter.sessions;
+  }
+
+  /** When data last passed on a channel, either way; a keepalive is none. */
+  get lastDataAt(): number {
+    return this.#lastDataAt;
   }
 
   /** A message of the client. @throws SshError where it broke the protocol */
@@ -69,10 +90,18 @@ export class Pipe {
   #handle(from: Side, payload: Buffer, filter: (payload: Buffer) => void): void {
     const type = typeOf(payload);
     if (type === PING || type === PONG) return;
+    if (type === MSG.CHANNEL_DATA || type === MSG.CHANNEL_EXTENDED_DATA) this.#stamp();
     this.#from = from;
     filter(payload);
     this.#from = undefined;
     this.regulate();
+  }
+
+  #stamp(): void {
+    if (this.#stamped) return;
+    this.#stamped = true;
+    this.#lastDataAt = this.#clock();
+    process.nextTick(() => (this.#stamped = false));
   }
 
   #send(to: Side, payload: Buffer): void {

@@ -14,6 +14,7 @@ export type PiperOptions = {
   limits: Limits;
   log: Logger;
   now?: () => number;
+  clock?: () => number;
 };
 
 /** How soon sessions end after what we know has become too old. */
@@ -27,10 +28,11 @@ export class Piper {
   readonly #following = new AbortController();
 
   constructor(options: PiperOptions) {
-    const { directory, hostKeys, limits, log, now = Date.now } = options;
+    const { directory, hostKeys, limits, log, now = Date.now, clock = () => performance.now() } = options;
     this.#options = options;
     const authorize = makeAuthorize(directory);
-    this.#listener = new Listener({ directory, connections: this.connections, hostKeys, authorize, limits, log, now });
+    const { connections } = this;
+    this.#listener = new Listener({ directory, connections, hostKeys, authorize, limits, log, now, clock });
     directory.onChange((usernames) => this.connections.recheck(usernames));
   }
 

@@ -1,9 +1,6 @@
 import type { Logger } from '../lib/process/logger.ts';
 import type { Grant } from './admission.ts';
 
-/** Kinds of channels and requests that are kept per connection; a client chooses subsystem names, not how many we keep. */
-const MOST_KINDS = 16;
-
 /**
  * The record of one connection: a line when it begins, one when it ends, or one when it is refused. JSON escapes what
  * the client chose, so a username cannot forge a line.
@@ -11,7 +8,8 @@ const MOST_KINDS = 16;
 export class ConnectionRecord {
   readonly #log: Logger;
   readonly #since: number;
-  readonly #kinds = new Set<string>();
+  readonly #opened = new Set<string>();
+  readonly #refused = new Set<string>();
   #began = false;
 
   /** @param log bound to the connection's id and client address */
@@ -20,10 +18,11 @@ export class ConnectionRecord {
     this.#since = performance.now();
   }
 
-  /** What the client opened or started on it, as the policy filter saw it. */
-  readonly began = (kind: string): void => {
-    if (this.#kinds.size < MOST_KINDS) this.#kinds.add(kind);
-  };
+  /** What was opened or started on it, as the policy filter saw it: there are only so many kinds that it lets pass. */
+  readonly began = (kind: string): void => void this.#opened.add(kind);
+
+  /** What the filter refused, and why; it bounds how many. */
+  readonly refused = (what: string): void => void this.#refused.add(what);
 
   started(grant: Grant, pod: string): void {
     this.#began = true;
@@ -48,7 +47,8 @@ export class ConnectionRecord {
       durationMs: Math.round(performance.now() - this.#since),
       bytesIn,
       bytesOut,
-      opened: this.#began ? [...this.#kinds] : undefined,
+      opened: this.#began ? [...this.#opened] : undefined,
+      refused: this.#refused.size > 0 ? [...this.#refused] : undefined,
     };
     this.#log[LEVELS[reason] ?? 'info'](line, 'connection');
   }
@@ -61,6 +61,7 @@ const LEVELS: Readonly<Record<string, 'debug' | 'error'>> = {
   'not-ssh': 'debug',
   'start-ups': 'debug',
   'host-key-mismatch': 'error',
+  'pod-protocol': 'error',
 };
 
 function who({ username, key, login }: Grant): object {

@@ -16,7 +16,15 @@ export const REFUSALS = {
   },
   revoked: {
     reason: DISCONNECT.BY_APPLICATION,
-    sentence: 'access was revoked: your user, key or role on this workload has changed',
+    sentence: 'access was revoked: your user, key, role or policy on this workload has changed',
+  },
+  idle: {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'nothing has passed on this connection for longer than your policy allows (idleTimeout)',
+  },
+  'session-too-long': {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'this connection has lasted as long as your policy allows (maxSessionDuration); connect again',
   },
   stale: {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
@@ -59,6 +67,15 @@ export const REFUSALS = {
     reason: DISCONNECT.CONNECTION_LOST,
     sentence: 'the pod closed the connection; it may have been stopped or replaced',
   },
+  // What a pod says at its end is for the record: it could write anything onto the person's screen, even this.
+  'pod-ended': {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'the pod ended the connection; the record of this gateway has the reason that it gave',
+  },
+  'pod-protocol': {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'the pod violated the ssh protocol and was cut off',
+  },
   protocol: {
     reason: DISCONNECT.PROTOCOL_ERROR,
     sentence: 'the ssh protocol was violated',
@@ -66,6 +83,9 @@ export const REFUSALS = {
 } as const;
 
 export type RefusalCode = keyof typeof REFUSALS;
+
+/** Those that end a user's access and not just a connection: what they have left running in the pod goes, too. */
+export const ENDS_OF_ACCESS: ReadonlySet<string> = new Set<RefusalCode>(['revoked', 'disabled', 'expired']);
 
 /** One line for the person: the sentence, and the id under which the operator's log tells more. */
 export function refusalText(code: RefusalCode, connectionId: string): string {

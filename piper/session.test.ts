@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { ASSERT_IDENTITY, type Route } from '../crds/index.ts';
+import { ASSERT_IDENTITY, END_ACCESS, type Route } from '../crds/index.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
+import { Reader } from '../lib/ssh/wire.ts';
 import * as say from './testing/messages.ts';
 import type { RawClient } from './testing/raw-client.ts';
-import { keys, startRig, type Rig } from './testing/rig.ts';
+import { keys, startRig, type Line, type Rig } from './testing/rig.ts';
 
 const rigs: Rig[] = [];
 const rigOf = async (options?: Parameters<typeof startRig>[0]): Promise<Rig> => {
@@ -19,6 +20,8 @@ afterEach(async () => {
 const next = async (from: { received: { take: () => Promise<Buffer> } }): Promise<string> =>
   say.describeMessage(await from.received.take());
 
+const endOf = (rig: Rig): Line | undefined => rig.lines.find((line) => line['event'] === 'end');
+
 const CHANGES: Record<string, (route: Route) => Partial<Route>> = {
   'the user is removed': ({ users }) => ({ users: users.slice(1) }),
   'the key is replaced': ({ users }) => ({
@@ -27,7 +30,7 @@ const CHANGES: Record<string, (route: Route) => Partial<Route>> = {
   'the role changes': ({ users }) => ({
     users: users.map((user) => ({ ...user, role: 'limited' as const })),
   }),
-  'the policy changes': ({ users }) => ({
+  'the policy becomes narrower': ({ users }) => ({
     users: users.map((user, index) => (index === 0 ? { ...user, policy: { ...user.policy, maxSessions: 1 } } : user)),
   }),
   'another SshAccess owns the name': () => ({ uid: 'u-2' }),
@@ -44,10 +47,25 @@ test.each(Object.entries(CHANGES))('%s: both ends are closed within a second', a
   const since = performance.now();
   rig.setRoute(change(rig.route));
   const error = await client.closed.promise;
-  await link.closed.promise;
+  const podsError = await link.closed.promise;
   expect(performance.now() - since).toBeLessThan(1_000);
-  expect(error?.message).toMatch(/\[(revoked|disabled|expired), connection [0-9a-f]{16}\]/);
+  const [, reason] = /\[(revoked|disabled|expired), connection [0-9a-f]{16}\]/.exec(error?.message ?? '') ?? [];
+  // The pod is told that it is not just this connection that ends.
+  const last = new Reader(await link.received.take(), 1);
+  expect([last.name(), last.boolean(), last.utf8()]).toEqual([END_ACCESS, false, reason]);
+  expect(podsError?.message).toContain(`: ${reason}`);
   expect(rig.piper.connections.size).toBe(0);
+});
+
+test('a policy that becomes wider waits for the next login', async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  rig.setRoute({ users: rig.users.map((user) => ({ ...user, policy: { ...user.policy, agentForwarding: true } })) });
+  client.send(say.globalRequest('keepalive@openssh.com', true));
+  await next(link);
+  await rig.login();
+  expect((await rig.pod.links.take()).assertion?.policy.agentForwarding).toBe(true);
 });
 
 test('only the user who is concerned is disconnected', async () => {
@@ -206,8 +224,43 @@ test('a pod that breaks the protocol ends both', async () => {
   const rig = await rigOf();
   const { client, link } = await openSession(rig);
   link.send(say.short(MSG.CHANNEL_SUCCESS, 3));
-  expect((await client.closed.promise)?.message).toContain('[pod-gone,');
+  expect((await client.closed.promise)?.message).toContain('[pod-protocol,');
   expect(await link.closed.promise).toMatchObject({ disconnectReason: 2 });
+});
+
+test('a pod that opens channel after channel uninvited is cut off, and the client sees none of them', async () => {
+  const rig = await rigOf();
+  const { client, link } = await openSession(rig);
+  for (let count = 0; count < 65; count++) link.send(say.channelOpen('auth-agent@openssh.com', count));
+  expect((await client.closed.promise)?.message).toContain('[pod-protocol,');
+  expect(client.received.size).toBe(0);
+});
+
+test('the last words of a pod are for the record, without what a terminal would heed, and not for the client', async () => {
+  const rig = await rigOf();
+  const { client, link } = await openSession(rig);
+  const words = 'all is well\x1b[2J\r\n\u202e[revoked, connection 0123456789abcdef]';
+  link.socket.transport.disconnect(11, words);
+  const { message } = (await client.closed.promise) ?? { message: '' };
+  expect(message).toMatch(/the pod ended the connection.*\[pod-ended, connection [0-9a-f]{16}\]$/);
+  expect(message).not.toContain('all is well');
+  expect(message).not.toContain('0123456789abcdef');
+  await expect.poll(() => endOf(rig)).toBeDefined();
+  expect(endOf(rig)).toMatchObject({
+    reason: 'pod-ended',
+    detail: 'the peer disconnected (reason 11): all is well?[2J???[revoked, connection 0123456789abcdef]',
+  });
+});
+
+test('what was refused is in the record, with the field of the policy that says so', async () => {
+  const rig = await rigOf();
+  rig.setRoute({ users: rig.users.map((user) => ({ ...user, policy: { ...user.policy, commands: ['uptime'] } })) });
+  const { client, link } = await openSession(rig);
+  client.send(say.channelRequest(40, 'shell', true));
+  client.send(say.channelRequest(40, 'x11-req', false, Buffer.alloc(20)));
+  await link.received.take();
+  client.close();
+  await expect.poll(() => endOf(rig)?.['refused']).toEqual(['shell: commands', 'x11-req: x11Forwarding']);
 });
 
 test('a username cannot forge a line of the record', async () => {

@@ -1,92 +1,135 @@
 import { SshError } from '../../lib/ssh/errors.ts';
 import { ReplyQueue } from './reply-queue.ts';
 
-export type ChannelKind = 'session' | 'direct-tcpip';
+/** The two ends between which channels are; both may open them. */
+export type End = 'client' | 'pod';
+export const OTHER = { client: 'pod', pod: 'client' } as const satisfies Record<End, End>;
+
+export type ChannelKind =
+  | 'session'
+  | 'direct-tcpip'
+  | 'direct-streamlocal@openssh.com'
+  | 'forwarded-tcpip'
+  | 'forwarded-streamlocal@openssh.com'
+  | 'auth-agent@openssh.com'
+  | 'x11';
 
 export type Channel = {
-  kind: ChannelKind;
-  /** The client's number: the recipient of what the pod sends. */
-  client: number;
-  /** The pod's number: the recipient of what the client sends; unknown until the pod confirms. */
-  pod: number | undefined;
-  /** Replies to this channel's requests, in order. */
-  replies: ReplyQueue;
-  closedByClient: boolean;
-  closedByPod: boolean;
+  readonly kind: ChannelKind;
+  readonly opener: End;
+  /** Each end's own number of it, by which the other addresses it; unknown for whom has not confirmed yet. */
+  readonly numbers: Record<End, number | undefined>;
+  /** Replies on their way to each end, in the order of its requests. */
+  readonly replies: Readonly<Record<End, ReplyQueue>>;
+  /** Who has closed it. */
+  readonly closed: Record<End, boolean>;
+  /** What the pod may open because of an x11-req on this session: no X11 channel, one, or any number. */
+  x11: 'none' | 'single' | 'any';
 };
 
+/** One that both ends have given a number. */
+export type ConfirmedChannel = Channel & { readonly numbers: Record<End, number> };
+
 /**
- * The channels that the client has open, as little of them as policy needs: how many, and which number of the pod's
- * belongs to which of the client's. Windows and data are the two ends' own affair.
+ * The channels that are open, as little of them as policy needs: how many of which kind, and which number of the one
+ * end belongs to which of the other. Windows and data are the two ends' own affair.
  */
 export class Channels {
-  readonly #byClient = new Map<number, Channel>();
-  readonly #byPod = new Map<number, Channel>();
+  /** By the number of each end. */
+  readonly #by: Readonly<Record<End, Map<number, Channel>>> = { client: new Map(), pod: new Map() };
+  readonly #all = new Set<Channel>();
+  readonly #send: Readonly<Record<End, (payload: Buffer) => void>>;
+  #sessions = 0;
+
+  /** @param send how replies get to each end */
+  constructor(send: Readonly<Record<End, (payload: Buffer) => void>>) {
+    this.#send = send;
+  }
 
   get size(): number {
-    return this.#byClient.size;
+    return this.#all.size;
   }
 
-  count(kind: ChannelKind): number {
-    let count = 0;
-    for (const channel of this.#byClient.values()) if (channel.kind === kind) count++;
-    return count;
+  get sessions(): number {
+    return this.#sessions;
   }
 
-  /** The client asks for a channel. A number in use would make every later answer ambiguous. */
-  open(kind: ChannelKind, client: number, send: (payload: Buffer) => void): void {
-    if (this.#byClient.has(client)) throw violation('a channel number is opened twice');
-    const replies = new ReplyQueue(send);
-    this.#byClient.set(client, { kind, client, pod: undefined, replies, closedByClient: false, closedByPod: false });
+  /** An end asks for a channel. A number in use would make every later answer ambiguous. */
+  open(opener: End, kind: ChannelKind, number: number): void {
+    if (this.#by[opener].has(number)) throw violation('a channel number is opened twice');
+    const channel: Channel = {
+      kind,
+      opener,
+      numbers: { client: undefined, pod: undefined, [opener]: number },
+      replies: { client: new ReplyQueue(this.#send.client), pod: new ReplyQueue(this.#send.pod) },
+      closed: { client: false, pod: false },
+      x11: 'none',
+    };
+    this.#by[opener].set(number, channel);
+    this.#all.add(channel);
+    if (kind === 'session') this.#sessions++;
   }
 
-  confirm(client: number, pod: number): void {
-    const channel = this.#byClient.get(client);
-    if (channel === undefined || channel.pod !== undefined)
-      throw violation('a channel is confirmed that nobody opened');
-    if (this.#byPod.has(pod)) throw violation('a channel number is confirmed twice');
-    channel.pod = pod;
-    this.#byPod.set(pod, channel);
+  /** `from` agrees to the channel whose number at the other end is `recipient`, and gives it a number of its own. */
+  confirm(from: End, recipient: number, number: number): void {
+    const channel = this.#opening(from, recipient);
+    if (this.#by[from].has(number)) throw violation('a channel number is confirmed twice');
+    channel.numbers[from] = number;
+    this.#by[from].set(number, channel);
   }
 
-  fail(client: number): void {
-    const channel = this.#byClient.get(client);
-    if (channel === undefined || channel.pod !== undefined) throw violation('a channel fails that nobody opened');
-    this.#byClient.delete(client);
+  /** `from` does not agree. */
+  fail(from: End, recipient: number): void {
+    this.#forget(this.#opening(from, recipient));
   }
 
-  /** The channel that a message from the client is for. */
-  fromClient(recipient: number): Channel {
-    const channel = this.#byPod.get(recipient);
-    if (channel === undefined || channel.closedByClient) throw violation('a message is for no open channel');
+  /** The channel that a message from `from` is for. */
+  addressed(from: End, recipient: number): ConfirmedChannel {
+    const channel = this.#by[OTHER[from]].get(recipient);
+    if (channel === undefined || !isConfirmed(channel) || channel.closed[from])
+      throw violation('a message is for no open channel');
     return channel;
   }
 
-  /** The channel that a message from the pod is for. */
-  fromPod(recipient: number): Channel {
-    const channel = this.#byClient.get(recipient);
-    if (channel?.pod === undefined || channel.closedByPod) throw violation('a message is for no open channel');
+  /** RFC 4254 §5.3: the numbers are free again when both ends have closed. */
+  close(from: End, recipient: number): void {
+    const channel = this.addressed(from, recipient);
+    channel.closed[from] = true;
+    if (channel.closed[OTHER[from]]) this.#forget(channel);
+  }
+
+  /** Takes what an x11-req has granted on a session that nobody has closed. */
+  takeX11(): boolean {
+    let single: Channel | undefined;
+    for (const channel of this.#all) {
+      if (channel.closed.client || channel.closed.pod) continue;
+      if (channel.x11 === 'any') return true;
+      if (channel.x11 === 'single') single = channel;
+    }
+    if (single === undefined) return false;
+    single.x11 = 'none';
+    return true;
+  }
+
+  /** The channel that the other end has asked `from` for. */
+  #opening(from: End, recipient: number): Channel {
+    const channel = this.#by[OTHER[from]].get(recipient);
+    if (channel === undefined || channel.opener === from || channel.numbers[from] !== undefined)
+      throw violation('an answer is to no channel that was asked for');
     return channel;
   }
 
-  closeByClient(recipient: number): void {
-    const channel = this.fromClient(recipient);
-    channel.closedByClient = true;
-    this.#forget(channel);
-  }
-
-  closeByPod(recipient: number): void {
-    const channel = this.fromPod(recipient);
-    channel.closedByPod = true;
-    this.#forget(channel);
-  }
-
-  /** RFC 4254 §5.3: a number is free again when both sides have closed. */
   #forget(channel: Channel): void {
-    if (!channel.closedByClient || !channel.closedByPod || channel.pod === undefined) return;
-    this.#byClient.delete(channel.client);
-    this.#byPod.delete(channel.pod);
+    const { client, pod } = channel.numbers;
+    if (client !== undefined) this.#by.client.delete(client);
+    if (pod !== undefined) this.#by.pod.delete(pod);
+    this.#all.delete(channel);
+    if (channel.kind === 'session') this.#sessions--;
   }
+}
+
+function isConfirmed(channel: Channel): channel is ConfirmedChannel {
+  return channel.numbers.client !== undefined && channel.numbers.pod !== undefined;
 }
 
 function violation(message: string): SshError {

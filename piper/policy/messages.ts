@@ -25,6 +25,20 @@ export function channelFailure(recipient: number): Buffer {
   return new Writer(5).byte(MSG.CHANNEL_FAILURE).uint32(recipient).bytes();
 }
 
+/** RFC 4254 §6.5. */
+export function execRequest(recipient: number, wantReply: boolean, command: string): Buffer {
+  const writer = new Writer().byte(MSG.CHANNEL_REQUEST).uint32(recipient).string('exec').boolean(wantReply);
+  return writer.string(command).bytes();
+}
+
+/**
+ * RFC 4253 §11.3, to be displayed: all that a transport in between may say on its own. `ssh -v` shows it, as it shows
+ * what sshd says about a refused forwarding in the same way.
+ */
+export function explanation(sentence: string): Buffer {
+  return new Writer().byte(MSG.DEBUG).boolean(true).string(sentence).string('').bytes();
+}
+
 /** The payload with the maximum packet size at `offset` within what both of our transports carry. */
 export function clamped(payload: Buffer, offset: number): Buffer {
   const size = new Reader(payload, offset).uint32();

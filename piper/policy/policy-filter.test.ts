@@ -1,33 +1,8 @@
 import { expect, test } from 'vitest';
-import { ASSERT_IDENTITY, DEFAULT_POLICIES, type SessionPolicy } from '../../crds/index.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Reader, Writer } from '../../lib/ssh/wire.ts';
 import * as say from '../testing/messages.ts';
-import { PolicyFilter } from './policy-filter.ts';
-
-const root = DEFAULT_POLICIES.root;
-const limited = DEFAULT_POLICIES.limited;
-
-function setUp(policy: SessionPolicy = root) {
-  const client: Buffer[] = [];
-  const pod: Buffer[] = [];
-  const begun: string[] = [];
-  const filter = new PolicyFilter({
-    policy,
-    toClient: (payload) => client.push(Buffer.from(payload)),
-    toPod: (payload) => pod.push(Buffer.from(payload)),
-    onBegin: (what) => begun.push(what),
-  });
-  const take = (list: Buffer[]) => list.splice(0).map(say.describeMessage);
-  /** Opens a channel: the client's number, the pod's number. */
-  const open = (mine: number, theirs: number, message = say.channelOpen('session', mine)) => {
-    filter.fromClient(message);
-    filter.fromPod(say.confirmation(mine, theirs));
-    client.length = 0;
-    pod.length = 0;
-  };
-  return { filter, open, begun, raw: { client, pod }, client: () => take(client), pod: () => take(pod) };
-}
+import { limited, setUp } from '../testing/filter-rig.ts';
 
 test('a session opens, is asked for an exec, and closes, all untouched', () => {
   const { filter, client, pod, begun, raw } = setUp();
@@ -58,129 +33,11 @@ test('a session opens, is asked for an exec, and closes, all untouched', () => {
   expect([client().length, pod().length]).toEqual([4, 6]);
 });
 
-test.each([
-  ['session', root, true],
-  ['session', limited, true],
-  ['x11', root, false],
-  ['auth-agent@openssh.com', root, false],
-  ['forwarded-tcpip', root, false],
-  ['direct-streamlocal@openssh.com', root, false],
-  ['forwarded-streamlocal@openssh.com', root, false],
-  ['tun@openssh.com', root, false],
-  ['made-up', root, false],
-])('a client opens %s', (type, policy, allowed) => {
-  const { filter, client, pod } = setUp(policy);
-  filter.fromClient(say.channelOpen(type, 7));
-  if (allowed) expect([client(), pod()]).toEqual([[], [`CHANNEL_OPEN ${type} 7`]]);
-  else expect([client(), pod()]).toEqual([['CHANNEL_OPEN_FAILURE 7 1'], []]);
-});
-
-test.each([
-  ['127.0.0.1', 8080, root, true],
-  ['127.9.9.9', 1, root, true],
-  ['localhost', 65_535, root, true],
-  ['::1', 80, root, true],
-  ['127.0.0.1', 8080, limited, false],
-  ['localhost', 8080, limited, false],
-  ['127.0.0.1', 0, root, false],
-  ['127.0.0.1', 65_536, root, false],
-  ['169.254.169.254', 80, root, false],
-  ['10.96.0.1', 443, root, false],
-  ['10.244.1.7', 80, root, false],
-  ['0.0.0.0', 80, root, false],
-  ['::', 80, root, false],
-  ['::ffff:127.0.0.1', 80, root, false],
-  ['::ffff:169.254.169.254', 80, root, false],
-  ['127.1', 80, root, false],
-  ['0x7f000001', 80, root, false],
-  ['2130706433', 80, root, false],
-  ['127.0.0.1.evil.example', 80, root, false],
-  ['localhost.', 80, root, false],
-  ['LOCALHOST', 80, root, false],
-  ['127.0.0.1\0', 80, root, false],
-  ['kubernetes.default.svc', 443, root, false],
-  ['', 80, root, false],
-])('a client forwards to %j port %i', (host, port, policy, allowed) => {
-  const { filter, client, pod } = setUp(policy);
-  filter.fromClient(say.directTcpip(7, host, port));
-  if (allowed) expect([client(), pod()]).toEqual([[], ['CHANNEL_OPEN direct-tcpip 7']]);
-  else expect([client(), pod()]).toEqual([['CHANNEL_OPEN_FAILURE 7 1'], []]);
-});
-
-const env = (name: string) => Buffer.concat([say.text(name), say.text('value')]);
-
-test.each([
-  ['pty-req', Buffer.alloc(0), true],
-  ['shell', Buffer.alloc(0), true],
-  ['exec', say.text('id'), true],
-  ['subsystem', say.text('sftp'), true],
-  ['window-change', Buffer.alloc(16), true],
-  ['signal', say.text('INT'), true],
-  ['break', Buffer.alloc(4), true],
-  ['eow@openssh.com', Buffer.alloc(0), true],
-  ['keepalive@openssh.com', Buffer.alloc(0), true],
-  ['env', env('LANG'), true],
-  ['env', env('LC_ALL'), true],
-  ['env', env('GIT_PROTOCOL'), true],
-  ['env', env('LD_PRELOAD'), false],
-  ['env', env('LD_LIBRARY_PATH'), false],
-  ['env', env('NODE_OPTIONS'), false],
-  ['env', env('BASH_ENV'), false],
-  ['env', env('PATH'), false],
-  ['env', env('lang'), false],
-  ['env', env('SSHACCESS_CONTAINER'), false],
-  ['x11-req', Buffer.alloc(0), false],
-  ['auth-agent-req@openssh.com', Buffer.alloc(0), false],
-  ['winadj@putty.projects.tartarus.org', Buffer.alloc(0), false],
-  ['exit-status', Buffer.alloc(4), false],
-  ['EXEC', say.text('id'), false],
-])('a client asks a session for %s', (name, rest, allowed) => {
-  for (const wantReply of [true, false]) {
-    const { filter, open, client, pod } = setUp();
-    open(3, 40);
-    filter.fromClient(say.channelRequest(40, name, wantReply, rest));
-    if (allowed) expect([client(), pod()]).toEqual([[], [`CHANNEL_REQUEST 40 ${name}`]]);
-    else expect([client(), pod()]).toEqual([wantReply ? ['CHANNEL_FAILURE 3'] : [], []]);
-  }
-});
-
 test('a forwarded connection is no session: exec on it is refused', () => {
   const { filter, open, client, pod } = setUp();
   open(3, 40, say.directTcpip(3, '127.0.0.1', 80));
   filter.fromClient(say.channelRequest(40, 'exec', true, say.text('id')));
   expect([client(), pod()]).toEqual([['CHANNEL_FAILURE 3'], []]);
-});
-
-test.each([
-  ['keepalive@openssh.com', true],
-  ['no-more-sessions@openssh.com', true],
-  ['tcpip-forward', false],
-  ['cancel-tcpip-forward', false],
-  ['streamlocal-forward@openssh.com', false],
-  ['cancel-streamlocal-forward@openssh.com', false],
-  ['hostkeys-prove-00@openssh.com', false],
-  [ASSERT_IDENTITY, false],
-  ['made-up', false],
-])('a client sends the global request %s', (name, allowed) => {
-  for (const wantReply of [true, false]) {
-    const { filter, client, pod } = setUp();
-    filter.fromClient(say.globalRequest(name, wantReply, say.text('{}')));
-    if (allowed) expect([client(), pod()]).toEqual([[], [`GLOBAL_REQUEST ${name}`]]);
-    else expect([client(), pod()]).toEqual([wantReply ? ['REQUEST_FAILURE'] : [], []]);
-  }
-});
-
-test('a pod can open nothing towards the client, and its host keys do not reach it', () => {
-  const { filter, client, pod } = setUp();
-  for (const type of ['x11', 'auth-agent@openssh.com', 'forwarded-tcpip', 'session', 'made-up'])
-    filter.fromPod(say.channelOpen(type, 5));
-  expect([client(), pod()]).toEqual([[], Array.from({ length: 5 }, () => 'CHANNEL_OPEN_FAILURE 5 1')]);
-  filter.fromPod(say.globalRequest('hostkeys-00@openssh.com', false, say.text('key')));
-  filter.fromPod(say.globalRequest('made-up', true));
-  expect([client(), pod()]).toEqual([[], ['REQUEST_FAILURE']]);
-  filter.fromPod(say.globalRequest('keepalive@openssh.com', true));
-  filter.fromClient(Buffer.from([MSG.REQUEST_FAILURE]));
-  expect([client(), pod()]).toEqual([['GLOBAL_REQUEST keepalive@openssh.com'], ['REQUEST_FAILURE']]);
 });
 
 test('a refused global request is answered in its turn, after those still under way', () => {
@@ -227,6 +84,16 @@ test('sessions are counted while they are open, whichever end closes', () => {
   filter.fromPod(say.short(MSG.CHANNEL_CLOSE, 1));
   // RFC 4254 §5.3: both have closed, so the numbers are free again.
   open(1, 41);
+});
+
+test('sessions of the user on other connections count, too', () => {
+  const { elsewhere, fromClient, refused } = setUp(limited);
+  elsewhere.sessions = 1;
+  expect(fromClient(say.channelOpen('session', 1)).pod).toHaveLength(1);
+  expect(fromClient(say.channelOpen('session', 2)).client).toEqual(['CHANNEL_OPEN_FAILURE 2 1']);
+  expect(refused).toEqual(['session: maxSessions']);
+  elsewhere.sessions = 0;
+  expect(fromClient(say.channelOpen('session', 2)).pod).toHaveLength(1);
 });
 
 test('ten thousand channel opens leave 256 entries', () => {

@@ -3,13 +3,16 @@ import { SshError } from '../../lib/ssh/errors.ts';
 /** No sane peer leaves more requests unanswered at once; a flood ends here instead of in our memory. */
 const MOST_WAITING = 256;
 
+/** Learns from a reply what came of the request, before the reply is sent on. */
+export type OnReply = (reply: Buffer) => void;
+
 /**
  * Replies of SSH carry no number: the order alone says which request they belong to (RFC 4254 §4). So an answer of our
  * own must wait for the replies to the requests that were passed on before it.
  */
 export class ReplyQueue {
-  /** `undefined`: passed on, the other end will reply; else our own answer, which waits for its turn. */
-  readonly #waiting: (Buffer | undefined)[] = [];
+  /** A function: passed on, the other end will reply; else our own answer, which waits for its turn. */
+  readonly #waiting: (Buffer | OnReply)[] = [];
   readonly #send: (payload: Buffer) => void;
 
   constructor(send: (payload: Buffer) => void) {
@@ -17,8 +20,8 @@ export class ReplyQueue {
   }
 
   /** A request that wants a reply was passed on. */
-  passedOn(): void {
-    this.#push(undefined);
+  passedOn(onReply: OnReply = () => undefined): void {
+    this.#push(onReply);
   }
 
   /** Answers a request ourselves, when its turn comes. */
@@ -29,18 +32,18 @@ export class ReplyQueue {
 
   /** The other end replied. */
   replied(payload: Buffer): void {
-    if (this.#waiting.length === 0) throw new SshError('protocol', 'a reply came to which there is no request');
-    this.#waiting.shift();
+    // Never a Buffer: an answer of ours does not stay at the head.
+    const onReply = this.#waiting.shift();
+    if (typeof onReply !== 'function') throw new SshError('protocol', 'a reply came to which there is no request');
+    onReply(payload);
     this.#send(payload);
-    let next = this.#waiting[0];
-    while (next !== undefined) {
+    for (let next = this.#waiting[0]; Buffer.isBuffer(next); next = this.#waiting[0]) {
       this.#waiting.shift();
       this.#send(next);
-      next = this.#waiting[0];
     }
   }
 
-  #push(entry: Buffer | undefined): void {
+  #push(entry: Buffer | OnReply): void {
     if (this.#waiting.length >= MOST_WAITING) throw new SshError('protocol', 'too many requests wait for a reply');
     this.#waiting.push(entry);
   }

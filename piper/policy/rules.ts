@@ -1,52 +1,101 @@
-/** What may pass, as data. What is not named here is refused: to the client's face, and without the pod seeing it. */
+/** What may pass, as data. What is not named here is refused: to the asker's face, and without the other end seeing it. */
 import { isIPv4 } from 'node:net';
-import { acceptsEnvironment, acceptsLocalPort, type SessionPolicy } from '../../crds/index.ts';
+import { acceptsCommand, acceptsEnvironment, acceptsLocalPort, type SessionPolicy } from '../../crds/index.ts';
 import type { Reader } from '../../lib/ssh/wire.ts';
 import type { ChannelKind } from './channels.ts';
+import { readSocketPath } from './forwards.ts';
 
-/** Global requests that pass, either way. Port forwarding from the pod (-R) does not exist yet, so neither does a cancel. */
-const CLIENT_GLOBALS: ReadonlySet<string> = new Set(['keepalive@openssh.com', 'no-more-sessions@openssh.com']);
-const POD_GLOBALS: ReadonlySet<string> = new Set(['keepalive@openssh.com']);
+/** Why something is refused: the field of the policy; or it is nothing we know, or nonsense, or too much. */
+export type Objection =
+  Exclude<keyof SessionPolicy, 'idleTimeoutSeconds' | 'maxDurationSeconds'> | 'unknown' | 'malformed' | 'too-many';
 
-const ON_ANY_CHANNEL = ['eow@openssh.com', 'keepalive@openssh.com'];
-/** RFC 4254 §6 and RFC 4335 (break), without x11-req; without auth-agent-req@openssh.com. */
-const CHANNEL_REQUESTS: Readonly<Record<ChannelKind, ReadonlySet<string>>> = {
-  session: new Set([
-    'pty-req',
-    'env',
-    'shell',
-    'exec',
-    'subsystem',
-    'window-change',
-    'signal',
-    'break',
-    ...ON_ANY_CHANNEL,
-  ]),
-  'direct-tcpip': new Set(ON_ANY_CHANNEL),
-};
+type Switch = 'socketForwarding' | 'agentForwarding' | 'x11Forwarding';
+const unlessOn = (policy: SessionPolicy, name: Switch): Objection | undefined => (policy[name] ? undefined : name);
 
-export function clientMayAsk(globalRequest: string): boolean {
-  return CLIENT_GLOBALS.has(globalRequest);
+const CLIENT_OPENS: ReadonlyMap<string, ChannelKind> = new Map(
+  (['session', 'direct-tcpip', 'direct-streamlocal@openssh.com'] as const).map((kind) => [kind, kind]),
+);
+
+/** The kind of a channel that a client may open, the policy allowing; undefined where it never may. */
+export function kindOfClient(type: string): ChannelKind | undefined {
+  return CLIENT_OPENS.get(type);
 }
 
-export function podMayAsk(globalRequest: string): boolean {
-  return POD_GLOBALS.has(globalRequest);
+/** Of a channel that the client opens; `fields` are those of its type. Counts are not looked at. */
+export function objectionToOpen(policy: SessionPolicy, kind: ChannelKind, fields: Reader): Objection | undefined {
+  if (kind === 'direct-tcpip') return objectionToDestination(policy, fields);
+  if (kind !== 'direct-streamlocal@openssh.com') return undefined;
+  return unlessOn(policy, 'socketForwarding') ?? (readSocketPath(fields) === undefined ? 'malformed' : undefined);
 }
 
-/** `rest` is what follows want-reply: for `env` the name and the value. */
-export function channelMayAsk(policy: SessionPolicy, kind: ChannelKind, request: string, rest: Reader): boolean {
-  if (!CHANNEL_REQUESTS[kind].has(request)) return false;
-  return request !== 'env' || acceptsEnvironment(policy, rest.string().toString('latin1'));
-}
-
-/** RFC 4254 §7.2: `rest` is host, port, and where the connection comes from. */
-export function mayForwardTo(policy: SessionPolicy, rest: Reader): boolean {
-  const host = rest.string().toString('latin1');
-  const port = rest.uint32();
-  return acceptsLocalPort(policy, port) && isLoopback(host);
+/** RFC 4254 §7.2: host, port, and where the connection comes from. */
+function objectionToDestination(policy: SessionPolicy, fields: Reader): Objection | undefined {
+  const host = fields.string().toString('latin1');
+  const port = fields.uint32();
+  if (policy.localForwarding === 'none' || !isLoopback(host)) return 'localForwarding';
+  return acceptsLocalPort(policy, port) ? undefined : 'localPorts';
 }
 
 /** Only the plain spellings: every other one (decimal, octal, mapped, a name) may mean something else to a resolver. */
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+const ON_ANY_CHANNEL = ['eow@openssh.com', 'keepalive@openssh.com'];
+/** RFC 4254 §6 and RFC 4335 (break), without those that the policy has a say in. */
+const ON_SESSIONS = new Set(['pty-req', 'window-change', 'signal', 'break', ...ON_ANY_CHANNEL]);
+const ELSEWHERE: ReadonlySet<string> = new Set(ON_ANY_CHANNEL);
+const FROM_POD_ON_SESSIONS = new Set(['exit-status', 'exit-signal', 'xon-xoff', ...ON_ANY_CHANNEL]);
+
+/** Of a request that the client makes on a channel; `fields` are those of its type. */
+export function objectionToRequest(
+  policy: SessionPolicy,
+  kind: ChannelKind,
+  request: string,
+  fields: Reader,
+): Objection | undefined {
+  if (kind !== 'session') return ELSEWHERE.has(request) ? undefined : 'unknown';
+  switch (request) {
+    case 'env':
+      return acceptsEnvironment(policy, fields.string().toString('latin1')) ? undefined : 'clientEnvironment';
+    case 'shell':
+      return policy.commands === null ? undefined : 'commands';
+    case 'exec':
+      return acceptsCommand(policy, fields.string()) ? undefined : 'commands';
+    case 'subsystem':
+      if (fields.string().toString('latin1') !== 'sftp') return 'unknown';
+      return policy.sftp.access === 'none' ? 'sftp' : undefined;
+    case 'x11-req':
+      return unlessOn(policy, 'x11Forwarding');
+    case 'auth-agent-req@openssh.com':
+      return unlessOn(policy, 'agentForwarding');
+    default:
+      return ON_SESSIONS.has(request) ? undefined : 'unknown';
+  }
+}
+
+export function podMayRequest(kind: ChannelKind, request: string): boolean {
+  return (kind === 'session' ? FROM_POD_ON_SESSIONS : ELSEWHERE).has(request);
+}
+
+/** Of a global request of the client's, by its name alone. Who may not forward has nothing to cancel. */
+export function objectionToGlobal(policy: SessionPolicy, name: string): Objection | undefined {
+  switch (name) {
+    case 'keepalive@openssh.com':
+    case 'no-more-sessions@openssh.com':
+      return undefined;
+    case 'tcpip-forward':
+    case 'cancel-tcpip-forward':
+      return policy.remoteForwarding === 'none' ? 'remoteForwarding' : undefined;
+    case 'streamlocal-forward@openssh.com':
+    case 'cancel-streamlocal-forward@openssh.com':
+      return unlessOn(policy, 'socketForwarding');
+    default:
+      return 'unknown';
+  }
+}
+
+/** The pod's own host keys (hostkeys-00@openssh.com) are not ours: the client would complain about bad signatures. */
+export function podMayAsk(globalRequest: string): boolean {
+  return globalRequest === 'keepalive@openssh.com';
 }

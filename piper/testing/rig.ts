@@ -58,7 +58,13 @@ const users: RouteUser[] = [
 export type Rig = Awaited<ReturnType<typeof startRig>>;
 
 export async function startRig(
-  options: { pod?: Partial<FakePodOptions>; limits?: Partial<Limits>; addresses?: string[]; now?: () => number } = {},
+  options: {
+    pod?: Partial<FakePodOptions>;
+    limits?: Partial<Limits>;
+    addresses?: string[];
+    now?: () => number;
+    clock?: () => number;
+  } = {},
 ) {
   const pod = new FakePod({ hostKey: keys.pod, mappingKey: keys.mapping, ...options.pod });
   const podPort = await pod.listen();
@@ -89,6 +95,7 @@ export async function startRig(
     limits: { ...LIMITS, ...options.limits },
     log,
     ...(options.now === undefined ? {} : { now: options.now }),
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
   });
   const port = await piper.start(0, '127.0.0.1');
   const clients: RawClient[] = [];

@@ -1,0 +1,79 @@
+import type { SessionPolicy } from '../../crds/index.ts';
+import { Reader } from '../../lib/ssh/wire.ts';
+import type { End } from './channels.ts';
+import { type Forwards, readPort, readSocketPath } from './forwards.ts';
+import { REQUEST_FAILURE } from './messages.ts';
+import type { Refusals } from './refusals.ts';
+import { type OnReply, ReplyQueue } from './reply-queue.ts';
+import { type Objection, objectionToGlobal, podMayAsk } from './rules.ts';
+
+export type GlobalRequestsOptions = {
+  policy: SessionPolicy;
+  send: Readonly<Record<End, (payload: Buffer) => void>>;
+  forwards: Forwards;
+  refusals: Refusals;
+  onBegin: (what: string) => void;
+};
+
+/** Global requests of both ends (RFC 4254 §4) and the replies to them, in order. */
+export class GlobalRequests {
+  readonly #options: GlobalRequestsOptions;
+  /** Replies on their way to each end. */
+  readonly #replies: Readonly<Record<End, ReplyQueue>>;
+
+  constructor(options: GlobalRequestsOptions) {
+    this.#options = options;
+    this.#replies = { client: new ReplyQueue(options.send.client), pod: new ReplyQueue(options.send.pod) };
+  }
+
+  /** A reply on its way to `to`. */
+  replied(to: End, payload: Buffer): void {
+    this.#replies[to].replied(payload);
+  }
+
+  fromClient(payload: Buffer): void {
+    const { policy, refusals, send } = this.#options;
+    const { name, wantReply, fields } = readGlobal(payload);
+    const asked = objectionToGlobal(policy, name) ?? this.#forwarding(name, wantReply, fields);
+    if (typeof asked === 'string') {
+      refusals.explain(name, asked);
+      if (wantReply) this.#replies.client.answer(REQUEST_FAILURE);
+      return;
+    }
+    if (wantReply) this.#replies.client.passedOn(asked);
+    send.pod(payload);
+  }
+
+  fromPod(payload: Buffer): void {
+    const { name, wantReply } = readGlobal(payload);
+    if (!podMayAsk(name)) {
+      if (wantReply) this.#replies.pod.answer(REQUEST_FAILURE);
+      return;
+    }
+    if (wantReply) this.#replies.pod.passedOn();
+    this.#options.send.client(payload);
+  }
+
+  /** Remembers a forward (-R), or forgets one. @returns an objection, or what to do with the reply */
+  #forwarding(name: string, wantReply: boolean, fields: Reader): Objection | OnReply | undefined {
+    const { forwards, onBegin } = this.#options;
+    const isSocket = name.endsWith('streamlocal-forward@openssh.com');
+    if (!isSocket && !name.endsWith('tcpip-forward')) return undefined;
+    const at = isSocket ? readSocketPath(fields) : readPort(fields);
+    if (at === undefined) return 'malformed';
+    if (name.startsWith('cancel-')) {
+      forwards.cancel(at);
+      return undefined;
+    }
+    // Without a reply nobody would know whether the pod listens, nor on which port.
+    if (!wantReply) return 'malformed';
+    if (forwards.full) return 'too-many';
+    onBegin(name);
+    return forwards.request(at);
+  }
+}
+
+function readGlobal(payload: Buffer): { name: string; wantReply: boolean; fields: Reader } {
+  const fields = new Reader(payload, 1);
+  return { name: fields.name(), wantReply: fields.boolean(), fields };
+}

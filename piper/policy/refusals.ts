@@ -1,0 +1,64 @@
+import type { SessionPolicy } from '../../crds/index.ts';
+import { explanation } from './messages.ts';
+import type { Objection } from './rules.ts';
+
+/** Kinds of refusals that are kept: the client chooses the names, not how many. */
+const MOST_REFUSALS = 16;
+
+/** What the person is told. */
+const SENTENCES: Readonly<Record<Exclude<Objection, 'maxSessions'>, string>> = {
+  commands: 'your policy names the commands that you may run, byte for byte, and then there is no shell',
+  sftp: 'your policy has no sftp',
+  localForwarding: 'your policy does not allow forwarding there; where it does, to 127.0.0.1, ::1 and localhost only',
+  localPorts: 'your policy names the ports that you may forward to, and this is none of them',
+  remoteForwarding: 'your policy has no remote forwarding',
+  socketForwarding: 'your policy has no forwarding of sockets',
+  agentForwarding: 'your policy has no agent forwarding',
+  x11Forwarding: 'your policy has no X11 forwarding',
+  clientEnvironment: 'your policy does not let you set this variable',
+  unknown: 'that is not served here',
+  malformed: 'that makes no sense',
+  'too-many': 'you have too many of these already',
+};
+
+export type RefusalsOptions = {
+  policy: SessionPolicy;
+  toClient: (payload: Buffer) => void;
+  /** `exec: commands`: what was refused, and the field of the policy that says so. For the record. */
+  onRefuse: (what: string) => void;
+};
+
+/** What was refused on one connection: each kind recorded, and where the answer has no room for words explained, once. */
+export class Refusals {
+  readonly #options: RefusalsOptions;
+  readonly #seen = new Set<string>();
+
+  constructor(options: RefusalsOptions) {
+    this.#options = options;
+  }
+
+  /** @returns the sentence for the answer, which OpenSSH shows */
+  record(what: string, objection: Objection): string {
+    this.#isNew(what, objection);
+    return this.#sentence(objection);
+  }
+
+  /** Tells the client ahead of an answer that is just a failure. */
+  explain(what: string, objection: Objection): void {
+    if (!this.#isNew(what, objection)) return;
+    this.#options.toClient(explanation(`${what} is refused: ${this.#sentence(objection)}`));
+  }
+
+  #isNew(what: string, objection: Objection): boolean {
+    const refusal = `${what}: ${objection}`;
+    if (this.#seen.size >= MOST_REFUSALS || this.#seen.has(refusal)) return false;
+    this.#seen.add(refusal);
+    this.#options.onRefuse(refusal);
+    return true;
+  }
+
+  #sentence(objection: Objection): string {
+    if (objection !== 'maxSessions') return SENTENCES[objection];
+    return `you may have no more than ${this.#options.policy.maxSessions} sessions at once, on all of your connections`;
+  }
+}
