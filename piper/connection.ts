@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { END_ACCESS } from '../crds/index.ts';
 import type { RefusedAttempt, VerifiedUser } from '../lib/ssh/authentication/server.ts';
+import type { Clock } from '../lib/ssh/clock.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
@@ -31,12 +32,11 @@ export type ConnectionContext = {
   log: Logger;
   /** The time of day, in milliseconds. */
   now: () => number;
-  /** A monotonic clock, in milliseconds. */
-  clock: () => number;
+  clock: Clock;
 };
 
-/** setTimeout counts in 31 bits; later ends are looked at again. */
-const LONGEST_TIMER_MS = 86_400_000;
+/** The time of day may be set anew, so an expiry that is far off is looked at again. */
+const LONGEST_WAIT_MS = 86_400_000;
 
 /**
  * One client's connection, from its first byte to its record: authenticated, admitted, connected to a pod, piped, ended.
@@ -52,7 +52,7 @@ export class Connection implements LiveConnection {
   /** Aborts when the client is gone: nothing goes on for it. */
   readonly #gone = new AbortController();
   readonly #grace: NodeJS.Timeout;
-  #ending: NodeJS.Timeout | undefined;
+  #stopWatching: () => void = () => undefined;
   #loggedInAt = 0;
   #grant: Grant | undefined;
   #upstream: Upstream | undefined;
@@ -121,7 +121,7 @@ export class Connection implements LiveConnection {
     this.#context.connections.add(this);
     if (this.#ended) return;
     this.#onSettled();
-    this.#loggedInAt = this.#context.clock();
+    this.#loggedInAt = this.#context.clock.now();
     this.#watchEnding(grant);
     this.#connect(grant).catch((error: unknown) => this.#connectFailed(error));
   }
@@ -205,7 +205,7 @@ export class Connection implements LiveConnection {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#grace);
-    clearTimeout(this.#ending);
+    this.#stopWatching();
     this.#gone.abort();
     if (this.#upstream !== undefined) sayEnd(this.#upstream.link.transport, reason);
     sayGoodbye?.();
@@ -218,18 +218,17 @@ export class Connection implements LiveConnection {
 
   /** One timer, for whatever comes first; data only moves its idle time, which is looked at when it fires. */
   #watchEnding(grant: Grant): void {
-    clearTimeout(this.#ending);
+    this.#stopWatching();
     const { directory, now, clock } = this.#context;
-    const connectedMs = clock() - this.#loggedInAt;
     const ending = nextEnding(grant.login.user.policy, {
-      connectedMs,
+      connectedMs: clock.now() - this.#loggedInAt,
       // While the pod is being reached, the login grace counts.
-      idleMs: this.#pipe === undefined ? 0 : clock() - this.#pipe.lastDataAt,
+      idleMs: this.#pipe === undefined ? 0 : clock.now() - this.#pipe.lastDataAt,
       untilExpiryMs: (directory.lookup(grant.username) ?? grant.login).expiresAt - now(),
     });
     if (ending === undefined) return;
     if (ending.inMs <= 0) return this.end(ending.code);
-    this.#ending = setTimeout(() => this.recheck(), Math.min(ending.inMs, LONGEST_TIMER_MS));
+    this.#stopWatching = clock.after(Math.min(ending.inMs, LONGEST_WAIT_MS), () => this.recheck());
   }
 }
 

@@ -1,9 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
-import { DEFAULT_POLICIES } from '../crds/index.ts';
+import { DEFAULT_POLICIES, NO_ACTIVITY } from '../crds/index.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
+import { FakeClock } from '../lib/ssh/testing/fake-clock.ts';
 import { nextEnding } from './lifetime.ts';
 import * as say from './testing/messages.ts';
-import { keys, startRig, type Rig } from './testing/rig.ts';
+import { startRig, type Rig } from './testing/rig.ts';
 
 const ages = { connectedMs: 5_000, idleMs: 2_000, untilExpiryMs: Infinity };
 const policyOf = (idleTimeoutSeconds: number, maxDurationSeconds: number) => ({
@@ -29,19 +30,14 @@ afterEach(async () => {
   await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
 });
 
-/** A rig whose clock stands still unless it is turned, and looks at it only when it is asked to, or after an hour. */
 async function timedRig(idle: number, longest: number) {
-  const clock = { now: 1_000_000 };
-  const rig = await startRig({ clock: () => clock.now });
+  const clock = new FakeClock();
+  const rig = await startRig({ clock });
   rigs.push(rig);
   rig.setRoute({ users: rig.users.map((user) => ({ ...user, policy: policyOf(idle, longest) })) });
   const client = await rig.login();
   const link = await rig.pod.links.take();
-  const pass = (seconds: number): void => {
-    clock.now += seconds * 1000;
-    rig.piper.connections.recheckAll();
-  };
-  return { rig, client, link, pass };
+  return { rig, client, link, pass: (seconds: number) => clock.pass(seconds * 1000) };
 }
 
 test.each([
@@ -87,10 +83,40 @@ test('a connection ends when it has lasted as long as it may, whatever passes', 
   expect(link.received.size).toBe(0);
 });
 
-test('the timer fires by itself', async () => {
-  const rig = await startRig();
-  rigs.push(rig);
-  rig.setRoute({ users: rig.users.map((user) => ({ ...user, policy: policyOf(1, 0) })) });
-  const client = await rig.login('acme-hello-dev', keys.bob);
+test('a warning that the pod announces is shown, and does not keep the connection', async () => {
+  const { client, link, pass } = await timedRig(3_600, 0);
+  client.send(say.channelOpen('session', 3));
+  await link.received.take();
+  link.send(say.confirmation(3, 40));
+  pass(3_540);
+  link.send(say.channelRequest(3, NO_ACTIVITY, false));
+  link.send(say.channelData(3, 'ends in a minute'));
+  for (const expected of ['CHANNEL_OPEN_CONFIRMATION 3 40', 'CHANNEL_DATA 3'])
+    expect(say.describeMessage(await client.received.take())).toBe(expected);
+  pass(60);
   expect((await client.closed.promise)?.message).toContain('[idle,');
+});
+
+test('the data after a warning does', async () => {
+  const { rig, client, link, pass } = await timedRig(3_600, 0);
+  client.send(say.channelOpen('session', 3));
+  await link.received.take();
+  link.send(say.confirmation(3, 40));
+  pass(3_540);
+  link.send(say.channelRequest(3, NO_ACTIVITY, false));
+  for (const text of ['ends in a minute', 'not so']) link.send(say.channelData(3, text));
+  for (let count = 0; count < 3; count++) await client.received.take();
+  pass(3_540);
+  expect(rig.piper.connections.size).toBe(1);
+});
+
+test('a connection that has ended leaves no timer', async () => {
+  const clock = new FakeClock();
+  const rig = await startRig({ clock });
+  rigs.push(rig);
+  const client = await rig.login();
+  await rig.pod.links.take();
+  expect(clock.waiting).toBe(1);
+  client.close();
+  await expect.poll(() => clock.waiting).toBe(0);
 });

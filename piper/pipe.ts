@@ -1,11 +1,14 @@
 import type { SessionPolicy } from '../crds/index.ts';
+import type { Clock } from '../lib/ssh/clock.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import type { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
 import { PolicyFilter } from './policy/policy-filter.ts';
-import { typeOf } from './policy/messages.ts';
+import { recipientOf, typeOf } from './policy/messages.ts';
 
 /** Answers of our own that a peer may leave unread, before we read no further requests from it. */
 const MAX_UNREAD_ANSWERS = 64 * 1024;
+/** Warnings that a pod has announced and not given; more are data like any other. */
+const MOST_NOTICES = 256;
 /** What a packet costs beside its payload: framing, padding, tag. */
 const PACKET_COST = 48;
 
@@ -29,8 +32,7 @@ export type PipeOptions = {
   sessionsElsewhere: () => number;
   onBegin: (what: string) => void;
   onRefuse: (what: string) => void;
-  /** A monotonic clock, in milliseconds. */
-  clock: () => number;
+  clock: Clock;
 };
 
 /**
@@ -44,20 +46,25 @@ export class Pipe {
   readonly #filter: PolicyFilter;
   /** Whose message is being handled: what is sent back to it is an answer of our own. */
   #from: Side | undefined;
-  readonly #clock: () => number;
+  readonly #clock: Clock;
   #lastDataAt: number;
   /** Data has come in this burst, and its time was taken: a clock is not free, and a GiB is 32,768 messages. */
   #stamped = false;
+  /** Channels, by the client's number, whose next data of the pod is no activity. */
+  readonly #notices = new Set<number>();
 
   constructor({ downstream, upstream, clock, ...filter }: PipeOptions) {
     this.#clock = clock;
-    this.#lastDataAt = clock();
+    this.#lastDataAt = clock.now();
     this.#client = { link: downstream, unreadAnswers: 0, paused: false, corked: false };
     this.#pod = { link: upstream, unreadAnswers: 0, paused: false, corked: false };
     this.#filter = new PolicyFilter({
       ...filter,
       toClient: (payload) => this.#send(this.#client, payload),
       toPod: (payload) => this.#send(this.#pod, payload),
+      onNoActivity: (channel) => {
+        if (this.#notices.size < MOST_NOTICES) this.#notices.add(channel);
+      },
     });
   }
 
@@ -90,17 +97,23 @@ export class Pipe {
   #handle(from: Side, payload: Buffer, filter: (payload: Buffer) => void): void {
     const type = typeOf(payload);
     if (type === PING || type === PONG) return;
-    if (type === MSG.CHANNEL_DATA || type === MSG.CHANNEL_EXTENDED_DATA) this.#stamp();
+    const isData = type === MSG.CHANNEL_DATA || type === MSG.CHANNEL_EXTENDED_DATA;
+    if (isData && !this.#isNotice(from, payload)) this.#stamp();
     this.#from = from;
     filter(payload);
     this.#from = undefined;
     this.regulate();
   }
 
+  /** The data that the pod has announced as a warning of its own: read only where there is such an announcement. */
+  #isNotice(from: Side, payload: Buffer): boolean {
+    return from === this.#pod && this.#notices.size > 0 && this.#notices.delete(recipientOf(payload));
+  }
+
   #stamp(): void {
     if (this.#stamped) return;
     this.#stamped = true;
-    this.#lastDataAt = this.#clock();
+    this.#lastDataAt = this.#clock.now();
     process.nextTick(() => (this.#stamped = false));
   }
 

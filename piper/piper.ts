@@ -1,4 +1,5 @@
 import type { Logger } from '../lib/process/logger.ts';
+import { type Clock, systemClock } from '../lib/ssh/clock.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { makeAuthorize } from './admission.ts';
 import type { Limits } from './config.ts';
@@ -14,7 +15,7 @@ export type PiperOptions = {
   limits: Limits;
   log: Logger;
   now?: () => number;
-  clock?: () => number;
+  clock?: Clock;
 };
 
 /** How soon sessions end after what we know has become too old. */
@@ -28,7 +29,7 @@ export class Piper {
   readonly #following = new AbortController();
 
   constructor(options: PiperOptions) {
-    const { directory, hostKeys, limits, log, now = Date.now, clock = () => performance.now() } = options;
+    const { directory, hostKeys, limits, log, now = Date.now, clock = systemClock } = options;
     this.#options = options;
     const authorize = makeAuthorize(directory);
     const { connections } = this;

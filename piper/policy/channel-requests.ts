@@ -1,4 +1,4 @@
-import type { SessionPolicy } from '../../crds/index.ts';
+import { NO_ACTIVITY, type SessionPolicy } from '../../crds/index.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Reader } from '../../lib/ssh/wire.ts';
 import type { Channels, ConfirmedChannel, End } from './channels.ts';
@@ -14,6 +14,7 @@ export type ChannelRequestsOptions = {
   invitations: Invitations;
   refusals: Refusals;
   onBegin: (what: string) => void;
+  onNoActivity: (channel: number) => void;
 };
 
 type Request = { recipient: number; channel: ConfirmedChannel; name: string; wantReply: boolean; fields: Reader };
@@ -52,7 +53,8 @@ export class ChannelRequests {
   }
 
   fromPod(payload: Buffer): void {
-    const { channel, name, wantReply } = this.#read('pod', payload);
+    const { recipient, channel, name, wantReply } = this.#read('pod', payload);
+    if (name === NO_ACTIVITY) this.#options.onNoActivity(recipient);
     if (!podMayRequest(channel.kind, name)) return refuse('pod', channel, wantReply);
     if (wantReply) channel.replies.pod.passedOn();
     this.#options.send.client(payload);

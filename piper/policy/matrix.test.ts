@@ -1,6 +1,6 @@
 /** Every field of the policy against every message that it has a say in: what passes, and what is answered here. */
 import { expect, test } from 'vitest';
-import { ASSERT_IDENTITY, END_ACCESS, type SessionPolicy } from '../../crds/index.ts';
+import { ASSERT_IDENTITY, END_ACCESS, NO_ACTIVITY, type SessionPolicy } from '../../crds/index.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Reader, Writer } from '../../lib/ssh/wire.ts';
 import { everything, limited, nothing, root, setUp } from '../testing/filter-rig.ts';
@@ -245,6 +245,13 @@ test.each([
     if (!passes || !wantReply) continue;
     expect(fromClient(say.short(MSG.CHANNEL_FAILURE, 40)).pod).toEqual(['CHANNEL_FAILURE 40']);
   }
+});
+
+test('a pod that announces a warning is understood, and the announcement goes no further', () => {
+  const { open, fromPod, quiet } = setUp();
+  open(3, 40);
+  expect(fromPod(say.channelRequest(3, NO_ACTIVITY, false))).toEqual({ client: [], pod: [] });
+  expect(quiet).toEqual([3]);
 });
 
 test.each([

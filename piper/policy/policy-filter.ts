@@ -21,6 +21,8 @@ export type PolicyFilterOptions = {
   policy: SessionPolicy;
   toClient: (payload: Buffer) => void;
   toPod: (payload: Buffer) => void;
+  /** The next data of the pod on this channel (the client's number) is a warning of its own (NO_ACTIVITY). */
+  onNoActivity: (channel: number) => void;
   /** Sessions that the user has open on other connections. */
   sessionsElsewhere: () => number;
   /** What began: `session`, `exec`, `subsystem:sftp`, `direct-tcpip`, `tcpip-forward`, `x11`. For the record. */
@@ -47,7 +49,7 @@ export class PolicyFilter {
   #uninvited = 0;
 
   constructor(options: PolicyFilterOptions) {
-    const { policy, toClient, toPod, onBegin } = options;
+    const { policy, toClient, toPod, onBegin, onNoActivity } = options;
     const send = { client: toClient, pod: toPod };
     const forwards = new Forwards();
     this.#options = options;
@@ -58,7 +60,7 @@ export class PolicyFilter {
     this.#refusals = refusals;
     this.#channels = channels;
     this.#invitations = invitations;
-    this.#requests = new ChannelRequests({ policy, send, channels, invitations, refusals, onBegin });
+    this.#requests = new ChannelRequests({ policy, send, channels, invitations, refusals, onBegin, onNoActivity });
     this.#globals = new GlobalRequests({ policy, send, forwards, refusals, onBegin });
   }
 

@@ -29,6 +29,7 @@ export function setUp(policy: SessionPolicy = root) {
   const begun: string[] = [];
   const refused: string[] = [];
   const explained: string[] = [];
+  const quiet: number[] = [];
   const elsewhere = { sessions: 0 };
   const toClient = (payload: Buffer): void => {
     if (payload[0] === MSG.DEBUG) explained.push(new Reader(payload, 2).utf8());
@@ -38,6 +39,7 @@ export function setUp(policy: SessionPolicy = root) {
     policy,
     toClient,
     toPod: (payload) => pod.push(Buffer.from(payload)),
+    onNoActivity: (channel) => quiet.push(channel),
     sessionsElsewhere: () => elsewhere.sessions,
     onBegin: (what) => begun.push(what),
     onRefuse: (what) => refused.push(what),
@@ -69,6 +71,7 @@ export function setUp(policy: SessionPolicy = root) {
     begun,
     refused,
     explained,
+    quiet,
     elsewhere,
     fromClient,
     fromPod,

@@ -9,6 +9,7 @@ import {
   type Route,
   type RouteUser,
 } from '../../crds/index.ts';
+import type { Clock } from '../../lib/ssh/clock.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import type { Limits } from '../config.ts';
 import { isLiteral } from '../directory/addresses.ts';
@@ -63,7 +64,7 @@ export async function startRig(
     limits?: Partial<Limits>;
     addresses?: string[];
     now?: () => number;
-    clock?: () => number;
+    clock?: Clock;
   } = {},
 ) {
   const pod = new FakePod({ hostKey: keys.pod, mappingKey: keys.mapping, ...options.pod });

@@ -1,0 +1,42 @@
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import * as say from './testing/messages.ts';
+import { keys, startRig, type Rig } from './testing/rig.ts';
+
+const rigs: Rig[] = [];
+const rigOf = async (): Promise<Rig> => {
+  const rig = await startRig();
+  rigs.push(rig);
+  return rig;
+};
+afterEach(async () => {
+  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
+});
+
+test('SIGTERM: no new clients, sessions stay until they end', async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  const drained = rig.piper.drain(new AbortController().signal);
+  const late = connect({ port: rig.port, host: '127.0.0.1' });
+  await new Promise((resolve) => late.once('error', resolve));
+  client.send(say.globalRequest('keepalive@openssh.com', true));
+  await link.received.take();
+  let done = false;
+  void drained.then(() => (done = true));
+  await delay(50);
+  expect(done).toBe(false);
+  client.close();
+  await drained;
+});
+
+test('who logs in after everybody was told to go does not hold the drain up', async () => {
+  const rig = await rigOf();
+  const client = rig.client();
+  await client.ready;
+  await rig.piper.drain(AbortSignal.abort());
+  await expect(client.login('acme-hello', keys.alice)).rejects.toThrow('[draining,');
+  expect(rig.piper.connections.size).toBe(0);
+  expect(rig.pod.connections).toBe(0);
+});
