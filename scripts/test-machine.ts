@@ -5,6 +5,7 @@ export default async function setup(): Promise<void> {
   await ensurePackages([
     'openssh-client',
     'openssh-server',
+    'xauth',
     'openssl',
     'util-linux',
     'busybox-static',

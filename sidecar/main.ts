@@ -8,7 +8,7 @@ import { readConfig } from './config.ts';
 import { STOP_GRACE_MS } from './limits.ts';
 import { followPodSecret, type PodAccess } from './pod-secret.ts';
 import { SidecarServer } from './server.ts';
-import { ownIds } from './start-session.ts';
+import { ownIds } from './place.ts';
 
 const log = createLogger('sidecar');
 

@@ -11,7 +11,7 @@ import type { Audit } from './audit.ts';
 import { roleProblem } from './identity.ts';
 import { LOGIN_GRACE_MS, MAX_AUTHENTICATION_TRIES } from './limits.ts';
 import type { PodAccess } from './pod-secret.ts';
-import type { Place } from './start-session.ts';
+import type { Place } from './place.ts';
 import { UserConnection } from './user-connection.ts';
 
 export type PiperConnectionOptions = {

@@ -5,7 +5,7 @@ import type { Audit } from './audit.ts';
 import { LISTEN_RETRY_MS, MAX_CONNECTIONS, MAX_STARTUPS, TCP_KEEPALIVE_MS } from './limits.ts';
 import { PiperConnection } from './piper-connection.ts';
 import type { PodAccess } from './pod-secret.ts';
-import type { Place } from './start-session.ts';
+import type { Place } from './place.ts';
 
 export type ServerOptions = { port: number; place: Place; audit: Audit; log: Logger; clock: Clock };
 

@@ -138,7 +138,10 @@ class Session {
   #makeResource(type: string, fields: Reader): boolean | Promise<boolean> {
     const make = this.#options.resources.get(type);
     if (make === undefined || this.#state !== 'preparing' || this.#resources.has(type)) return false;
-    const made = make(fields);
+    const made = make(fields).catch((error: unknown) => {
+      this.#options.log.info({ err: error, request: type }, 'refused: it cannot be made here');
+      return undefined;
+    });
     this.#resources.set(type, made);
     return made.then((resource) => resource !== undefined);
   }

@@ -11,14 +11,11 @@ import { OPEN_FAILURE } from '../lib/ssh/numbers.ts';
 import type { Reader } from '../lib/ssh/wire.ts';
 import type { Audit } from './audit.ts';
 import type { SessionConnection } from './environment.ts';
-import { Forwards } from './forwarding/forwards.ts';
-import { Listeners } from './forwarding/listeners.ts';
-import { forwardToPort, readDirectTcpip } from './forwarding/local.ts';
-import { loopbackTargets } from './forwarding/loopback.ts';
-import { listenForClient, stopListening } from './forwarding/remote.ts';
+import { Forwarding } from './forwarding/forwarding.ts';
 import { KEEPALIVE_INTERVAL_MS, MAX_FORWARDS, MAX_KEEPALIVES_UNANSWERED } from './limits.ts';
 import { type ServedSession, serveSession } from './session.ts';
-import { type Place, situate, startSession } from './start-session.ts';
+import type { Place } from './place.ts';
+import { startSession } from './start-session.ts';
 import { TimeLimits } from './time-limits.ts';
 import { isData, watchData } from './watch-data.ts';
 
@@ -36,9 +33,6 @@ export type UserConnectionOptions = {
   end: (reason: string) => void;
 };
 
-/** ip(7): those below are for who is privileged. */
-const FIRST_UNPRIVILEGED_PORT = 1024;
-
 /** Serves one asserted user: sessions and forwarding as the policy allows; all else is refused. */
 export class UserConnection {
   readonly #options: UserConnectionOptions;
@@ -47,8 +41,7 @@ export class UserConnection {
   readonly #since = new Date();
   readonly #limits: TimeLimits;
   readonly #keepalive: Keepalive;
-  readonly #forwards: Forwards;
-  readonly #listeners = new Listeners();
+  readonly #forwarding: Forwarding;
   readonly #sessions = new Set<ServedSession>();
   #lingeringSessions = 0;
   #telling = false;
@@ -65,7 +58,8 @@ export class UserConnection {
       onChannelOpen: (open) => this.#receiveOpen(open),
       onGlobalRequest: (name, fields) => this.#receiveGlobalRequest(name, fields),
     });
-    this.#forwards = new Forwards(this.#connection);
+    const { place, server, log } = options;
+    this.#forwarding = new Forwarding({ opener: this.#connection, assertion, place, port: server.port, log });
     this.#keepalive = new Keepalive({
       clock,
       intervalMs: KEEPALIVE_INTERVAL_MS,
@@ -91,7 +85,7 @@ export class UserConnection {
   close(): void {
     this.#keepalive.stop();
     this.#limits.stop();
-    this.#listeners.close();
+    this.#forwarding.close();
     this.#connection.close();
   }
 
@@ -108,38 +102,16 @@ export class UserConnection {
 
   #receiveOpen(open: ChannelOpen): void {
     if (open.type === 'session') return this.#openSession(open);
-    if (open.type === 'direct-tcpip') return this.#openForward(open);
-    if (open.type === 'direct-streamlocal@openssh.com') return prohibit(open, 'sockets are not forwarded here');
+    if (open.type === 'direct-tcpip') return this.#forwarding.openPort(open);
+    if (open.type === 'direct-streamlocal@openssh.com') return this.#forwarding.openSocket(open);
     return open.refuse(OPEN_FAILURE.UNKNOWN_CHANNEL_TYPE, 'unknown channel type');
   }
 
   /** Everything else is refused: a second assertion, and keepalives, to which a refusal is an answer too. */
   #receiveGlobalRequest(name: string, fields: Reader): boolean | Promise<Answer> {
-    const { policy } = this.#options.assertion;
-    switch (name) {
-      case 'no-more-sessions@openssh.com':
-        this.#noMoreSessions = true;
-        return true;
-      case 'tcpip-forward':
-        return policy.remoteForwarding === 'loopback' && this.#listen(fields);
-      case 'cancel-tcpip-forward':
-        return policy.remoteForwarding === 'loopback' && stopListening(fields, this.#listeners);
-      default:
-        return false;
-    }
-  }
-
-  #listen(fields: Reader): Promise<Answer> {
-    const { log } = this.#options;
-    const mayListenOn = (port: number): Promise<boolean> => this.#mayListenOn(port);
-    return listenForClient(fields, { forwards: this.#forwards, listeners: this.#listeners, mayListenOn, log });
-  }
-
-  /** The sidecar may bind more than its user: low ports are for a session of uid 0, and the sidecar's own for nobody. */
-  async #mayListenOn(port: number): Promise<boolean> {
-    const { place, assertion, server } = this.#options;
-    if (port === server.port) return false;
-    return port === 0 || port >= FIRST_UNPRIVILEGED_PORT || (await situate(place, assertion)).identity.uid === 0;
+    if (name !== 'no-more-sessions@openssh.com') return this.#forwarding.receiveRequest(name, fields);
+    this.#noMoreSessions = true;
+    return true;
   }
 
   #openSession(open: ChannelOpen): void {
@@ -160,7 +132,7 @@ export class UserConnection {
       log,
       audit: (event) => audit?.(assertion, event),
       start: (start, onEnd) => startSession(place, user, start, onEnd),
-      resources: new Map(),
+      resources: this.#forwarding.sessionResources(),
       onGone: () => this.#lingeringSessions--,
     });
     this.#sessions.add(session);
@@ -171,19 +143,6 @@ export class UserConnection {
       session.events.onClose();
     };
     return { ...session.events, onClose };
-  }
-
-  #openForward(open: ChannelOpen): void {
-    const { assertion, server, log } = this.#options;
-    const destination = readDirectTcpip(open.fields);
-    const addresses = loopbackTargets(assertion.policy, destination, server.port);
-    if (addresses === undefined) {
-      log.warn({ host: destination.host.slice(0, 255), port: destination.port }, 'forwarding refused');
-      return prohibit(open, 'only 127.0.0.1, ::1 and localhost are forwarded to, where the policy allows it');
-    }
-    if (!this.#forwards.take())
-      return open.refuse(OPEN_FAILURE.RESOURCE_SHORTAGE, `no more than ${MAX_FORWARDS} forwarded connections at once`);
-    return forwardToPort(open, addresses, destination.port, () => this.#forwards.release());
   }
 }
 

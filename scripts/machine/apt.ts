@@ -14,6 +14,7 @@ const witnesses = {
   iproute2: 'ip',
   openssl: 'openssl',
   'util-linux': 'nsenter',
+  xauth: 'xauth',
   'openssh-client': 'ssh',
   'openssh-server': '/usr/sbin/sshd',
   python3: 'python3',

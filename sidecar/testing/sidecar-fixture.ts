@@ -7,7 +7,7 @@ import { trackApp } from '../app-tracker.ts';
 import { auditTo } from '../audit.ts';
 import type { SidecarConfig } from '../config.ts';
 import { SidecarServer } from '../server.ts';
-import { ownIds } from '../start-session.ts';
+import { ownIds } from '../place.ts';
 import { UserClient } from './user-client.ts';
 
 const log = createLogger('sidecar', process.env['TEST_LOG_LEVEL'] ?? 'silent');
