@@ -111,6 +111,20 @@ test('a link inside is followed, as file and on the way', async () => {
   expect(await client.request('read', file, u64(0), u32(10))).toMatchObject({ data: Buffer.from('ins') });
 });
 
+test('a slash at the end asks for a directory, also behind a link', async () => {
+  const client = await jailedClient();
+  await symlink('sub', client.at('jail/link'));
+  await symlink('../outside', client.at('jail/out'));
+  for (const request of ['stat', 'lstat'] as const) {
+    expect(await client.request(request, string('link/'))).toMatchObject({ attributes: { permissions: 0o40755 } });
+    expect(await client.request(request, string('file/'))).toMatchObject(statuses.noSuchFile);
+    expect(await client.request(request, string('out/'))).toMatchObject(statuses.permissionDenied);
+  }
+  expect(await client.request('open', string('file/'), u32(flags.read), attributes())).toMatchObject(
+    statuses.noSuchFile,
+  );
+});
+
 test('/proc in a jail gives no magic link away', async () => {
   const client = await jailedClient({
     directories: ['/proc'],

@@ -30,6 +30,14 @@ static const struct jail_directory *find(const struct jail *jail, const char *pa
 	return directory;
 }
 
+/* A slash at the end, which the canonical text has lost, asks for a directory, also behind a link. */
+static int flags_for(const char *path, int flags)
+{
+	const size_t length = strlen(path);
+
+	return length > 0 && path[length - 1] == '/' ? (flags | O_DIRECTORY) & ~O_NOFOLLOW : flags;
+}
+
 int place_open(const struct jail *jail, const char *path, int flags, mode_t mode)
 {
 	char text[PATH_MAX];
@@ -38,7 +46,7 @@ int place_open(const struct jail *jail, const char *path, int flags, mode_t mode
 	if (jail->count == 0)
 		return open(path, flags | O_CLOEXEC, mode);
 	const struct jail_directory *directory = find(jail, path, text, &rest);
-	return directory == NULL ? -1 : jail_open_beneath(directory, rest, flags, mode);
+	return directory == NULL ? -1 : jail_open_beneath(directory, rest, flags_for(path, flags), mode);
 }
 
 int place_of_name(const struct jail *jail, const char *path, struct place *place)
