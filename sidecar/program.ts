@@ -19,6 +19,10 @@ export type Program = {
   resize: (size: TerminalSize) => void;
   /** Sends a signal of RFC 4254 §6.10 to the program; false for any other. */
   signal: (name: string) => boolean;
+  /** A break (RFC 4335): what a serial line's would do to the terminal; nothing without one. False where it was not sent. */
+  sendBreak: () => boolean;
+  /** It was revoked: SIGHUP to everything that the session started, and a second later SIGKILL; daemons too. */
+  kill: () => void;
   /** The session is over: SIGHUP now, and SIGKILL to what does not heed it. */
   hangUp: () => void;
 };
@@ -67,6 +71,12 @@ export function startProgram(
     resize: ({ columns, rows, width, height }) =>
       void say(streams.control, `size ${columns} ${rows} ${width} ${height}`),
     signal: (name) => isRfcSignal(name) && say(streams.control, `signal ${name}`),
+    sendBreak: () => say(streams.control, 'break'),
+    kill: () => {
+      // Whatever waits there: a helper that reads nothing any more has ended.
+      if (streams.control.writable) streams.control.write('kill\n');
+      for (const stream of [streams.stdin, streams.stdout, streams.stderr]) stream.destroy();
+    },
     hangUp: () => {
       for (const stream of [streams.control, streams.stdin, streams.stdout, streams.stderr]) stream.destroy();
     },

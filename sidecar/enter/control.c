@@ -18,6 +18,10 @@ static void handle(const char *line, const struct control_handlers *handlers)
 		handlers->resize(&window, handlers->context);
 	else if (sscanf(line, "signal %7s%n", name, &end) == 1 && line[end] == '\0' && signal_by_name(name))
 		handlers->signal(signal_by_name(name), handlers->context);
+	else if (strcmp(line, "break") == 0)
+		handlers->send_break(handlers->context);
+	else if (strcmp(line, "kill") == 0)
+		handlers->kill(handlers->context);
 }
 
 static void take(struct control *control, char c, const struct control_handlers *handlers)

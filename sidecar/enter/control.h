@@ -16,6 +16,8 @@ struct control {
 struct control_handlers {
 	void (*resize)(const struct winsize *window, void *context);
 	void (*signal)(int number, void *context);
+	void (*send_break)(void *context);
+	void (*kill)(void *context);
 	void *context;
 };
 

@@ -1,6 +1,7 @@
 /* Ending a session whose client has gone. */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* To a process group that may not have been made yet, when its leader has not come to setsid(2). */
@@ -12,3 +13,10 @@ void signal_group(pid_t group, int number);
  * Returns when the groups are empty, or killed. The session's leader must not have been reaped.
  */
 void hang_up(pid_t session, pid_t foreground);
+
+/*
+ * The same where closing the terminal has been the hang-up: the kernel has sent SIGHUP to the session's leader. That one
+ * gets no second: an interactive bash that is saving its history for the first dies of it on the spot, and never comes
+ * to hang up its jobs. The others hear of it from the leader, from the kernel when it is dead, and a second later from us.
+ */
+void follow_hang_up(pid_t session, pid_t foreground);

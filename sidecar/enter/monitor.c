@@ -1,6 +1,9 @@
 #include "monitor.h"
+#include "break.h"
+#include "descendants.h"
 #include "files.h"
 #include "hang_up.h"
+#include "process.h"
 #include "signals.h"
 #include "terminal.h"
 
@@ -24,6 +27,19 @@ static void on_signal(int number, void *context)
 	signal_group(foreground ? foreground : monitor->child, number);
 }
 
+static void on_break(void *context)
+{
+	struct monitor *monitor = context;
+	if (monitor->master >= 0)
+		send_break(monitor->master);
+}
+
+static void on_kill(void *context)
+{
+	struct monitor *monitor = context;
+	monitor->revoked = true;
+}
+
 /* Its number stays taken until we end (WNOWAIT): no other process or group can get it while its zombie is there. */
 static void look_for_death(struct monitor *monitor)
 {
@@ -40,18 +56,43 @@ static void look_for_death(struct monitor *monitor)
 		monitor->flows[i]->last_call = monitor->flows[i]->terminal_source;
 }
 
+static bool reap_if_adopted(int process, const struct process_stat *stat, void *context)
+{
+	const struct monitor *monitor = context;
+	(void)process;
+	if (stat->parent == getpid() && stat->state == 'Z' && stat->pid != monitor->child)
+		waitpid(stat->pid, NULL, WNOHANG);
+	return true;
+}
+
+/* Orphans that came to us and have died. The session's own zombie stays, and hides those behind it from waitid(2). */
+static void reap_adopted(struct monitor *monitor)
+{
+	for (;;) {
+		siginfo_t status = {.si_pid = 0};
+		if (waitid(P_ALL, 0, &status, WEXITED | WNOHANG | WNOWAIT) != 0 || status.si_pid == 0)
+			return;
+		if (status.si_pid == monitor->child) {
+			each_process(reap_if_adopted, monitor);
+			return;
+		}
+		waitpid(status.si_pid, NULL, WNOHANG);
+	}
+}
+
 static void read_signals(struct monitor *monitor)
 {
 	struct signalfd_siginfo taken;
 	while (read(monitor->signals, &taken, sizeof taken) == (ssize_t)sizeof taken)
 		if (taken.ssi_signo != SIGCHLD)
 			monitor->hung_up = true;
+	reap_adopted(monitor);
 	look_for_death(monitor);
 }
 
 static void read_orders(struct monitor *monitor)
 {
-	const struct control_handlers handlers = {on_resize, on_signal, monitor};
+	const struct control_handlers handlers = {on_resize, on_signal, on_break, on_kill, monitor};
 	if (!read_control(&monitor->control, &handlers))
 		monitor->hung_up = true;
 }
@@ -100,22 +141,26 @@ static bool is_over(const struct monitor *monitor)
 
 static void close_session(struct monitor *monitor)
 {
-	pid_t foreground = monitor->master >= 0 ? foreground_group(monitor->master) : 0;
+	bool has_terminal = monitor->master >= 0;
+	pid_t foreground = has_terminal ? foreground_group(monitor->master) : 0;
 	/*
 	 * No more input. The pipes of the output stay open until we are gone: nobody reads them, but a program that says
-	 * goodbye on SIGHUP shall not die of SIGPIPE instead. A terminal the kernel hangs up when its master is closed:
-	 * SIGHUP to its session's leader and its foreground group.
+	 * goodbye on SIGHUP shall not die of SIGPIPE instead. A terminal the kernel hangs up when its master is closed.
 	 */
 	flow_close(monitor->flows[0]);
 	close_fd(&monitor->master);
-	if (monitor->hung_up)
+	if (monitor->revoked)
+		kill_descendants();
+	else if (monitor->hung_up && has_terminal && !monitor->child_dead)
+		follow_hang_up(monitor->child, foreground);
+	else if (monitor->hung_up)
 		hang_up(monitor->child, foreground);
 	look_for_death(monitor);
 }
 
 void watch_session(struct monitor *monitor)
 {
-	while (!is_over(monitor) && !monitor->hung_up)
+	while (!is_over(monitor) && !monitor->hung_up && !monitor->revoked)
 		relay_once(monitor);
 	close_session(monitor);
 	if (monitor->child_dead && monitor->status.si_code == CLD_EXITED)

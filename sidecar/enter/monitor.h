@@ -20,6 +20,7 @@ struct monitor {
 	bool child_dead;
 	siginfo_t status;
 	bool hung_up; /* the connection has ended, or the sidecar is ending */
+	bool revoked; /* nothing of the session may stay */
 };
 
 /* Answers never: ends with the status, or by the signal, of the session's program. */

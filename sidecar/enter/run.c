@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* pipe2 */
 #include "run.h"
 #include "app_root.h"
+#include "descendants.h"
 #include "fail.h"
 #include "files.h"
 #include "guard.h"
@@ -96,6 +97,7 @@ void run(char **arguments)
 	} else {
 		relay_pipes(&monitor, setup.standard);
 	}
+	adopt_orphans();
 	monitor.child = fork();
 	if (monitor.child < 0)
 		fail(EXIT_CANNOT_RUN, "fork: %s", strerror(errno));

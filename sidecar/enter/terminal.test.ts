@@ -1,5 +1,11 @@
 /** Sessions with a terminal. */
-import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { buildEnter } from './testing/build-enter.ts';
 import { gone, type Session, startSession } from './testing/session.ts';
 
@@ -13,6 +19,23 @@ beforeAll(async () => {
 
 const start = (script: string, options: readonly string[] = [], ownOutput = false): Session =>
   startSession([enter, 'run', '--pty', '80x24', ...options, '--', 'bash', '--norc', '-c', script], { ownOutput });
+
+const startInteractive = (): Session =>
+  startSession([enter, 'run', '--pty', '80x24', '--', 'bash', '--norc', '-i'], {
+    env: { PATH: process.env['PATH'], PS1: 'prompt> ' },
+  });
+
+/** Of proc_pid_stat(5), from the state on. */
+function statOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  } catch {
+    return []; // gone
+  }
+}
+
+const stateOf = (pid: number) => statOf(pid)[0];
+const hasNoTerminal = (pid: number) => (statOf(pid)[4] ?? '0') === '0';
 
 /** `stty -a` of a terminal with these modes. */
 async function settings(modes: string): Promise<string> {
@@ -106,9 +129,7 @@ describe('the terminal', () => {
 
 describe('keys and signals', () => {
   test('Ctrl-C interrupts what is in the foreground, not the shell', async () => {
-    const session = startSession([enter, 'run', '--pty', '80x24', '--', 'bash', '--norc', '-i'], {
-      env: { PATH: process.env['PATH'], PS1: 'prompt> ' },
-    });
+    const session = startInteractive();
     await session.sees('prompt> ');
     // What runs says so itself: by then its group is the foreground.
     session.stdin.write('sh -c "echo first-\\$((1+1)); exec sleep 1000"\r');
@@ -127,24 +148,54 @@ describe('keys and signals', () => {
     expect(await session.ended).toMatchObject({ code: 5 });
   });
 
-  // What is in its background is the shell's to hang up, or not: nohup, disown and huponexit are its user's words for it.
-  test('the end of the connection hangs up a shell and what runs in its foreground', async () => {
-    const session = startSession([enter, 'run', '--pty', '80x24', '--', 'bash', '--norc', '-i'], {
-      env: { PATH: process.env['PATH'], PS1: 'prompt> ' },
-    });
+  // nohup, setsid and disown are its user's words for what shall stay.
+  test('the end of the connection hangs up a shell and all its jobs, but what its user took out of them', async () => {
+    const session = startInteractive();
     await session.sees('prompt> ');
-    session.stdin.write('echo shell=$$=; sh -c "echo foreground=\\$\\$=; sleep 1000; true"\r');
-    await session.sees(/shell=\d+=[^]*foreground=\d+=/);
-    const pids = [...session.output().matchAll(/(?:shell|foreground)=(\d+)=/g)].map((match) => Number(match[1]));
+    // Each says its number itself: what bash has not yet executed takes a signal for bash's.
+    const say = (name: string) => `'echo ${name}=$$=; exec sleep 1000'`;
+    session.stdin.write(
+      `sh -c ${say('background')} & nohup sh -c ${say('nohup').replace('=;', '= >/dev/tty;')} >/dev/null 2>&1 &\r`,
+    );
+    session.stdin.write(`setsid sh -c ${say('setsid')} & sh -c ${say('disowned')} & disown\r`);
+    const names = ['background', 'nohup', 'setsid', 'disowned'];
+    for (const name of names) await session.sees(new RegExp(`${name}=\\d+=`));
+    session.stdin.write(`echo shell=$$=; sh -c ${say('foreground')}\r`);
+    await session.sees(/foreground=\d+=/);
+    const pidOf = (name: string) => Number(new RegExp(`${name}=(\\d+)=`).exec(session.output())?.[1]);
     session.hangUp();
     await session.ended;
-    await Promise.all(pids.map(gone));
+    await Promise.all(['background', 'foreground', 'shell'].map((name) => gone(pidOf(name))));
+    for (const name of ['nohup', 'setsid', 'disowned']) {
+      expect([name, stateOf(pidOf(name))]).toEqual([name, 'S']);
+      process.kill(pidOf(name), 'SIGKILL');
+    }
+  });
+
+  // bash 5.2 dies at once of a second SIGHUP, with its jobs not hung up, while it saves its history for the first.
+  test('a shell that takes its time with the hang-up is not hung up twice', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sshaccess-history-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const history = join(folder, 'fifo');
+    await promisify(execFile)('mkfifo', [history]);
+    const session = startInteractive();
+    await session.sees('prompt> ');
+    session.stdin.write(`unset HISTFILESIZE; HISTFILE=${history}\r`);
+    session.stdin.write(`echo shell=$$=; sh -c 'echo job=$$=; exec sleep 1000' &\r`);
+    await session.sees(/job=\d+=/);
+    const [shell = 0, job = 0] = ['shell', 'job'].map((name) =>
+      Number(new RegExp(`${name}=(\\d+)=`).exec(session.output())?.[1]),
+    );
+    session.hangUp();
+    while (!hasNoTerminal(shell)) await new Promise((resolve) => setTimeout(resolve, 10));
+    // Its open(2) of the pipe waits for us.
+    expect(await readFile(history, 'utf8')).toContain('HISTFILE=');
+    await session.ended;
+    await Promise.all([shell, job].map(gone));
   });
 
   test('what ignores the hang-up in the foreground is killed', async () => {
-    const session = startSession([enter, 'run', '--pty', '80x24', '--', 'bash', '--norc', '-i'], {
-      env: { PATH: process.env['PATH'], PS1: 'prompt> ' },
-    });
+    const session = startInteractive();
     await session.sees('prompt> ');
     session.stdin.write(`bash -c 'trap "" HUP; echo pid=$$=; while :; do sleep 0.1; done'\r`);
     await session.sees(/pid=\d+=/);
@@ -159,6 +210,67 @@ describe('keys and signals', () => {
     await new Promise((resolve) => session.stdout.once('readable', resolve));
     session.stdout.destroy();
     expect(await session.ended).toMatchObject({ signal: 'SIGHUP' });
+  });
+});
+
+describe('a break', () => {
+  /** What a program sees of a break, on a terminal that it has set up with these words. */
+  async function afterBreak(words: string, program: string): Promise<string> {
+    const session = start(`stty ${words}; trap 'echo interrupted; exit 3' INT; echo ready; ${program}`);
+    await session.sees('ready\r\n');
+    session.order('break');
+    await session.ended;
+    return session.output().replace(/^[^]*ready\r\n/, '');
+  }
+  const octets = (count: number) => `head -c ${count} | od -An -tx1 & wait`;
+
+  test('is what the terminal says: an interrupt, a NUL, a marked NUL, or nothing', async () => {
+    const wait = 'while :; do sleep 0.05; done';
+    expect(await afterBreak('brkint -ignbrk', wait)).toContain('interrupted');
+    const input = (count: number) => octets(count).replace('head', 'head </dev/tty');
+    const raw = 'raw -echo opost -ignbrk -brkint';
+    expect(await afterBreak(`${raw} -parmrk`, input(1))).toBe(' 00\r\n');
+    expect(await afterBreak(`${raw} parmrk`, input(3))).toBe(' ff 00 00\r\n');
+    const ignored = start('stty raw -echo opost ignbrk; echo ready; head -c 1 | od -An -tx1');
+    await ignored.sees('ready');
+    ignored.order('break');
+    ignored.stdin.write('x');
+    await ignored.ended;
+    expect(ignored.output()).toContain(' 78\r\n');
+  });
+
+  test('drops what was typed ahead, as an interrupt does, and leaves the settings as they are', async () => {
+    const script = `import fcntl,os,signal,struct,termios,time
+signal.signal(2, signal.SIG_IGN)
+unread = lambda: struct.unpack("i", fcntl.ioctl(0, termios.FIONREAD, b"    "))[0]
+print("ready", flush=True)
+while unread() < 4: time.sleep(0.01)
+print("typed", flush=True)
+while unread() > 0: time.sleep(0.01)
+print("dropped", flush=True)
+print(os.read(0, 3))`;
+    const session = start(`stty brkint -ignbrk -icanon -echo; exec python3 -c '${script}'`);
+    await session.sees('ready');
+    session.stdin.write('gone');
+    await session.sees('typed');
+    session.order('break');
+    await session.sees('dropped');
+    session.stdin.write('new');
+    await session.ended;
+    expect(session.output()).toContain("b'new'");
+    const parmrk = start('stty parmrk -brkint -ignbrk raw parmrk echo; echo ready; head -c 3 >/dev/null; stty -a');
+    await parmrk.sees('ready');
+    parmrk.order('break');
+    await parmrk.ended;
+    expect(parmrk.output()).toMatch(/ parmrk[^]* echo /);
+  });
+
+  test('means nothing without a terminal', async () => {
+    const session = startSession([enter, 'run', '--', 'cat']);
+    session.order('break');
+    session.stdin.end('x');
+    expect(await session.ended).toMatchObject({ code: 0 });
+    expect(session.output()).toBe('x');
   });
 });
 
