@@ -14,6 +14,7 @@ import {
   POD_SECRET_KEYS,
   ROUTE_SECRET_KEYS,
   SIDECAR_ENV,
+  type Ceiling,
   type Role,
   type Route,
 } from '../../crds/index.ts';
@@ -89,10 +90,10 @@ const keys = () => ({
 });
 type Keys = ReturnType<typeof keys>;
 
-async function startSidecar(folder: string, made: Keys): Promise<Program> {
+async function startSidecar(folder: string, made: Keys, roles: Ceiling['roles']): Promise<Program> {
   const secret = join(folder, 'secret');
   await mkdir(secret);
-  const ceiling = { version: 1, roles: DEFAULT_POLICIES, auditLogging: true };
+  const ceiling: Ceiling = { version: 1, roles, auditLogging: true };
   await writeFile(join(secret, POD_SECRET_KEYS.hostKey), made.pod.toOpenSsh());
   await writeFile(join(secret, POD_SECRET_KEYS.mappingKeyPublic), made.mapping.publicKey.toLine());
   await writeFile(join(secret, POD_SECRET_KEYS.ceiling), JSON.stringify(ceiling));
@@ -162,14 +163,17 @@ async function writeUser(folder: string, username: string, key: PrivateKey): Pro
 }
 
 /** Starts both programs, and writes keys and known_hosts for OpenSSH's client. */
-export async function startStack(piperEnvironment: NodeJS.ProcessEnv = {}): Promise<Stack> {
+export async function startStack(
+  piperEnvironment: NodeJS.ProcessEnv = {},
+  roles: Ceiling['roles'] = DEFAULT_POLICIES,
+): Promise<Stack> {
   const folder = await mkdtemp(join(tmpdir(), 'wire-'));
   const made = keys();
   const remote = join(folder, 'remote');
   await mkdir(remote);
   await chmod(folder, 0o711);
   await chmod(remote, 0o777);
-  const sidecar = await startSidecar(folder, made);
+  const sidecar = await startSidecar(folder, made, roles);
   const route = routeOf(sidecar.port, made);
   const [routes, hostKeys] = [join(folder, 'routes'), join(folder, 'host-keys')];
   await mkdir(routes);

@@ -1,5 +1,11 @@
 /** The two ways to the sidecar: as the piper comes, and through the piper as a user does. What holds must hold on both. */
-import { ASSERT_IDENTITY, DEFAULT_POLICIES, type IdentityAssertion, type Role } from '../../crds/index.ts';
+import {
+  ASSERT_IDENTITY,
+  DEFAULT_POLICIES,
+  type IdentityAssertion,
+  type Role,
+  type SessionPolicy,
+} from '../../crds/index.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Reader, Writer } from '../../lib/ssh/wire.ts';
 import { channelOpen, channelRequest, globalRequest } from '../../piper/testing/messages.ts';
@@ -9,9 +15,15 @@ import type { Stack } from './stack.ts';
 export const WAYS = ['directly', 'through the piper'] as const;
 export type Way = (typeof WAYS)[number];
 
+export type RawUser = { username: string; role: Role; policy: SessionPolicy };
+
 /** A client that has logged in and says exactly what it is told to. */
-export async function connectRaw(stack: Stack, way: Way, role: Role): Promise<RawClient> {
-  const username = stack[role].username;
+export function connectRaw(stack: Stack, way: Way, role: Role): Promise<RawClient> {
+  return connectAs(stack, way, { username: stack[role].username, role, policy: DEFAULT_POLICIES[role] });
+}
+
+/** As somebody whom the route knows with the key of their role; who comes directly is believed. */
+export async function connectAs(stack: Stack, way: Way, { username, role, policy }: RawUser): Promise<RawClient> {
   if (way === 'through the piper') {
     const client = new RawClient(stack.port, { verifyHostKey: (key) => key.equals(stack.keys.piper.publicKey) });
     await client.login(username, stack.keys[role]);
@@ -23,7 +35,7 @@ export async function connectRaw(stack: Stack, way: Way, role: Role): Promise<Ra
     version: 1,
     username,
     role,
-    policy: DEFAULT_POLICIES[role],
+    policy,
     uidOffset: 0,
     fingerprint: stack.keys[role].publicKey.fingerprint,
     clientAddress: '192.0.2.1',
