@@ -18,6 +18,13 @@ export const UidOffset = z
   .min(0)
   .max(LIMITED_UIDS - 1);
 
+export const PROCESS_NAMESPACES = ['shared', 'isolated'] as const;
+export type ProcessNamespace = (typeof PROCESS_NAMESPACES)[number];
+
+/** Who decided on the process namespace: the pod's own spec, the SshAccess, what the pod runs, or nobody. */
+export const PROCESS_NAMESPACE_REASONS = ['pod-spec', 'ssh-access', 'insists-on-pid-1', 'default'] as const;
+export type ProcessNamespaceReason = (typeof PROCESS_NAMESPACE_REASONS)[number];
+
 /**
  * The webhook's annotation on an injected pod ({@link ANNOTATION_INJECTED}), read back by the operator for status: what
  * the sidecar of that pod was told. Fields of a later version are ignored, or an upgrade would roll every pod.
@@ -35,11 +42,11 @@ export const InjectionRecord = z.object({
    * takes the next thousand where the app has one by its image.) null: the pod allows no uid but one, and `limited` is refused.
    */
   limitedUid: z.int().min(1).nullable(),
+  /** Pods of an earlier version do not say it; a reason of a later one means nothing to us. */
+  processNamespace: z.enum(PROCESS_NAMESPACES).optional().catch(undefined),
+  processNamespaceReason: z.enum(PROCESS_NAMESPACE_REASONS).optional().catch(undefined),
 });
 export type InjectionRecord = z.infer<typeof InjectionRecord>;
-
-export const PROCESS_NAMESPACES = ['shared', 'isolated'] as const;
-export type ProcessNamespace = (typeof PROCESS_NAMESPACES)[number];
 
 /** The sidecar's configuration, set by the webhook as environment variables of its container. */
 export const SIDECAR_ENV = {

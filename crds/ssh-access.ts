@@ -126,6 +126,29 @@ const uniqueSuffixes = {
   message: 'two users have the same suffix; a suffix names one user',
 };
 
+const apiVersionOfKind = {
+  rule: "(self.apiVersion == 'batch/v1') == (self.kind in ['Job', 'CronJob'])",
+  message:
+    'apiVersion and kind do not belong together: Job and CronJob are batch/v1; Deployment, StatefulSet and DaemonSet are apps/v1',
+};
+
+const Target = z
+  .object({
+    apiVersion: z.enum(['apps/v1', 'batch/v1']).default('apps/v1').describe('API version of the workload.'),
+    kind: z
+      .enum(['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob'])
+      .default('Deployment')
+      .describe(
+        'Kind of the workload. The template of a Job cannot be changed: create it with the label sshaccess.dev/access. Of a CronJob the next Jobs get ssh.',
+      ),
+    name: objectName('Name of the workload, in the same namespace.'),
+    container: dnsLabel('The container that sessions open in. Default: the first.').optional(),
+  })
+  .refine(({ apiVersion, kind }) => (apiVersion === 'batch/v1') === (kind === 'Job' || kind === 'CronJob'), {
+    error: apiVersionOfKind.message,
+  })
+  .meta({ 'x-kubernetes-validations': [apiVersionOfKind] });
+
 export const SshAccessSpec = z.object({
   enabled: z
     .boolean()
@@ -135,14 +158,7 @@ export const SshAccessSpec = z.object({
     'First part of every username. Default: the label sshaccess.dev/organization of the namespace, else its name.',
   ).optional(),
   slug: dnsLabel('Second part of every username. Default: the name of this object.').optional(),
-  target: z
-    .object({
-      apiVersion: z.enum(['apps/v1']).default('apps/v1').describe('API version of the workload.'),
-      kind: z.enum(['Deployment', 'StatefulSet', 'DaemonSet']).default('Deployment').describe('Kind of the workload.'),
-      name: objectName('Name of the workload, in the same namespace.'),
-      container: dnsLabel('The container that sessions open in. Default: the first.').optional(),
-    })
-    .describe('The workload whose pods are reached.'),
+  target: Target.describe('The workload whose pods are reached.'),
   runtime: z
     .enum(['sidecar'])
     .default('sidecar')
@@ -153,6 +169,12 @@ export const SshAccessSpec = z.object({
     .describe(
       'Automatic: label the pod template, which rolls the pods once. Manual: you add the label sshaccess.dev/access yourself.',
     ),
+  processNamespace: z
+    .enum(['Shared', 'Isolated'])
+    .describe(
+      'Shared: containers of the pod see the processes of each other, and sessions open in the app; no container is process 1 then. Isolated: for images that insist on being process 1 (s6, systemd); sessions open in the toolbox, without the files, the environment and the processes of the app. Default: Shared, unless the template shows an image or a command that is known to insist. A change rolls the pods once where rollout is Automatic. shareProcessNamespace in the template wins.',
+    )
+    .optional(),
   users: z
     .array(SshUser)
     .min(1)

@@ -40,28 +40,36 @@ export const SENTENCES = {
   InvalidOrganization: (organization: string) =>
     `the label sshaccess.dev/organization of the namespace is ${JSON.stringify(organization)}; a username needs lower-case letters, digits and hyphens`,
   // Injected
-  PodsInjected: (count: number) => (count === 1 ? 'the pod has ssh' : `all ${count} pods have ssh`),
+  PodsInjected: (count: number, notes: readonly string[] = []) =>
+    [count === 1 ? 'the pod has ssh' : `all ${count} pods have ssh`, ...notes].join('; '),
   WaitingForPods: (target: string) => `waiting for ${target} to bring up pods with ssh`,
   ScaledToZero: (target: string) => `${target} has no replicas; scale it up to log in`,
+  Suspended: (target: string) => `${target} is suspended; resume it to log in`,
+  JobEnded: (target: string) => `${target} has ended, and with it its pods; create it anew to log in`,
+  WaitingForJob: (target: string) => `${target} has no running Job; its next one will have ssh`,
+  JobNotLabelled: (target: string, access: string) =>
+    `the template of ${target} cannot be changed: add the label sshaccess.dev/access: ${access} to spec.template.metadata.labels of its manifest, delete the Job and create it anew`,
   TargetNotFound: (target: string) => `there is no ${target}; create it or correct spec.target`,
   ContainerNotFound: (container: string, target: string) =>
     `${target} has no container ${container}; correct spec.target.container`,
   TargetTaken: (target: string, holder: string) =>
     `${target} is the target of the SshAccess ${holder} already; add the users there`,
   LabelMissing: (command: string) => `rollout is Manual: label the pod template when it suits you: ${command}`,
-  PodsNotInjected: (pods: string) =>
-    `these pods were started without ssh: ${pods}; see that the webhook runs, then restart them (kubectl rollout restart)`,
+  PodsNotInjected: (pods: string, cure: string) =>
+    `these pods were started without ssh: ${pods}; see that the webhook runs, then ${cure}`,
+  PodsOutdated: (pods: string, asked: string, cure: string) =>
+    `spec.processNamespace is ${asked}, and these pods were started before: ${pods}; ${cure}`,
   // Events only
   KeysCreated: () => 'made the host key and the mapping key',
   HostKeyRemade: () => 'the host key was lost or damaged; made a new one',
   MappingKeyRemade: () => 'the mapping key was lost or damaged; made a new one',
   RouteUpdated: (changes: string) => changes,
   RouteDeleted: () => 'nobody can log in any more; open sessions end now',
-  TemplateLabelled: (target: string) => `labelled the pod template of ${target}; its pods are rolled once`,
-  TemplateReleased: (target: string) => `took the label from the pod template of ${target}; its pods are rolled once`,
+  TemplateLabelled: (target: string, effect: string) => `labelled the pod template of ${target}; ${effect}`,
+  TemplateReleased: (target: string, effect: string) => `took the label from the pod template of ${target}; ${effect}`,
   ReleaseFailed: (target: string, problem: string) =>
     `the label sshaccess.dev/access stays on the pod template of ${target}: ${problem}; remove it yourself`,
-  PodsRolled: (target: string) => `rolled ${target} once more, because pods were started without ssh`,
+  PodsRolled: (target: string) => `rolled ${target} once more, so that its pods are what the SshAccess says`,
 } as const;
 export type Reason = keyof typeof SENTENCES;
 
@@ -92,6 +100,7 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   'ContainerNotFound',
   'TargetTaken',
   'PodsNotInjected',
+  'JobNotLabelled',
   'HostKeyRemade',
   'MappingKeyRemade',
   'ReleaseFailed',

@@ -1,25 +1,47 @@
 /** Pure: what the pods say about whether ssh is in them. */
-import type { Role } from '../crds/index.ts';
+import type { Role, SshAccess } from '../crds/index.ts';
 import type { AccessPod } from './access-pod.ts';
 import { finding, type Finding } from './findings.ts';
+import { insistenceNotes, isOutdated } from './process-namespace.ts';
 import { describeWorkload, type Workload } from './workload.ts';
 
 const MAX_NAMED = 5;
 
-/** The first of the problem of the target, no pods, pods without ssh; else all is well. */
+/** The first of: the problem of the target, no pods, pods without ssh, pods of an earlier spec; else all is well. */
 export function injectionFinding(
   pods: readonly AccessPod[],
   workload: Workload | undefined,
   problem: Finding | undefined,
+  asked?: SshAccess['spec']['processNamespace'],
 ): Finding {
   if (problem !== undefined) return problem;
-  const target = workload === undefined ? 'the target' : describeWorkload(workload);
-  if (pods.length === 0) {
-    return workload?.isScaledToZero === true ? finding('ScaledToZero', target) : finding('WaitingForPods', target);
-  }
+  if (pods.length === 0) return absence(workload);
+  const cure = CURES[workload?.kind ?? 'Deployment'];
   const missed = pods.filter(({ record }) => record === undefined).map(({ name }) => name);
-  if (missed.length > 0) return finding('PodsNotInjected', nameSome(missed));
-  return finding('PodsInjected', pods.length);
+  if (missed.length > 0) return finding('PodsNotInjected', nameSome(missed), cure);
+  const outdated = pods.filter((pod) => isOutdated(pod, asked)).map(({ name }) => name);
+  if (outdated.length > 0) return finding('PodsOutdated', nameSome(outdated), asked ?? 'not set', cure);
+  return finding('PodsInjected', pods.length, insistenceNotes(pods));
+}
+
+const RESTART = 'restart them (kubectl rollout restart)';
+/** How pods are made anew. */
+const CURES: Readonly<Record<Workload['kind'], string>> = {
+  Deployment: RESTART,
+  StatefulSet: RESTART,
+  DaemonSet: RESTART,
+  Job: 'delete the Job and create it anew',
+  CronJob: 'wait for its next Job, or delete the running one',
+};
+
+/** Why there are no pods. */
+function absence(workload: Workload | undefined): Finding {
+  if (workload === undefined) return finding('WaitingForPods', 'the target');
+  const target = describeWorkload(workload);
+  if (workload.phase === 'scaled-to-zero') return finding('ScaledToZero', target);
+  if (workload.phase === 'suspended') return finding('Suspended', target);
+  if (workload.phase === 'ended') return finding('JobEnded', target);
+  return workload.kind === 'CronJob' ? finding('WaitingForJob', target) : finding('WaitingForPods', target);
 }
 
 function nameSome(names: readonly string[]): string {

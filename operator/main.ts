@@ -15,6 +15,8 @@
  * | ""               | pods                                  | list watch                       |
  * | ""               | namespaces                            | list watch                       |
  * | apps             | deployments, statefulsets, daemonsets | get list watch patch             |
+ * | batch            | jobs                                  | list watch                       |
+ * | batch            | cronjobs                              | get list watch patch             |
  * | events.k8s.io    | events                                | create                           |
  *
  * Role in the system namespace (POD_NAMESPACE)

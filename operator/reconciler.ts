@@ -36,7 +36,7 @@ import { conditionStory, routeStory, storyteller, type Tell } from './story.ts';
 import { isServiceReady, labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
 import { decideLabel } from './template-label.ts';
 import { readUserKeys } from './user-keys.ts';
-import type { Workload } from './workload.ts';
+import { isRolling, type Workload } from './workload.ts';
 import type { World } from './world.ts';
 
 const WEBHOOK_RETRY_MS = 30_000;
@@ -235,8 +235,9 @@ class Reconciliation {
       await this.#tell(await labelTemplate(client, workload, metadata, this.#signal));
     }
     const problem = decision.action === 'none' ? decision.problem : undefined;
-    const injection = injectionFinding(world.pods(key), workload, problem);
-    if (injection.reason === 'PodsNotInjected' && workload !== undefined) await this.#rollAgain(access, workload);
+    const injection = injectionFinding(world.pods(key), workload, problem, access.spec.processNamespace);
+    const areWrong = injection.reason === 'PodsNotInjected' || injection.reason === 'PodsOutdated';
+    if (areWrong && workload !== undefined && isRolling(workload)) await this.#rollAgain(access, workload);
     return { injection };
   }
 

@@ -1,5 +1,5 @@
 import { API_VERSION, KIND, PLURAL, type SshAccess } from '../crds/index.ts';
-import { DAEMON_SETS, DEPLOYMENTS, STATEFUL_SETS, type Resource } from '../lib/kube/resources.ts';
+import { CRON_JOBS, DAEMON_SETS, DEPLOYMENTS, JOBS, STATEFUL_SETS, type Resource } from '../lib/kube/resources.ts';
 
 export const SSH_ACCESSES: Resource = { apiVersion: API_VERSION, kind: KIND, plural: PLURAL };
 
@@ -10,4 +10,6 @@ export const WORKLOADS: Readonly<Record<TargetKind, Resource>> = {
   Deployment: DEPLOYMENTS,
   StatefulSet: STATEFUL_SETS,
   DaemonSet: DAEMON_SETS,
+  Job: JOBS,
+  CronJob: CRON_JOBS,
 };

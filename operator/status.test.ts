@@ -73,8 +73,16 @@ test.each([
   ['no target', { injection: finding('TargetNotFound', 'deployment/web'), pods: [] }, 'TargetNotFound'],
   ['no pods yet', { injection: finding('WaitingForPods', 'deployment/web'), pods: [] }, 'WaitingForPods'],
   ['sidecar not ready', { pods: [starting] }, 'SshNotReady'],
-  ['only pods without ssh', { injection: finding('PodsNotInjected', 'web-2'), pods: [missed] }, 'PodsNotInjected'],
-  ['one of two pods', { injection: finding('PodsNotInjected', 'web-2'), pods: [missed, pod('web-1')] }, 'SshReady'],
+  [
+    'only pods without ssh',
+    { injection: finding('PodsNotInjected', 'web-2', 'restart them'), pods: [missed] },
+    'PodsNotInjected',
+  ],
+  [
+    'one of two pods',
+    { injection: finding('PodsNotInjected', 'web-2', 'restart them'), pods: [missed, pod('web-1')] },
+    'SshReady',
+  ],
   ['keys of one user are bad, others work', { keyProblems: [finding('NoKeys', 'u', 's')] }, 'SshReady'],
 ])('Ready when %s', (_, changes, reason) => {
   expect(ready(changes)).toMatchObject({ reason, status: reason === 'SshReady' ? 'True' : 'False' });
@@ -161,7 +169,7 @@ test('where limited is not possible, it is told who cannot log in', () => {
 test('injection, told from the pods', () => {
   const reason = (...parameters: Parameters<typeof injectionFinding>) => injectionFinding(...parameters).reason;
   expect(reason([], workload(), undefined)).toBe('WaitingForPods');
-  expect(reason([], workload({ isScaledToZero: true }), undefined)).toBe('ScaledToZero');
+  expect(reason([], workload({ phase: 'scaled-to-zero' }), undefined)).toBe('ScaledToZero');
   expect(reason([pod('a')], workload(), undefined)).toBe('PodsInjected');
   expect(reason([pod('a')], workload(), finding('TargetTaken', 't', 'x'))).toBe('TargetTaken');
   const many = Array.from({ length: 7 }, (__, index) => pod(`p${index}`, { record: undefined }));

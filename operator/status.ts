@@ -108,6 +108,9 @@ const BLOCKING: ReadonlySet<Reason> = new Set<Reason>([
   'TargetTaken',
   'LabelMissing',
   'ScaledToZero',
+  'Suspended',
+  'JobEnded',
+  'JobNotLabelled',
 ]);
 
 /** Ready: somebody may log in, and at least one pod takes them. */

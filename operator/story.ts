@@ -16,7 +16,7 @@ export function storyteller(events: EventRecorder, metadata: Metadata, signal: A
 }
 
 /** Their messages name pods, and change with each. */
-const TOLD_ONCE: ReadonlySet<Reason> = new Set<Reason>(['PodsNotInjected']);
+const TOLD_ONCE: ReadonlySet<Reason> = new Set<Reason>(['PodsNotInjected', 'PodsOutdated']);
 /** Good news only after bad. */
 const UNTOLD: ReadonlySet<Reason> = new Set<Reason>(['AllKeysValid', 'AllUsernamesOwned']);
 

@@ -8,9 +8,13 @@ import { ENDPOINT_SLICES, pathOf } from '../lib/kube/resources.ts';
 import { finding, type Finding } from './findings.ts';
 import { WORKLOADS } from './resources.ts';
 import { labelManifest, releaseManifest, type Labeller } from './template-label.ts';
-import { describeWorkload, type Workload } from './workload.ts';
+import { describeWorkload, isRolling, type Workload } from './workload.ts';
 
 const options = (signal: AbortSignal) => ({ fieldManager: FIELD_MANAGERS.operator, signal });
+
+/** What a change of the template does. */
+const effect = (workload: Workload): string =>
+  isRolling(workload) ? 'its pods are rolled once' : 'it takes effect in its next Jobs';
 
 export async function labelTemplate(
   client: KubeClient,
@@ -19,7 +23,7 @@ export async function labelTemplate(
   signal: AbortSignal,
 ): Promise<Finding> {
   await apply(client, WORKLOADS[workload.kind], labelManifest(workload, access), options(signal));
-  return finding('TemplateLabelled', describeWorkload(workload));
+  return finding('TemplateLabelled', describeWorkload(workload), effect(workload));
 }
 
 /** Takes everything of ours from the template; a workload that is gone needs nothing. */
@@ -30,7 +34,7 @@ export async function releaseTemplate(client: KubeClient, workload: Workload, si
     // NotFound, or Conflict because another stands there under the name: what we labelled is gone.
     if (!(error instanceof KubeError && (error.isNotFound || error.isConflict))) throw error;
   }
-  return finding('TemplateReleased', describeWorkload(workload));
+  return finding('TemplateReleased', describeWorkload(workload), effect(workload));
 }
 
 /** Names the version that was decided upon, so that a decision from an old cache does not roll twice. */

@@ -2,7 +2,7 @@
 import { LABEL_ACCESS, type SshAccess } from '../crds/index.ts';
 import type { Manifest } from '../lib/kube/apply.ts';
 import { finding, type Finding } from './findings.ts';
-import { ANNOTATION_LABELLED_FOR, ANNOTATION_ROLLED, describeWorkload, type Workload } from './workload.ts';
+import { ANNOTATION_LABELLED_FOR, ANNOTATION_ROLLED, describeWorkload, templateIn, type Workload } from './workload.ts';
 
 export type LabelDecision =
   | { readonly action: 'apply' }
@@ -17,6 +17,7 @@ export type LabelDecision =
  * | lacks the named container   | any      | any     | any       | ContainerNotFound           |
  * | present                     | ours     | any     | any       | nothing to do               |
  * | present                     | other    | no      | any       | nothing to do: no roll for nothing |
+ * | Job                         | other    | yes     | any       | JobNotLabelled: its template cannot change |
  * | present                     | other    | yes     | Automatic | apply                       |
  * | present                     | other    | yes     | Manual    | LabelMissing                |
  *
@@ -38,13 +39,14 @@ export function decideLabel(
     return none(finding('ContainerNotFound', container, target));
   }
   if (workload.label === metadata.name || !spec.enabled) return none();
+  if (workload.kind === 'Job') return none(finding('JobNotLabelled', target, metadata.name));
   if (spec.rollout === 'Automatic') return { action: 'apply' };
   return none(finding('LabelMissing', labelCommand(access)));
 }
 
 /** What a person types where rollout is Manual. */
 function labelCommand({ metadata, spec }: SshAccess): string {
-  const patch = { spec: { template: { metadata: { labels: { [LABEL_ACCESS]: metadata.name } } } } };
+  const patch = { spec: templateIn(spec.target.kind, { metadata: { labels: { [LABEL_ACCESS]: metadata.name } } }) };
   const target = `${spec.target.kind.toLowerCase()} ${spec.target.name}`;
   return `kubectl -n ${metadata.namespace} patch ${target} --type merge -p '${JSON.stringify(patch)}'`;
 }
@@ -60,7 +62,7 @@ export function labelManifest(workload: Workload, { name, uid }: Labeller, rolle
   const annotations = { [ANNOTATION_LABELLED_FOR]: uid, ...rolled };
   return {
     metadata: identity(workload),
-    spec: { template: { metadata: { labels: { [LABEL_ACCESS]: name }, annotations } } },
+    spec: templateIn(workload.kind, { metadata: { labels: { [LABEL_ACCESS]: name }, annotations } }),
   };
 }
 

@@ -25,10 +25,32 @@ const WorkloadObject = z.object({
     deletionTimestamp: z.string().optional(),
     managedFields: z.array(z.object({ manager: z.string().optional(), operation: z.string().optional() })).default([]),
   }),
-  spec: z.object({ replicas: z.int().optional(), template: Template }),
+  spec: z
+    .object({
+      replicas: z.int().optional(),
+      suspend: z.boolean().default(false),
+      template: Template.optional(),
+      jobTemplate: z.object({ spec: z.object({ template: Template }) }).optional(),
+    })
+    .transform((spec, context) => {
+      const template = spec.template ?? spec.jobTemplate?.spec.template;
+      if (template !== undefined) return { ...spec, template };
+      context.addIssue({ code: 'custom', message: 'has no pod template' });
+      return z.NEVER;
+    }),
+  status: z
+    .object({ conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]) })
+    .prefault({}),
 });
 
-/** A Deployment, StatefulSet or DaemonSet, as far as it is a target. */
+/** The kinds whose pods a change of the template replaces; those of a Job are as they were made. */
+const ROLLING: ReadonlySet<TargetKind> = new Set<TargetKind>(['Deployment', 'StatefulSet', 'DaemonSet']);
+export const isRolling = ({ kind }: { kind: TargetKind }): boolean => ROLLING.has(kind);
+
+/** What a workload tells of why it has no pods. */
+export type WorkloadPhase = 'active' | 'scaled-to-zero' | 'suspended' | 'ended';
+
+/** A workload, as far as it is a target. */
 export type Workload = {
   readonly kind: TargetKind;
   readonly namespace: string;
@@ -36,7 +58,7 @@ export type Workload = {
   readonly uid: string;
   readonly resourceVersion: string;
   readonly isDeleting: boolean;
-  readonly isScaledToZero: boolean;
+  readonly phase: WorkloadPhase;
   readonly containers: readonly string[];
   /** The value of our label on its template. */
   readonly label: string | undefined;
@@ -46,7 +68,7 @@ export type Workload = {
 };
 
 export function parseWorkload(kind: TargetKind, object: unknown): Workload {
-  const { metadata, spec } = WorkloadObject.parse(object);
+  const { metadata, spec, status } = WorkloadObject.parse(object);
   return {
     kind,
     namespace: metadata.namespace,
@@ -54,7 +76,7 @@ export function parseWorkload(kind: TargetKind, object: unknown): Workload {
     uid: metadata.uid,
     resourceVersion: metadata.resourceVersion,
     isDeleting: metadata.deletionTimestamp !== undefined,
-    isScaledToZero: spec.replicas === 0,
+    phase: phaseOf(spec, status.conditions),
     containers: spec.template.spec.containers.map(({ name }) => name),
     label: spec.template.metadata.labels[LABEL_ACCESS],
     isOurs: metadata.managedFields.some(
@@ -63,6 +85,21 @@ export function parseWorkload(kind: TargetKind, object: unknown): Workload {
     rolledAt: spec.template.metadata.annotations[ANNOTATION_ROLLED],
   };
 }
+
+function phaseOf(
+  { replicas, suspend }: { replicas?: number | undefined; suspend: boolean },
+  conditions: readonly { type: string; status: string }[],
+): WorkloadPhase {
+  if (replicas === 0) return 'scaled-to-zero';
+  // A Deployment has neither condition.
+  if (conditions.some(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed')))
+    return 'ended';
+  return suspend ? 'suspended' : 'active';
+}
+
+/** Where a manifest of this kind holds its pod template. */
+export const templateIn = (kind: TargetKind, template: object): object =>
+  kind === 'CronJob' ? { jobTemplate: { spec: { template } } } : { template };
 
 /** `deployment/my-llm`, as kubectl takes it. */
 export const describeWorkload = ({ kind, name }: { kind: TargetKind; name: string }): string =>

@@ -106,20 +106,19 @@ export class World {
       Deployment: this.#workloadInformer('Deployment'),
       StatefulSet: this.#workloadInformer('StatefulSet'),
       DaemonSet: this.#workloadInformer('DaemonSet'),
+      Job: this.#workloadInformer('Job'),
+      CronJob: this.#workloadInformer('CronJob'),
     };
   }
 
   get #all(): readonly Informer<unknown>[] {
-    const { Deployment, StatefulSet, DaemonSet } = this.#workloads;
     return [
       this.accesses,
       this.#pods,
       this.#namespaces,
       this.#secrets,
       this.#services,
-      Deployment,
-      StatefulSet,
-      DaemonSet,
+      ...Object.values(this.#workloads),
     ];
   }
 

@@ -3,6 +3,7 @@ import { fitInto } from './limit-range.ts';
 import type { InjectionPlan } from './injection-plan.ts';
 import { has, putAll, putFirst, putLast } from './named-list.ts';
 import type { Container, Pod } from './pod.ts';
+import { withProcessNamespace } from './process-namespace.ts';
 import { ANNOTATION_SIDECAR_IMAGE, refresh } from './refresh.ts';
 import { privileges } from './security-context.ts';
 import { sidecarContainer, type SidecarImage } from './sidecar-container.ts';
@@ -19,7 +20,7 @@ export type SidecarSettings = SidecarImage & { resources: ResourceSettings };
 export function inject(pod: Pod, plan: InjectionPlan, settings: SidecarSettings): Pod {
   const app = pod.spec.containers.find(({ name }) => name === plan.container);
   if (app === undefined) throw new Error(`the plan names container ${plan.container}, which the pod does not have`);
-  const granted = privileges(pod, app, plan.level);
+  const granted = privileges(pod, app, plan.level, plan.processNamespace.is);
   const record: InjectionRecord = {
     version: 1,
     access: plan.access,
@@ -27,6 +28,8 @@ export function inject(pod: Pod, plan: InjectionPlan, settings: SidecarSettings)
     sessionEntry: granted.sessionEntry,
     rootUid: granted.rootUid,
     limitedUid: granted.limitedUid,
+    processNamespace: plan.processNamespace.is,
+    processNamespaceReason: plan.processNamespace.because,
   };
   const others = withoutSidecar(pod);
   const resources = fitInto(sidecarResources(others, settings.resources), plan.limitRanges);
@@ -43,9 +46,7 @@ export function inject(pod: Pod, plan: InjectionPlan, settings: SidecarSettings)
       },
     },
     spec: {
-      ...pod.spec,
-      // An explicit false is the app's wish to be process 1; privileges() has respected it.
-      shareProcessNamespace: pod.spec.shareProcessNamespace ?? true,
+      ...withProcessNamespace(pod, plan.processNamespace),
       initContainers: putFirst(pod.spec.initContainers ?? [], sidecar),
       containers: pod.spec.containers.map((container) => mark(container, plan.container)),
       volumes: putAll(pod.spec.volumes ?? [], volumes),

@@ -1,21 +1,17 @@
 import type { z } from 'zod';
-import {
-  ANNOTATION_INJECTED,
-  InjectionRecord,
-  LABEL_ACCESS,
-  SIDECAR_CONTAINER,
-  SSH_PORT,
-  SshAccess,
-  SshAccessSpec,
-} from '../crds/index.ts';
+import { LABEL_ACCESS, SIDECAR_CONTAINER, SSH_PORT, SshAccess, SshAccessSpec } from '../crds/index.ts';
+import { injectedBefore } from './injected-before.ts';
 import type { LimitRange } from './limit-range.ts';
 import { allContainers, type Pod } from './pod.ts';
 import { podSecurityLevel, type PodSecurityLevel } from './pod-security-level.ts';
+import { decideProcessNamespace, type ProcessNamespaceDecision } from './process-namespace.ts';
 import { SIDECAR_VOLUMES } from './sidecar-volumes.ts';
 import type { SkipReason } from './skip-reasons.ts';
 
 /** What the webhook reads of an SshAccess: nothing else in it, a later status say, can make it unreadable. */
-export const Access = SshAccess.pick({ metadata: true }).extend({ spec: SshAccessSpec.pick({ target: true }) });
+export const Access = SshAccess.pick({ metadata: true }).extend({
+  spec: SshAccessSpec.pick({ target: true, processNamespace: true }),
+});
 export type Access = z.infer<typeof Access>;
 
 /** Everything that decides how one pod is injected, besides the pod and the installation's settings. */
@@ -24,6 +20,7 @@ export type InjectionPlan = {
   /** The container that sessions enter. */
   container: string;
   level: PodSecurityLevel;
+  processNamespace: ProcessNamespaceDecision;
   /** Those of the namespace. */
   limitRanges: readonly LimitRange[];
 };
@@ -66,7 +63,8 @@ export function decide(pod: Pod, namespace: string, cluster: Cluster): Decision 
   const container = targetContainer(pod, access);
   if (container === undefined) return { skip: 'container-not-found' };
   const level = podSecurityLevel(labels, cluster.defaultLevel);
-  return { plan: { access: name, container, level, limitRanges: cluster.limitRanges(namespace) } };
+  const processNamespace = decideProcessNamespace(pod, access.spec.processNamespace);
+  return { plan: { access: name, container, level, processNamespace, limitRanges: cluster.limitRanges(namespace) } };
 }
 
 const MIRROR = 'kubernetes.io/config.mirror';
@@ -91,22 +89,6 @@ function unfitness(pod: Pod): SkipReason | undefined {
 
 const isSshPort = (port: { containerPort: number; protocol?: string | undefined }): boolean =>
   port.containerPort === SSH_PORT && (port.protocol ?? 'TCP') === 'TCP';
-
-/**
- * The record of an earlier injection: our annotation and our container, both. A pod made from a copy of an injected one
- * has them, and so has every pod in the second round that another webhook's change causes (reinvocationPolicy IfNeeded).
- */
-export function injectedBefore(pod: Pod): InjectionRecord | undefined {
-  const present = pod.spec.initContainers?.some(({ name }) => name === SIDECAR_CONTAINER) ?? false;
-  const annotation = pod.metadata.annotations?.[ANNOTATION_INJECTED];
-  if (!present || annotation === undefined) return undefined;
-  try {
-    return InjectionRecord.parse(JSON.parse(annotation));
-  } catch {
-    // Not what we write: then the container is not ours either, and the clash is reported.
-    return undefined;
-  }
-}
 
 /** The container that the SshAccess names, else the first; in a second round the first of the first round. */
 function targetContainer(pod: Pod, access: Access): string | undefined {

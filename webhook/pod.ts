@@ -37,6 +37,9 @@ export type ContainerSecurityContext = z.infer<typeof ContainerSecurityContext>;
 
 export const Container = z.looseObject({
   name: z.string(),
+  image: z.string().optional(),
+  command: z.array(z.string()).optional(),
+  args: z.array(z.string()).optional(),
   env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })).optional(),
   ports: z.array(z.looseObject({ containerPort: z.int(), protocol: z.string().optional() })).optional(),
   resources: Resources.optional(),

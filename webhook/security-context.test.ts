@@ -6,13 +6,14 @@ const given = (
   level: 'privileged' | 'baseline' | 'restricted',
   own: object = {},
   shared: object = {},
-  spec: object = {},
+  { processNamespace = 'shared', ...spec }: { processNamespace?: 'shared' | 'isolated'; containers?: object[] } = {},
 ) => {
   const app = Container.parse({ name: 'app', securityContext: own });
   return privileges(
     Pod.parse({ metadata: {}, spec: { containers: [app], securityContext: shared, ...spec } }),
     app,
     level,
+    processNamespace,
   );
 };
 const capabilities = (own: object, shared: object = {}) => given('baseline', own, shared).context.capabilities;
@@ -87,7 +88,7 @@ describe('role limited', () => {
     ['volumes are given to it', {}, { fsGroup: 61_000, supplementalGroups: [62_999] }, 63_000],
   ])('%s', (_case, own, shared, limitedUid) => {
     expect(given('baseline', own, shared)).toMatchObject({ limitedUid });
-    expect(given('baseline', own, shared, { shareProcessNamespace: false })).toMatchObject({ limitedUid });
+    expect(given('baseline', own, shared, { processNamespace: 'isolated' })).toMatchObject({ limitedUid });
     expect(given('restricted', own, shared)).toMatchObject({ limitedUid: null });
   });
   test('another container has it', () => {
@@ -129,7 +130,7 @@ describe('context', () => {
     });
   });
   test('an isolated process namespace: uid 0 only to become others, who cannot read the host key', () => {
-    const isolated = (own: object) => given('baseline', own, {}, { shareProcessNamespace: false });
+    const isolated = (own: object) => given('baseline', own, {}, { processNamespace: 'isolated' });
     expect(isolated({ runAsUser: 1000 })).toMatchObject({
       sessionEntry: 'toolbox',
       processNamespace: 'isolated',
@@ -141,6 +142,6 @@ describe('context', () => {
       },
     });
     expect(isolated({ runAsUser: 0 }).rootUid).toBe(65_532);
-    expect(given('restricted', {}, {}, { shareProcessNamespace: false }).context.runAsUser).toBe(65_532);
+    expect(given('restricted', {}, {}, { processNamespace: 'isolated' }).context.runAsUser).toBe(65_532);
   });
 });

@@ -20,18 +20,20 @@ export type Privileges = {
  * The strongest context that the namespace's level allows, and never more than the app itself has (but for what entering
  * takes, see capabilities.ts). A pod that passed its level before passes after.
  *
- * | level                | shareProcessNamespace                     | entry   | sidecar                                   |
- * | -------------------- | ----------------------------------------- | ------- | ----------------------------------------- |
- * | restricted           | any                                       | toolbox | the app's uid and gid, no capabilities;   |
- * |                      |                                           |         | no role limited                           |
- * | privileged, baseline | false: the app insists on being process 1 | toolbox | uid 0, to become others: they cannot read |
- * |                      |                                           |         | the host key                              |
- * | privileged, baseline | true or not set                           | chroot  | uid 0, the app's capabilities and those   |
- * |                      |                                           |         | for entering                              |
+ * | level                | process namespace | entry   | sidecar                                                 |
+ * | -------------------- | ----------------- | ------- | ------------------------------------------------------- |
+ * | restricted           | any               | toolbox | the app's uid and gid, no capabilities; no role limited |
+ * | privileged, baseline | isolated          | toolbox | uid 0, to become others: they cannot read the host key  |
+ * | privileged, baseline | shared            | chroot  | uid 0, the app's capabilities and those for entering    |
  */
-export function privileges(pod: Pod, app: Container, level: PodSecurityLevel): Privileges {
-  if (level === 'restricted') return restricted(pod, app);
-  return processNamespace(pod) === 'isolated' ? isolated(pod, app) : chroot(pod, app);
+export function privileges(
+  pod: Pod,
+  app: Container,
+  level: PodSecurityLevel,
+  processNamespace: ProcessNamespace,
+): Privileges {
+  if (level === 'restricted') return { ...restricted(pod, app), processNamespace };
+  return { ...(processNamespace === 'isolated' ? isolated(pod, app) : chroot(pod, app)), processNamespace };
 }
 
 /** Role root in the toolbox: the app's uid, so that its files in shared volumes are theirs, but never 0. */
@@ -52,15 +54,13 @@ function limitedUid(pod: Pod): number {
   return first;
 }
 
-const processNamespace = (pod: Pod): ProcessNamespace =>
-  pod.spec.shareProcessNamespace === false ? 'isolated' : 'shared';
+type Granted = Omit<Privileges, 'processNamespace'>;
 
-function restricted(pod: Pod, app: Container): Privileges {
+function restricted(pod: Pod, app: Container): Granted {
   const uid = toolboxUid(pod, app);
   const { runAsGroup } = effective(pod, app);
   return {
     sessionEntry: 'toolbox',
-    processNamespace: processNamespace(pod),
     // Without capabilities nobody changes their uid: every session is what the sidecar is, and can read what it can.
     rootUid: uid,
     limitedUid: null,
@@ -76,10 +76,9 @@ function restricted(pod: Pod, app: Container): Privileges {
   };
 }
 
-function isolated(pod: Pod, app: Container): Privileges {
+function isolated(pod: Pod, app: Container): Granted {
   return {
     sessionEntry: 'toolbox',
-    processNamespace: processNamespace(pod),
     rootUid: toolboxUid(pod, app),
     limitedUid: limitedUid(pod),
     context: {
@@ -91,14 +90,13 @@ function isolated(pod: Pod, app: Container): Privileges {
   };
 }
 
-function chroot(pod: Pod, app: Container): Privileges {
+function chroot(pod: Pod, app: Container): Granted {
   const { runAsUser, runAsNonRoot } = effective(pod, app);
   const mayBeRoot = runAsNonRoot !== true && (runAsUser === undefined || runAsUser === 0);
   // Without DAC_OVERRIDE uid 0 can do less in the app's files than the app: then role root is the app's user.
   const rootAllowed = runAsNonRoot !== true && hasCapability(capabilitiesOf(app), 'DAC_OVERRIDE');
   return {
     sessionEntry: 'chroot',
-    processNamespace: processNamespace(pod),
     rootUid: rootAllowed ? 0 : (runAsUser ?? null),
     limitedUid: limitedUid(pod),
     context: {

@@ -48,8 +48,10 @@ export const record = {
   limitedUid: 61_000,
 } as const;
 
+const healthy = { isReady: true, waiting: '', sharesProcesses: true, crashing: undefined } as const;
+
 export function pod(name: string, changes: Partial<AccessPod> = {}): AccessPod {
-  return { namespace: 'acme', name, access: 'web', record, isReady: true, waiting: '', ...changes };
+  return { namespace: 'acme', name, access: 'web', record, ...healthy, ...changes };
 }
 
 export function workload(changes: Partial<Workload> = {}): Workload {
@@ -60,7 +62,7 @@ export function workload(changes: Partial<Workload> = {}): Workload {
     uid: 'w1',
     resourceVersion: '1',
     isDeleting: false,
-    isScaledToZero: false,
+    phase: 'active',
     containers: ['app'],
     label: undefined,
     isOurs: false,
