@@ -39,6 +39,26 @@ test('defaults are the ones the API server applies', () => {
   });
 });
 
+const Described = z.looseObject({
+  description: z.string().optional(),
+  properties: z.record(z.string(), z.unknown()).default({}),
+  items: z.looseObject({ properties: z.unknown().optional() }).optional(),
+});
+
+/** Fields of the spec that `kubectl explain` could say nothing about. */
+function undescribed(schema: unknown, path: string): string[] {
+  const { description, properties, items } = Described.parse(schema);
+  return [
+    ...(description === undefined ? [path] : []),
+    ...Object.entries(properties).flatMap(([name, field]) => undescribed(field, `${path}.${name}`)),
+    ...(items?.properties === undefined ? [] : undescribed(items, `${path}[]`)),
+  ];
+}
+
+test('kubectl explain has a sentence for every field of the spec', () => {
+  expect(undescribed(structuralSchema(SshAccessSpec.describe('The spec.')), 'spec')).toEqual([]);
+});
+
 test('a schema that the API server would refuse is refused here', () => {
   expect(() => structuralSchema(z.object({ either: z.union([z.string(), z.int()]) }))).toThrow('anyOf');
 });

@@ -108,14 +108,18 @@ const commonPolicy = {
   maxDurationSeconds: seconds('A connection ends this long after its login. 0: never.'),
 } as const;
 
-const LimitedPolicy = z.object(commonPolicy);
-const RootPolicy = z.object({
-  ...commonPolicy,
-  remoteForwarding: Forwarding.describe('Where ssh -R may listen: nowhere, or on the loopback of the pod.').optional(),
-  socketForwarding: z.boolean().describe('Unix sockets with ssh -L and -R.').optional(),
-  agentForwarding: z.boolean().describe('ssh -A: the agent of the user, at SSH_AUTH_SOCK in the app.').optional(),
-  x11Forwarding: z.boolean().describe('ssh -X: the display of the user.').optional(),
-});
+const LimitedPolicy = z.object(commonPolicy).describe('Of users with access limited.');
+const RootPolicy = z
+  .object({
+    ...commonPolicy,
+    remoteForwarding: Forwarding.describe(
+      'Where ssh -R may listen: nowhere, or on the loopback of the pod.',
+    ).optional(),
+    socketForwarding: z.boolean().describe('Unix sockets with ssh -L and -R.').optional(),
+    agentForwarding: z.boolean().describe('ssh -A: the agent of the user, at SSH_AUTH_SOCK in the app.').optional(),
+    x11Forwarding: z.boolean().describe('ssh -X: the display of the user.').optional(),
+  })
+  .describe('Of users with access root.');
 
 const onePrimary = {
   rule: 'self.filter(u, !has(u.suffix)).size() == 1',

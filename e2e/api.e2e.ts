@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { tryKubectl } from './support/kubectl.ts';
+import { kubectl, tryKubectl } from './support/kubectl.ts';
 
 const examples = new URL('../crds/examples/', import.meta.url);
 const dryRun = (manifest: string) => tryKubectl(['apply', '--dry-run=server', '-n', 'default', '-f', '-'], manifest);
@@ -22,6 +22,19 @@ const object = (spec: object, name = 'bad') => ({
   spec: { target: { name: 'app' }, users: [primary], ...spec },
 });
 
+const limited = (policy: object) => object({ policy: { limited: policy } });
+const sftp = (paths: readonly string[]) => limited({ sftp: { access: 'read-only', paths } });
+
+test.each([
+  ['processNamespace', /insist on being process 1.*sessions open in the toolbox/],
+  ['policy.limited.commands', /only commands that run.*An empty list leaves sftp alone/],
+  ['policy.limited.sftp.paths', /Directories that sftp and scp are confined to/],
+  ['policy.root.agentForwarding', /SSH_AUTH_SOCK in the app/],
+])('kubectl explains spec.%s', async (field, sentence) => {
+  const text = await kubectl('explain', `sshaccess.spec.${field}`);
+  expect(text.replace(/\s+/g, ' ')).toMatch(sentence);
+});
+
 describe('refused, with a sentence:', () => {
   test.each([
     ['two primary users', object({ users: [primary, primary] }), /exactly one user has no suffix/],
@@ -35,7 +48,7 @@ describe('refused, with a sentence:', () => {
     [
       'a kind that is no workload',
       object({ target: { kind: 'Service', name: 'app' } }),
-      /supported values: "Deployment", "StatefulSet", "DaemonSet"/,
+      /supported values: "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"/,
     ],
     [
       'an access that does not exist',
@@ -44,6 +57,32 @@ describe('refused, with a sentence:', () => {
     ],
     ['a date that is none', object({ users: [{ ...primary, expiresAt: 'tomorrow' }] }), /date-time/],
     ['too many sessions', object({ policy: { root: { maxSessions: 65 } } }), /should be less than or equal to 64/],
+    ['a Job of apps/v1', object({ target: { kind: 'Job', name: 'app' } }), /Job and CronJob are batch\/v1/],
+    [
+      'a Deployment of batch/v1',
+      object({ target: { apiVersion: 'batch/v1', name: 'app' } }),
+      /Deployment, StatefulSet and DaemonSet are apps\/v1/,
+    ],
+    [
+      'a process namespace that does not exist',
+      object({ processNamespace: 'Host' }),
+      /supported values: "Shared", "Isolated"/,
+    ],
+    ['a path out of the directory', sftp(['/data/../etc']), /give an absolute path without \. and \.\./],
+    ['a path that ends in ..', sftp(['/data/..']), /give an absolute path without \. and \.\./],
+    ['a relative path', sftp(['data']), /give an absolute path without \. and \.\./],
+    ['no path at all', sftp([]), /should have at least 1 items/],
+    ['port 0', limited({ localPorts: [0] }), /should be greater than or equal to 1/],
+    ['port 65536', limited({ localPorts: [65_536] }), /should be less than or equal to 65535/],
+    ['a negative time', limited({ idleTimeoutSeconds: -1 }), /should be greater than or equal to 0/],
+    ['an empty command', limited({ commands: [''] }), /should be at least 1 chars long/],
+    ['forwarding to anywhere', limited({ localForwarding: 'any' }), /supported values: "none", "loopback"/],
+    [
+      'what limited users can never have',
+      limited({ agentForwarding: true }),
+      /unknown field "spec.policy.limited.agentForwarding"/,
+    ],
+    ['a role that does not exist', object({ policy: { admin: {} } }), /unknown field "spec.policy.admin"/],
     ['a name too long for a Service', object({}, 'a'.repeat(54)), /more than 53 characters; choose a shorter name/],
     ['a name with a dot', object({}, 'my.llm'), /character other than a-z, 0-9 and -/],
     ['an unknown field', object({ shell: '/bin/zsh' }), /unknown field "spec.shell"/],

@@ -170,7 +170,11 @@ test('injection, told from the pods', () => {
   const reason = (...parameters: Parameters<typeof injectionFinding>) => injectionFinding(...parameters).reason;
   expect(reason([], workload(), undefined)).toBe('WaitingForPods');
   expect(reason([], workload({ phase: 'scaled-to-zero' }), undefined)).toBe('ScaledToZero');
+  expect(reason([], workload({ kind: 'Job', phase: 'ended' }), undefined)).toBe('JobEnded');
+  expect(reason([], workload({ kind: 'Job', phase: 'suspended' }), undefined)).toBe('Suspended');
+  expect(reason([], workload({ kind: 'CronJob' }), undefined)).toBe('WaitingForJob');
   expect(reason([pod('a')], workload(), undefined)).toBe('PodsInjected');
+  expect(reason([pod('a')], workload(), undefined, 'Isolated')).toBe('PodsOutdated');
   expect(reason([pod('a')], workload(), finding('TargetTaken', 't', 'x'))).toBe('TargetTaken');
   const many = Array.from({ length: 7 }, (__, index) => pod(`p${index}`, { record: undefined }));
   expect(injectionFinding(many, workload(), undefined).message).toContain('p0, p1, p2, p3, p4 and 2 more');

@@ -3,9 +3,14 @@ import { decideLabel, labelManifest, releaseManifest } from './template-label.ts
 import type { Workload } from './workload.ts';
 import { access, workload } from './testing/samples.ts';
 
+const web = { name: 'web', uid: 'a1' };
+
 const manual = { rollout: 'Manual' };
 const off = { enabled: false };
 const named = { target: { name: 'web', container: 'sidekick' } };
+
+const aJob = { target: { apiVersion: 'batch/v1', kind: 'Job', name: 'web' } };
+const aCronJob = { target: { apiVersion: 'batch/v1', kind: 'CronJob', name: 'web' } };
 
 type Case = [string, { spec: object; target?: Workload; rival?: string }, string];
 const cases: Case[] = [
@@ -18,6 +23,9 @@ const cases: Case[] = [
   ['unlabelled, disabled', { spec: off, target: workload() }, 'nothing'],
   ['unlabelled', { spec: {}, target: workload() }, 'apply'],
   ['labelled for another', { spec: {}, target: workload({ label: 'gone' }) }, 'apply'],
+  ['a Job without the label', { spec: aJob, target: workload({ kind: 'Job' }) }, 'JobNotLabelled'],
+  ['a Job with it', { spec: aJob, target: workload({ kind: 'Job', label: 'web' }) }, 'nothing'],
+  ['a CronJob', { spec: aCronJob, target: workload({ kind: 'CronJob' }) }, 'apply'],
   ['unlabelled, Manual', { spec: manual, target: workload() }, 'LabelMissing'],
 ];
 
@@ -38,7 +46,16 @@ test('Manual says the command to type', () => {
   });
 });
 
-const web = { name: 'web', uid: 'a1' };
+test('of a CronJob the template lies deeper', () => {
+  const decision = decideLabel(access({ ...manual, ...aCronJob }), workload({ kind: 'CronJob' }), undefined);
+  const labels = { 'sshaccess.dev/access': 'web' };
+  expect(decision).toMatchObject({
+    problem: { message: expect.stringContaining('{"spec":{"jobTemplate":{"spec":{"template":{"metadata":{"labels":') },
+  });
+  expect(labelManifest(workload({ kind: 'CronJob' }), web)['spec']).toMatchObject({
+    jobTemplate: { spec: { template: { metadata: { labels } } } },
+  });
+});
 
 test('an SshAccess made again under its name has pods of its own: those before hold the old keys', () => {
   const templates = ['a1', 'a2'].map((uid) => labelManifest(workload(), { name: 'web', uid })['spec']);

@@ -11,6 +11,8 @@ export type Workload = {
   replicas?: number;
   /** More fields of the container, such as a readiness probe. */
   container?: Record<string, unknown>;
+  /** More fields of the pod's spec. */
+  pod?: Record<string, unknown>;
   /** Labels of the namespace, such as its Pod Security level. */
   namespaceLabels?: Record<string, string>;
 };
@@ -39,7 +41,10 @@ export async function createWorkload(workload: Workload): Promise<void> {
         spec: {
           replicas: workload.replicas ?? 1,
           selector: { matchLabels: labels },
-          template: { metadata: { labels }, spec: { terminationGracePeriodSeconds: 1, containers: [app] } },
+          template: {
+            metadata: { labels },
+            spec: { terminationGracePeriodSeconds: 1, containers: [app], ...workload.pod },
+          },
         },
       },
     ]),
