@@ -19,9 +19,10 @@ export function injectionFinding(
   const cure = CURES[workload?.kind ?? 'Deployment'];
   const missed = pods.filter(({ record }) => record === undefined).map(({ name }) => name);
   if (missed.length > 0) return finding('PodsNotInjected', nameSome(missed), cure);
+  const notes = insistenceNotes(pods);
   const outdated = pods.filter((pod) => isOutdated(pod, asked)).map(({ name }) => name);
-  if (outdated.length > 0) return finding('PodsOutdated', nameSome(outdated), asked ?? 'not set', cure);
-  return finding('PodsInjected', pods.length, insistenceNotes(pods));
+  if (outdated.length > 0) return finding('PodsOutdated', nameSome(outdated), asked ?? 'not set', cure, notes);
+  return finding('PodsInjected', pods.length, notes);
 }
 
 const RESTART = 'restart them (kubectl rollout restart)';

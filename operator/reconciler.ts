@@ -34,7 +34,7 @@ import { SSH_ACCESSES } from './resources.ts';
 import { desiredStatus, failedStatus, type Outcome, type Verdict } from './status.ts';
 import { conditionStory, routeStory, storyteller, type Tell } from './story.ts';
 import { isServiceReady, labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
-import { decideLabel } from './template-label.ts';
+import { decideLabel, type Labeller } from './template-label.ts';
 import { readUserKeys } from './user-keys.ts';
 import { isRolling, type Workload } from './workload.ts';
 import type { World } from './world.ts';
@@ -232,25 +232,39 @@ class Reconciliation {
     }
     const decision = decideLabel(access, workload, world.olderRival(this.#cached));
     if (decision.action === 'apply' && workload !== undefined) {
-      await this.#tell(await labelTemplate(client, workload, metadata, this.#signal));
+      await this.#tell(await labelTemplate(client, workload, this.#labeller(access), this.#signal));
     }
     const problem = decision.action === 'none' ? decision.problem : undefined;
     const injection = injectionFinding(world.pods(key), workload, problem, access.spec.processNamespace);
-    const areWrong = injection.reason === 'PodsNotInjected' || injection.reason === 'PodsOutdated';
-    if (areWrong && workload !== undefined && isRolling(workload)) await this.#rollAgain(access, workload);
+    if (workload !== undefined && this.#areWrong(injection, access, workload)) await this.#rollAgain(access, workload);
     return { injection };
+  }
+
+  /** Pods that another roll makes right; none that has been tried for the same cause. */
+  #areWrong({ reason }: Finding, { spec }: SshAccess, workload: Workload): boolean {
+    if (!isRolling(workload)) return false;
+    if (reason === 'PodsOutdated') return workload.processNamespace !== spec.processNamespace;
+    const since = this.#cached.status.conditions?.find(({ type }) => type === 'Injected')?.lastTransitionTime;
+    return reason === 'PodsNotInjected' && mayRollAgain(workload, since);
+  }
+
+  #labeller({ spec }: SshAccess): Labeller {
+    const { name, uid } = this.#cached.metadata;
+    return { name, uid, processNamespace: spec.processNamespace };
   }
 
   async #rollAgain(access: SshAccess, workload: Workload): Promise<void> {
     const { client, config } = this.#options;
     const { enabled, rollout } = access.spec;
     const { metadata } = this.#cached;
-    const since = this.#cached.status.conditions?.find(({ type }) => type === 'Injected')?.lastTransitionTime;
     const isOurs = enabled && rollout === 'Automatic' && workload.isOurs && workload.label === metadata.name;
-    if (!isOurs || config.webhookService === undefined || !mayRollAgain(workload, since)) return;
+    if (!isOurs || config.webhookService === undefined) return;
     const service = { namespace: config.systemNamespace, name: config.webhookService };
     if (await isServiceReady(client, service, this.#signal)) {
-      const found = await rollTemplate(client, workload, metadata, { now: this.#now, signal: this.#signal });
+      const found = await rollTemplate(client, workload, this.#labeller(access), {
+        now: this.#now,
+        signal: this.#signal,
+      });
       await this.#tell(found);
     } else {
       this.#requeues.push(WEBHOOK_RETRY_MS);

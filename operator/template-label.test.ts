@@ -71,6 +71,11 @@ test('what is applied names the object, the label, whose it is, and nothing else
     spec: { template: { metadata: { labels, annotations } } },
   });
   expect(releaseManifest(workload({ label: 'web' }))).toEqual({ metadata });
+  expect(labelManifest(workload(), { ...web, processNamespace: 'Isolated' })).toMatchObject({
+    spec: {
+      template: { metadata: { annotations: { ...annotations, 'sshaccess.dev/process-namespace': 'Isolated' } } },
+    },
+  });
   // Left out, it would be taken away, which would roll the pods.
   expect(labelManifest(workload({ rolledAt: 'then' }), web)).toMatchObject({
     spec: { template: { metadata: { annotations: { 'sshaccess.dev/rolled-at': 'then' } } } },

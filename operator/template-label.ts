@@ -2,7 +2,14 @@
 import { LABEL_ACCESS, type SshAccess } from '../crds/index.ts';
 import type { Manifest } from '../lib/kube/apply.ts';
 import { finding, type Finding } from './findings.ts';
-import { ANNOTATION_LABELLED_FOR, ANNOTATION_ROLLED, describeWorkload, templateIn, type Workload } from './workload.ts';
+import {
+  ANNOTATION_LABELLED_FOR,
+  ANNOTATION_PROCESS_NAMESPACE,
+  ANNOTATION_ROLLED,
+  describeWorkload,
+  templateIn,
+  type Workload,
+} from './workload.ts';
 
 export type LabelDecision =
   | { readonly action: 'apply' }
@@ -54,16 +61,22 @@ function labelCommand({ metadata, spec }: SshAccess): string {
 /** Names the object that was decided upon: one made anew under the same name is refused, not created or labelled. */
 const identity = ({ namespace, name, uid }: Workload) => ({ namespace, name, uid });
 
-export type Labeller = { readonly name: string; readonly uid: string };
+export type Labeller = {
+  readonly name: string;
+  readonly uid: string;
+  /** As the spec says: in the template, a change of it rolls the pods. */
+  readonly processNamespace?: string | undefined;
+};
 
-/** Ours on the template: the label, and when we last rolled it (left out, it would be taken away, and roll the pods). */
-export function labelManifest(workload: Workload, { name, uid }: Labeller, rolledAt = workload.rolledAt): Manifest {
-  const rolled = rolledAt === undefined ? {} : { [ANNOTATION_ROLLED]: rolledAt };
-  const annotations = { [ANNOTATION_LABELLED_FOR]: uid, ...rolled };
-  return {
-    metadata: identity(workload),
-    spec: templateIn(workload.kind, { metadata: { labels: { [LABEL_ACCESS]: name }, annotations } }),
+/** Ours on the template: the label, and when and for what we last rolled it (left out, it would be taken away, and roll the pods). */
+export function labelManifest(workload: Workload, access: Labeller, rolledAt = workload.rolledAt): Manifest {
+  const annotations = {
+    [ANNOTATION_LABELLED_FOR]: access.uid,
+    ...(rolledAt !== undefined && { [ANNOTATION_ROLLED]: rolledAt }),
+    ...(access.processNamespace !== undefined && { [ANNOTATION_PROCESS_NAMESPACE]: access.processNamespace }),
   };
+  const labels = { [LABEL_ACCESS]: access.name };
+  return { metadata: identity(workload), spec: templateIn(workload.kind, { metadata: { labels, annotations } }) };
 }
 
 /** Nothing of the template is ours any more. */

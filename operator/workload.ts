@@ -11,6 +11,9 @@ export const ANNOTATION_LABELLED_FOR = 'sshaccess.dev/labelled-for';
 /** On the template: when its pods were last rolled because they had been started without ssh. */
 export const ANNOTATION_ROLLED = 'sshaccess.dev/rolled-at';
 
+/** On the template: the spec.processNamespace that its pods were last rolled for. */
+export const ANNOTATION_PROCESS_NAMESPACE = 'sshaccess.dev/process-namespace';
+
 const strings = z.record(z.string(), z.string()).default({});
 const Template = z.object({
   metadata: z.object({ labels: strings, annotations: strings }).prefault({}),
@@ -65,6 +68,7 @@ export type Workload = {
   /** We put something on the template by server-side apply, and can take it back. */
   readonly isOurs: boolean;
   readonly rolledAt: string | undefined;
+  readonly processNamespace: string | undefined;
 };
 
 export function parseWorkload(kind: TargetKind, object: unknown): Workload {
@@ -83,6 +87,7 @@ export function parseWorkload(kind: TargetKind, object: unknown): Workload {
       ({ manager, operation }) => manager === FIELD_MANAGERS.operator && operation === 'Apply',
     ),
     rolledAt: spec.template.metadata.annotations[ANNOTATION_ROLLED],
+    processNamespace: spec.template.metadata.annotations[ANNOTATION_PROCESS_NAMESPACE],
   };
 }
 
