@@ -114,7 +114,6 @@ export class Pipe {
     if (this.#stamped) return;
     this.#stamped = true;
     this.#lastDataAt = this.#clock.now();
-    process.nextTick(() => (this.#stamped = false));
   }
 
   #send(to: Side, payload: Buffer): void {
@@ -125,6 +124,7 @@ export class Pipe {
       to.link.socket.cork();
       process.nextTick(() => {
         to.corked = false;
+        this.#stamped = false;
         to.link.socket.uncork();
       });
     }
