@@ -23,6 +23,9 @@ export const NO_ACTIVITY = 'no-activity@sshaccess.dev';
  */
 export const END_ACCESS = 'end-access@sshaccess.dev';
 
+/** The words that it comes with. */
+export const ACCESS_ENDINGS = ['revoked', 'disabled', 'expired'] as const;
+
 /** Who the user behind a piped connection is and what they may do. */
 export const IdentityAssertion = z.strictObject({
   version: z.literal(1),

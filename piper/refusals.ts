@@ -1,3 +1,4 @@
+import { ACCESS_ENDINGS } from '../crds/index.ts';
 import { DISCONNECT } from '../lib/ssh/numbers.ts';
 
 /**
@@ -85,7 +86,7 @@ export const REFUSALS = {
 export type RefusalCode = keyof typeof REFUSALS;
 
 /** Those that end a user's access and not just a connection: what they have left running in the pod goes, too. */
-export const ENDS_OF_ACCESS: ReadonlySet<string> = new Set<RefusalCode>(['revoked', 'disabled', 'expired']);
+export const ENDS_OF_ACCESS: ReadonlySet<string> = new Set<RefusalCode>(ACCESS_ENDINGS);
 
 /** One line for the person: the sentence, and the id under which the operator's log tells more. */
 export function refusalText(code: RefusalCode, connectionId: string): string {

@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import type { IdentityAssertion } from '../crds/identity-assertion.ts';
+import { ACCESS_ENDINGS, type IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import { UserAuthenticationServer } from '../lib/ssh/authentication/server.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
@@ -75,6 +75,12 @@ export class PiperConnection {
     this.#link.transport.disconnect(DISCONNECT.BY_APPLICATION, reason);
   }
 
+  /** Access to this pod has ended, for everybody: what was started here goes with the connection. */
+  revoke(reason: string): void {
+    this.#connection?.kill();
+    this.end(reason);
+  }
+
   /** True where `access` would let this connection in as it is. */
   isWithin(access: PodAccess): boolean {
     if (!access.mappingKey.equals(this.#options.access.mappingKey)) return false;
@@ -127,6 +133,7 @@ export class PiperConnection {
 
   #closed(error: SshError | undefined): void {
     clearTimeout(this.#graceTimer);
+    if (isEndOfAccess(error)) this.#connection?.kill();
     this.#connection?.close();
     const fields = error === undefined ? {} : { code: error.code, reason: error.message };
     // Probes of the kubelet and of port scanners come and go without a word.
@@ -135,3 +142,7 @@ export class PiperConnection {
     this.#options.onEnd();
   }
 }
+
+/** The piper's last word says so, where no request could pass any more: see END_ACCESS. */
+const isEndOfAccess = (error: SshError | undefined): boolean =>
+  error?.code === 'disconnected' && ACCESS_ENDINGS.some((word) => error.message.endsWith(`: ${word}`));

@@ -39,7 +39,8 @@ export class SidecarServer {
   async setAccess(access: PodAccess | undefined): Promise<void> {
     this.#access = access;
     for (const connection of this.#connections)
-      if (access === undefined || !connection.isWithin(access)) connection.end('access to this pod has been withdrawn');
+      if (access === undefined) connection.revoke('access to this pod has been withdrawn');
+      else if (!connection.isWithin(access)) connection.end('what this pod allows has changed');
     if (access === undefined) await this.#stopListening();
     else await this.#listenIfDue();
   }

@@ -66,6 +66,8 @@ export type ServedSession = {
   events: ChannelEvents;
   /** Says something on the session's terminal, where it has one that can take it now. It is no activity. */
   tell: (sentence: string) => void;
+  /** The user's access has ended: nothing of what the session started is to stay. */
+  kill: () => void;
 };
 
 /** One session channel (RFC 4254 §6): a terminal, perhaps, and variables; then one program; then its signals and sizes. */
@@ -79,7 +81,7 @@ export function serveSession(options: SessionOptions): ServedSession {
     onEndOfWrite: () => session.program?.stopOutput(),
     onClose: () => session.close(),
   };
-  return { events, tell: (sentence) => session.tell(sentence) };
+  return { events, tell: (sentence) => session.tell(sentence), kill: () => session.kill() };
 }
 
 class Session {
@@ -90,6 +92,7 @@ class Session {
   #terminal: PseudoTerminal | undefined;
   #state: 'preparing' | 'starting' | 'running' | 'ended' = 'preparing';
   #channelGone = false;
+  #killed = false;
   program: Program | undefined;
 
   constructor(options: SessionOptions) {
@@ -99,9 +102,15 @@ class Session {
 
   close(): void {
     this.#channelGone = true;
-    this.program?.hangUp();
+    // Who has been told to kill is not told to hang up: that would be to let daemons live.
+    if (!this.#killed) this.program?.hangUp();
     this.#release();
     if (this.#state === 'preparing' || this.#state === 'ended') this.#options.onGone();
+  }
+
+  kill(): void {
+    this.#killed = true;
+    this.program?.kill();
   }
 
   tell(sentence: string): void {
@@ -122,6 +131,8 @@ class Session {
         return this.#receiveSize(fields);
       case 'signal':
         return this.#receiveSignal(fields);
+      case 'break':
+        return this.#receiveBreak(fields);
       case 'shell':
         fields.end();
         return this.#receiveShell();
@@ -174,6 +185,13 @@ class Session {
   #receiveSignal(fields: Reader): boolean {
     const name = readOneString(fields).toString('latin1');
     return isRfcSignal(name) && (this.program?.signal(name) ?? false);
+  }
+
+  /** RFC 4335; how long it is to last means nothing to a terminal that has no line. */
+  #receiveBreak(fields: Reader): boolean {
+    fields.uint32();
+    fields.end();
+    return this.program?.sendBreak() ?? false;
   }
 
   #receiveShell(): boolean {
@@ -248,7 +266,8 @@ class Session {
     };
     const program = await start(input, (outcome) => this.#ended(request, outcome));
     if (program === undefined || this.#channelGone) {
-      program?.hangUp();
+      if (this.#killed) program?.kill();
+      else program?.hangUp();
       if (program === undefined) this.#end();
       return;
     }

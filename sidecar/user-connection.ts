@@ -1,4 +1,4 @@
-import type { IdentityAssertion } from '../crds/identity-assertion.ts';
+import { END_ACCESS, type IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
 import type { Answer } from '../lib/ssh/connection/answers.ts';
@@ -81,6 +81,11 @@ export class UserConnection {
     this.#connection.drained();
   }
 
+  /** The user's access has ended: kills what they started here, also what would survive the end of the connection. */
+  kill(): void {
+    for (const session of this.#sessions) session.kill();
+  }
+
   /** The connection is over. */
   close(): void {
     this.#keepalive.stop();
@@ -109,6 +114,7 @@ export class UserConnection {
 
   /** Everything else is refused: a second assertion, and keepalives, to which a refusal is an answer too. */
   #receiveGlobalRequest(name: string, fields: Reader): boolean | Promise<Answer> {
+    if (name === END_ACCESS) this.kill();
     if (name !== 'no-more-sessions@openssh.com') return this.#forwarding.receiveRequest(name, fields);
     this.#noMoreSessions = true;
     return true;
