@@ -95,18 +95,6 @@ test('a program without input from the start: ssh -n', async () => {
   await client.close();
 });
 
-test('a program that takes no more input is said so: eow', async () => {
-  const client = await login();
-  const session = await start(client, 'exec <&-; echo closed; sleep 100');
-  await session.until('closed');
-  session.open.write(Buffer.alloc(1000));
-  await vi.waitFor(() => {
-    session.open.write(Buffer.alloc(1000));
-    expect(session.requests).toContain('eow@openssh.com');
-  });
-  await client.close();
-});
-
 const isAlive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0);

@@ -1,18 +1,13 @@
 /** Sessions inside an app: a pod of real namespaces, a real sidecar server, and the real helper with no more rights than in a pod. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Writer } from '../lib/ssh/wire.ts';
 import type { SidecarConfig } from './config.ts';
-import {
-  type ContainerOptions,
-  DEFAULT_CAPABILITIES,
-  type Pod,
-  SIDECAR_CAPABILITIES,
-  startPod,
-} from './enter/testing/pod.ts';
+import { type ContainerOptions, type Pod, startPod } from './enter/testing/pod.ts';
+import { helperIn } from './testing/helper-in-pod.ts';
 import { type SidecarFixture, startSidecar } from './testing/sidecar-fixture.ts';
 import { limitedAssertion, rootAssertion, type UserClient } from './testing/user-client.ts';
 
@@ -37,16 +32,6 @@ function processes(): { words: string[]; environ: string[] }[] {
         return [];
       }
     });
-}
-
-/** A program that runs the helper as the sidecar's container of the pod would. */
-async function helperIn(pod: Pod, folder: string): Promise<string> {
-  const [program = '', ...words] = pod.enter([], { capabilities: DEFAULT_CAPABILITIES | SIDECAR_CAPABILITIES });
-  const quoted = [`/usr/bin/${program}`, ...words].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
-  const path = join(folder, 'enter');
-  await writeFile(path, `#!/bin/sh\nPATH=/usr/bin:/bin:/usr/sbin:/sbin exec ${quoted.join(' ')} "$@"\n`);
-  await chmod(path, 0o755);
-  return path;
 }
 
 describe.runIf(process.getuid?.() === 0)('inside an app', () => {

@@ -180,7 +180,6 @@ export class TestSession {
         return true;
       },
       onWritable: () => undefined,
-      onEndOfWrite: () => this.requests.push('eow@openssh.com'),
       onClose: () => this.#closed.resolve(this.result),
     };
   }
