@@ -5,7 +5,7 @@ import type { Entry } from './entry.ts';
 import type { Identity } from './identity.ts';
 
 /** What a session runs: one of the three requests of RFC 4254 §6.5. */
-export type ProgramRequest = { type: 'shell' } | { type: 'exec'; command: string } | { type: 'sftp' };
+export type ProgramRequest = { type: 'shell' } | { type: 'exec'; command: Buffer } | { type: 'sftp' };
 
 export type Launch = {
   request: ProgramRequest;
@@ -28,16 +28,19 @@ export function placeArguments({ entry, identity, account }: Pick<Launch, 'entry
   return [...place, ...ids, ...rights, '--cwd', cwd, '--home', account.home];
 }
 
-/** The arguments of `enter` that run a session's program. */
-export function enterArguments(launch: Launch, busyboxPath: string): string[] {
+/** What runs a session's program: arguments of `enter`, and the program's own, as bytes. */
+export type EnterCommand = { options: string[]; argv: Buffer[] };
+
+/** The command of `enter` that runs a session's program. */
+export function enterCommand(launch: Launch, busyboxPath: string): EnterCommand {
   const { account, terminal } = launch;
   const options = ['run', ...placeArguments(launch)];
   if (launch.request.type === 'sftp')
-    return [...options, '--builtin', 'sftp', ...confinement(launch.sftp), '--', 'sftp'];
+    return { options: [...options, '--builtin', 'sftp', ...confinement(launch.sftp)], argv: [Buffer.from('sftp')] };
   const pty =
     terminal === undefined ? [] : ['--pty', sizeText(terminal.size), '--modes', terminal.modes.toString('hex')];
   const program = ['--path', account.shell, '--fallback', busyboxPath];
-  return [...options, ...pty, ...program, '--', ...shellArguments(account.shell, launch.request)];
+  return { options: [...options, ...pty, ...program], argv: shellArguments(account.shell, launch.request) };
 }
 
 /** Who may only read, or is confined to directories, is so in the helper; the request was refused where there is no access. */
@@ -50,7 +53,8 @@ const confinement = ({ access, paths }: SessionPolicy['sftp']): string[] => [
 const sizeText = ({ columns, rows, width, height }: TerminalSize): string => `${columns}x${rows}x${width}x${height}`;
 
 // A leading dash makes a shell a login shell. The command is one argument, never parsed by us.
-function shellArguments(shell: string, request: { type: 'shell' } | { type: 'exec'; command: string }): string[] {
+function shellArguments(shell: string, request: { type: 'shell' } | { type: 'exec'; command: Buffer }): Buffer[] {
   const name = shell.slice(shell.lastIndexOf('/') + 1);
-  return request.type === 'shell' ? [`-${name}`] : [name, '-c', request.command];
+  if (request.type === 'shell') return [Buffer.from(`-${name}`)];
+  return [Buffer.from(name), Buffer.from('-c'), request.command];
 }

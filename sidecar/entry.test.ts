@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { accountOf } from './account.ts';
 import { parseInspection } from './app-process.ts';
-import { enterArguments, type Launch } from './enter-arguments.ts';
+import { enterCommand, type Launch } from './enter-arguments.ts';
 import { type EntryInput, sessionEntry } from './entry.ts';
 
 const app = parseInspection(
@@ -72,23 +72,27 @@ const launch: Launch = {
 };
 const common = '--uid 1000 --gid 1000 --groups 1000,2000 --umask 022 --capbnd fb --no-new-privs';
 
+/** The command as one would type it. */
+function words(of: Launch): string[] {
+  const { options, argv } = enterCommand(of, '/bb');
+  return [...options, '--', ...argv.map(String)];
+}
+
 test('a login shell in the app', () => {
-  expect(enterArguments(launch, '/bb').join(' ')).toBe(
-    `run --pid 17 --start 99 ${common} --cwd /srv/app --path /bin/bash --fallback /bb -- -bash`,
+  expect(words(launch).join(' ')).toBe(
+    `run --pid 17 --start 99 ${common} --cwd /srv/app --home ${launch.account.home} --path /bin/bash --fallback /bb -- -bash`,
   );
 });
 
 test('a sidecar that may change neither groups nor capabilities does not ask for it', () => {
   const identity = { ...launch.identity, groups: undefined, capabilityBound: undefined };
-  expect(enterArguments({ ...launch, identity }, '/bb').join(' ')).toContain(
-    '--uid 1000 --gid 1000 --umask 022 --no-new-privs',
-  );
+  expect(words({ ...launch, identity }).join(' ')).toContain('--uid 1000 --gid 1000 --umask 022 --no-new-privs');
 });
 
 test('a command is one argument, byte for byte', () => {
-  const command = `$(touch /x); 'a "b" \\ \n --pid 1`;
-  const argv = enterArguments({ ...launch, request: { type: 'exec', command } }, '/bb');
-  expect(argv.slice(argv.indexOf('--'))).toEqual(['--', 'bash', '-c', command]);
+  const command = Buffer.concat([Buffer.from(`$(touch /x); 'a "b" \\ \n --pid 1`), Buffer.of(0xff)]);
+  const { argv } = enterCommand({ ...launch, request: { type: 'exec', command } }, '/bb');
+  expect(argv).toEqual([Buffer.from('bash'), Buffer.from('-c'), command]);
 });
 
 test('a terminal has a size and modes; a toolbox has no process to enter', () => {
@@ -98,20 +102,20 @@ test('a terminal has a size and modes; a toolbox has no process to enter', () =>
     modes: Buffer.of(1, 0xff),
   };
   const entry = { kind: 'toolbox', app: undefined, notice: '', unexpected: true } as const;
-  expect(enterArguments({ ...launch, terminal, entry }, '/bb').join(' ')).toBe(
-    `run ${common} --cwd / --pty 80x24x640x480 --modes 01ff --path /bin/bash --fallback /bb -- -bash`,
+  expect(words({ ...launch, terminal, entry }).join(' ')).toBe(
+    `run ${common} --cwd / --home ${launch.account.home} --pty 80x24x640x480 --modes 01ff --path /bin/bash --fallback /bb -- -bash`,
   );
 });
 
 test('sftp is built into the helper', () => {
-  const argv = enterArguments({ ...launch, request: { type: 'sftp' } }, '/bb');
-  expect(argv.join(' ')).toMatch(/--cwd \/srv\/app --builtin sftp -- sftp$/);
+  const argv = words({ ...launch, request: { type: 'sftp' } });
+  expect(argv.join(' ')).toMatch(/--cwd \/srv\/app --home \S+ --builtin sftp -- sftp$/);
 });
 
 test('sftp that is read-only, or confined to directories, is so in the helper', () => {
   const confined = { ...launch, request: { type: 'sftp' } } as const;
-  const readOnly = enterArguments({ ...confined, sftp: { access: 'read-only', paths: null } }, '/bb');
+  const readOnly = words({ ...confined, sftp: { access: 'read-only', paths: null } });
   expect(readOnly.join(' ')).toMatch(/--builtin sftp --read-only -- sftp$/);
-  const jailed = enterArguments({ ...confined, sftp: { access: 'read-write', paths: ['/srv', '/a b'] } }, '/bb');
+  const jailed = words({ ...confined, sftp: { access: 'read-write', paths: ['/srv', '/a b'] } });
   expect(jailed.slice(-6)).toEqual(['--directory', '/srv', '--directory', '/a b', '--', 'sftp']);
 });

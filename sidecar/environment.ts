@@ -24,7 +24,7 @@ const MAX_CLIENT_VALUE = 8192;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** The text of bytes that a program may get as an argument or a variable: UTF-8 without NUL; else undefined. */
+/** The text of bytes that Node takes for a path: UTF-8 without NUL; else undefined. */
 export function programText(bytes: Uint8Array): string | undefined {
   if (bytes.includes(0)) return undefined;
   try {
@@ -34,26 +34,29 @@ export function programText(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The variables of `/proc/<pid>/environ`, without our marker. Those that are not UTF-8 cannot be passed on and are left out. */
-export function parseEnviron(environ: Buffer): Map<string, string> {
-  const variables = new Map<string, string>();
+/** Variables as the kernel has them: bytes. Each character of a name is one of its bytes (latin1). */
+export type Variables = ReadonlyMap<string, Buffer>;
+
+/** The variables of `/proc/<pid>/environ`, without our marker. */
+export function parseEnviron(environ: Buffer): Map<string, Buffer> {
+  const variables = new Map<string, Buffer>();
   let start = 0;
   while (start < environ.length) {
     const nul = environ.indexOf(0, start);
     const end = nul < 0 ? environ.length : nul;
-    const text = programText(environ.subarray(start, end));
+    const entry = environ.subarray(start, end);
     start = end + 1;
-    const equals = text?.indexOf('=') ?? -1;
-    if (text === undefined || equals <= 0) continue;
-    const name = text.slice(0, equals);
+    const equals = entry.indexOf('=');
+    if (equals <= 0) continue;
+    const name = entry.toString('latin1', 0, equals);
     // As with getenv(3), the first one counts.
-    if (name !== MARKER_ENV && !variables.has(name)) variables.set(name, text.slice(equals + 1));
+    if (name !== MARKER_ENV && !variables.has(name)) variables.set(name, entry.subarray(equals + 1));
   }
   return variables;
 }
 
 /** True where a client's `env` request may add the variable to those that it has set. */
-export function mayClientSet(policy: SessionPolicy, set: ReadonlyMap<string, string>, name: string): boolean {
+export function mayClientSet(policy: SessionPolicy, set: ReadonlyMap<string, unknown>, name: string): boolean {
   if (!NAME.test(name) || isNeverFromClient(name.toUpperCase()) || !acceptsEnvironment(policy, name)) return false;
   return set.has(name) || set.size < MAX_CLIENT_VARIABLES;
 }
@@ -62,21 +65,19 @@ function isNeverFromClient(name: string): boolean {
   return NEVER_NAMES.has(name) || NEVER_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** A client's value as text, or undefined where it is too long or no text. */
-export function clientValue(value: Buffer): string | undefined {
-  return value.length > MAX_CLIENT_VALUE ? undefined : programText(value);
-}
+/** True for a value that is not too long and that a variable can have: the kernel ends it at a NUL. */
+export const isClientValue = (value: Buffer): boolean => value.length <= MAX_CLIENT_VALUE && !value.includes(0);
 
 /** What of the app's environment means the same in another image: not where things are, and what to load from there. */
-export const withoutPlaces = (app: ReadonlyMap<string, string>): Map<string, string> =>
+export const withoutPlaces = (app: Variables): Map<string, Buffer> =>
   new Map([...app].filter(([name]) => !isNeverFromClient(name.toUpperCase())));
 
 export type EnvironmentInput = {
   role: Role;
   /** The app's environment, as far as it can be read. */
-  app: ReadonlyMap<string, string>;
+  app: Variables;
   /** What the client set, already checked with {@link mayClientSet}. */
-  client: ReadonlyMap<string, string>;
+  client: Variables;
   account: { name: string; home: string; shell: string };
   /** Those that lead to what the session has of its own. */
   own: Readonly<Record<string, string>>;
@@ -96,13 +97,10 @@ export type SessionConnection = {
 };
 
 /** The environment of a session's program. Later ones win: the app's, the client's, ours. */
-export function sessionEnvironment(input: EnvironmentInput): Record<string, string> {
+export function sessionEnvironment(input: EnvironmentInput): Map<string, Buffer> {
   const { account, connection } = input;
   const { clientAddress, clientPort, serverAddress, serverPort } = connection;
-  return {
-    PATH: DEFAULT_PATH,
-    ...Object.fromEntries(fromApp(input)),
-    ...Object.fromEntries(input.client),
+  const ours = {
     HOME: account.home,
     USER: account.name,
     LOGNAME: account.name,
@@ -115,9 +113,13 @@ export function sessionEnvironment(input: EnvironmentInput): Record<string, stri
     SSHACCESS_ROLE: input.role,
     SSHACCESS_SESSION: connection.id,
   };
+  return new Map([...bytesOf({ PATH: DEFAULT_PATH }), ...fromApp(input), ...input.client, ...bytesOf(ours)]);
 }
 
-function fromApp({ role, app }: EnvironmentInput): [string, string][] {
+const bytesOf = (variables: Readonly<Record<string, string>>): [string, Buffer][] =>
+  Object.entries(variables).map(([name, value]) => [name, Buffer.from(value)]);
+
+function fromApp({ role, app }: EnvironmentInput): [string, Buffer][] {
   const variables = [...app].filter(([name]) => name !== MARKER_ENV);
   return role === 'root' ? variables : variables.filter(([name]) => LIMITED_NAMES.test(name));
 }

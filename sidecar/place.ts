@@ -51,7 +51,7 @@ export async function situate(place: Place, { role, uidOffset }: IdentityAsserti
     role,
     uid: identity.uid,
     passwd: app?.passwd.toString('utf8'),
-    appHome: identity.uid === app?.uid ? parseEnviron(app.environ).get('HOME') : undefined,
+    appHome: identity.uid === app?.uid ? parseEnviron(app.environ).get('HOME')?.toString() : undefined,
   });
   return { entry, identity, account };
 }

@@ -3,9 +3,11 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Channel } from '../lib/ssh/connection/channel.ts';
 import { isRfcSignal, type TerminalSize } from '../lib/ssh/connection/channel-requests.ts';
 import { sendFrom, type Sink } from '../lib/ssh/connection/streams.ts';
+import type { EnterCommand } from './enter-arguments.ts';
+import type { Variables } from './environment.ts';
 import { fail, finish, NOT_STARTED, type Outcome } from './outcome.ts';
 
-export type ProgramSpec = { enterPath: string; arguments: readonly string[]; environment: Record<string, string> };
+export type ProgramSpec = EnterCommand & { enterPath: string; environment: Variables };
 
 /** What a program is connected to. */
 export type ProgramEnds = { channel: Channel; input: Sink };
@@ -29,15 +31,14 @@ export type Program = {
 
 const MAX_UNREAD_ORDERS = 4096;
 
-/** As `enter/session.c` takes it off again, when the helper has become the session's user. */
-const SESSION_PREFIX = 'SESSION_';
+/** What the helper reads first (`enter/launch.h`): as bytes, which Node's own arguments and variables cannot be. */
+export function launchBytes(argv: readonly Buffer[], environment: Variables): Buffer {
+  const entries = [...environment].map(([name, value]) => Buffer.concat([Buffer.from(`${name}=`, 'latin1'), value]));
+  const strings = [Buffer.from(`${argv.length}`), ...argv, ...entries];
+  return Buffer.concat(strings.flatMap((string) => [string, NUL]));
+}
 
-/**
- * The helper runs with privileges, and its C library reads variables (GLIBC_TUNABLES, LD_…) before main: those of the
- * session, which the app and the client chose, must mean nothing to it. In arguments everybody could read them.
- */
-export const helperEnvironment = (session: Readonly<NodeJS.ProcessEnv>): NodeJS.ProcessEnv =>
-  Object.fromEntries(Object.entries(session).map(([name, value]) => [`${SESSION_PREFIX}${name}`, value]));
+const NUL = Buffer.of(0);
 
 type Streams = { stdin: Writable; stdout: Readable; stderr: Readable; control: Duplex };
 
@@ -50,8 +51,9 @@ export function startProgram(
   { channel, input }: ProgramEnds,
   onEnd: (outcome: Outcome) => void,
 ): Program {
-  const child = spawn(spec.enterPath, spec.arguments, {
-    env: helperEnvironment(spec.environment),
+  const launch = launchBytes(spec.argv, spec.environment);
+  const child = spawn(spec.enterPath, [...spec.options, '--launch-length', `${launch.length}`], {
+    env: {},
     cwd: '/',
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   });
@@ -64,14 +66,15 @@ export function startProgram(
   streams.stdin.on('error', () => channel.discard());
   // The helper reads nothing more from its control socket once its program has ended.
   streams.control.on('error', () => undefined);
+  streams.control.write(launch);
+  const order = (line: string) => say(streams.control, line, launch.length + MAX_UNREAD_ORDERS);
   input.attach(streams.stdin);
   return {
     resume: () => sources.forEach((source) => source.resume()),
     stopOutput: () => sources.forEach((source) => source.stop()),
-    resize: ({ columns, rows, width, height }) =>
-      void say(streams.control, `size ${columns} ${rows} ${width} ${height}`),
-    signal: (name) => isRfcSignal(name) && say(streams.control, `signal ${name}`),
-    sendBreak: () => say(streams.control, 'break'),
+    resize: ({ columns, rows, width, height }) => void order(`size ${columns} ${rows} ${width} ${height}`),
+    signal: (name) => isRfcSignal(name) && order(`signal ${name}`),
+    sendBreak: () => order('break'),
     kill: () => {
       // Whatever waits there: a helper that reads nothing any more has ended.
       if (streams.control.writable) streams.control.write('kill\n');
@@ -83,9 +86,9 @@ export function startProgram(
   };
 }
 
-// The helper reads at once; where it does not, orders must not pile up.
-function say(control: Duplex, line: string): boolean {
-  if (!control.writable || control.writableLength > MAX_UNREAD_ORDERS) return false;
+// The helper reads at once; where it does not, orders must not pile up behind what it is launched with.
+function say(control: Duplex, line: string, unread: number): boolean {
+  if (!control.writable || control.writableLength > unread) return false;
   control.write(`${line}\n`);
   return true;
 }

@@ -15,7 +15,7 @@ import { Sink } from '../lib/ssh/connection/streams.ts';
 import type { Reader } from '../lib/ssh/wire.ts';
 import type { AuditEvent } from './audit.ts';
 import type { ProgramRequest } from './enter-arguments.ts';
-import { clientValue, mayClientSet, programText } from './environment.ts';
+import { isClientValue, mayClientSet, type Variables } from './environment.ts';
 import { fail, type Outcome } from './outcome.ts';
 import type { Program } from './program.ts';
 import { commandRefusal } from './refused-command.ts';
@@ -24,7 +24,7 @@ import { commandRefusal } from './refused-command.ts';
 export type ProgramStart = {
   request: ProgramRequest;
   terminal: PseudoTerminal | undefined;
-  clientVariables: ReadonlyMap<string, string>;
+  clientVariables: Variables;
   /** Those that lead to the session's resources. */
   ownVariables: Readonly<Record<string, string>>;
   channel: Channel;
@@ -59,9 +59,6 @@ export type SessionOptions = {
 const MAX_TERMINAL_MODES = 1024;
 const TERMINAL_NAME = /^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$/;
 
-const TOO_BIG = 'the command and the environment are longer than the kernel lets a program have';
-const isTooBig = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'E2BIG';
-
 export type ServedSession = {
   events: ChannelEvents;
   /** Says something on the session's terminal, where it has one that can take it now. It is no activity. */
@@ -86,7 +83,7 @@ export function serveSession(options: SessionOptions): ServedSession {
 
 class Session {
   readonly #options: SessionOptions;
-  readonly #variables = new Map<string, string>();
+  readonly #variables = new Map<string, Buffer>();
   readonly #resources = new Map<string, Promise<SessionResource | undefined>>();
   readonly input: Sink;
   #terminal: PseudoTerminal | undefined;
@@ -167,10 +164,9 @@ class Session {
 
   #receiveVariable(fields: Reader): boolean {
     const { name, value } = readEnvironmentVariable(fields);
-    const text = clientValue(value);
-    if (this.#state !== 'preparing' || text === undefined) return false;
+    if (this.#state !== 'preparing' || !isClientValue(value)) return false;
     if (!mayClientSet(this.#options.policy, this.#variables, name)) return false;
-    this.#variables.set(name, text);
+    this.#variables.set(name, value);
     return true;
   }
 
@@ -201,15 +197,13 @@ class Session {
     return this.#refuse({ ...event, refused: true }, commandRefusal(commands));
   }
 
-  #receiveExec(bytes: Buffer): boolean {
+  #receiveExec(command: Buffer): boolean {
     const { policy } = this.#options;
-    const event = { type: 'exec', command: bytes } as const;
-    if (!acceptsCommand(policy, bytes))
+    const event = { type: 'exec', command } as const;
+    if (!acceptsCommand(policy, command))
       return this.#refuse({ ...event, refused: true }, commandRefusal(policy.commands ?? []));
-    const command = programText(bytes);
-    // The kernel ends arguments at a NUL, and Node starts programs with UTF-8 only.
-    if (command === undefined)
-      return this.#refuse(event, 'the command is not UTF-8 text without NUL, and cannot be run as it is');
+    // The kernel ends an argument there.
+    if (command.includes(0)) return this.#refuse(event, 'the command has a NUL, and cannot be run as it is');
     return this.#start(event, { type: 'exec', command });
   }
 
@@ -225,7 +219,7 @@ class Session {
     if (!this.#begin(event)) return false;
     this.#launch(request).catch((error: unknown) => {
       this.#options.log.error({ err: error }, 'session failed to start');
-      this.#fail(isTooBig(error) ? TOO_BIG : 'the session cannot be started; see the log of the sidecar');
+      this.#fail('the session cannot be started; see the log of the sidecar');
     });
     return true;
   }

@@ -1,6 +1,6 @@
 import type { IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { SidecarConfig } from './config.ts';
-import { enterArguments } from './enter-arguments.ts';
+import { enterCommand } from './enter-arguments.ts';
 import type { Entry } from './entry.ts';
 import { parseEnviron, type SessionConnection, sessionEnvironment, withoutPlaces } from './environment.ts';
 import { greeting } from './greeting.ts';
@@ -57,7 +57,7 @@ function programSpec(
   const launch = { request, entry, identity, account, terminal, sftp: policy.sftp };
   return {
     enterPath: config.enterPath,
-    arguments: enterArguments(launch, config.busyboxPath),
+    ...enterCommand(launch, config.busyboxPath),
     environment: sessionEnvironment({
       role,
       app,

@@ -1,5 +1,6 @@
 #include "options.h"
 #include "fail.h"
+#include "launch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -95,6 +96,11 @@ static void set_private(struct run_options *o, const char *value)
 	o->private_name = value;
 }
 
+static void set_launch_length(struct run_options *o, const char *value)
+{
+	o->launch_length = parse_number("--launch-length", value, 10, MAX_LAUNCH);
+}
+
 static void set_builtin(struct run_options *o, const char *value)
 {
 	if (strcmp(value, "sftp") != 0)
@@ -168,6 +174,7 @@ static const struct option {
 	{"--directory", true, add_directory},
 	{"--pty", true, set_pty},
 	{"--modes", true, set_modes},
+	{"--launch-length", true, set_launch_length},
 	{"--home", true, set_home},
 	{"--private", true, set_private},
 };
@@ -207,7 +214,7 @@ void parse_session_options(char **arguments, struct run_options *o)
 void parse_run_options(char **arguments, struct run_options *o)
 {
 	parse_session_options(arguments, o);
-	if (!*o->argv && !o->sftp)
+	if (!*o->argv && !o->sftp && !o->launch_length)
 		fail(EXIT_USAGE, "no program given after --");
 	/* A shell would honour neither. */
 	if ((o->read_only || o->directory_count) && !o->sftp)

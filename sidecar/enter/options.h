@@ -28,7 +28,9 @@ struct run_options {
 	unsigned char modes[MAX_MODES];
 	const char *home;         /* NULL: none */
 	const char *private_name; /* NULL: none */
+	size_t launch_length; /* 0: the words are on the command line, and the variables are ours */
 	char **argv;
+	char **variables; /* NULL: ours */
 };
 
 /* Fills `options` from what follows the command's name, or ends this process with EXIT_USAGE. */

@@ -51,6 +51,8 @@ void run_program(const struct run_options *options, int fallback)
 		fexecve(fallback, argv, environ);
 		error = errno;
 	}
+	if (error == E2BIG)
+		fail(EXIT_CANNOT_RUN, "the command and the environment are longer than the kernel lets a program have");
 	fail(is_missing(error) ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN, "%s: %s", options->path ? options->path : argv[0],
 	     is_missing(error) ? "not found" : strerror(error));
 }

@@ -5,6 +5,7 @@
 #include "fail.h"
 #include "files.h"
 #include "guard.h"
+#include "launch.h"
 #include "monitor.h"
 #include "options.h"
 #include "program.h"
@@ -85,6 +86,10 @@ void run(char **arguments)
 	guard_descriptors(monitor.control.fd);
 	parse_run_options(arguments, &options);
 	setup.core_limit = guard_memory();
+	if (options.launch_length && monitor.control.fd < 0)
+		fail(EXIT_USAGE, "--launch-length: fd 3 is not a socket");
+	if (options.launch_length)
+		read_launch(monitor.control.fd, options.launch_length, &options.argv, &options.variables);
 	monitor.signals = take_signals();
 	setup.fallback = open_fallback(&options);
 	if (options.pid)

@@ -21,20 +21,6 @@ static void lead_session(const struct session_setup *setup)
 		control_terminal(setup->terminal);
 }
 
-/*
- * The session's variables come as SESSION_<name>, so that none of them means anything to our own C library, which has
- * read our environment with all our privileges: the app and the client chose them. What is not the session's goes.
- */
-static void take_environment(void)
-{
-	static const char prefix[] = "SESSION_";
-	char **kept = environ;
-	for (char **entry = environ; *entry; entry++)
-		if (strncmp(*entry, prefix, sizeof prefix - 1) == 0)
-			*kept++ = *entry + sizeof prefix - 1;
-	*kept = NULL;
-}
-
 /* dup2(2) clears close-on-exec; the originals and all else of ours have it. */
 static void connect_standard_streams(const struct session_setup *setup)
 {
@@ -60,7 +46,8 @@ void become_session(const struct run_options *options, struct app_root *app)
 
 void start_session(const struct run_options *options, struct session_setup *setup)
 {
-	take_environment();
+	if (options->variables)
+		environ = options->variables;
 	lead_session(setup);
 	connect_standard_streams(setup);
 	become_session(options, &setup->app);

@@ -1,10 +1,14 @@
 /** `enter run` without an app: what a session's program gets, and how its end is told. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { buffer, text as textOf } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { launchBytes } from '../program.ts';
 import { buildEnter } from './testing/build-enter.ts';
 import { runSession, startSession } from './testing/session.ts';
 
@@ -19,6 +23,19 @@ beforeAll(async () => {
 
 const run = (...words: string[]) => runSession([enter, 'run', ...words]);
 const shell = (script: string, ...options: string[]) => run(...options, '--', 'sh', '-c', script);
+
+/** The helper with these bytes to launch from, and variables of its own. */
+async function runLaunched(launch: Buffer) {
+  const child = spawn(enter, ['run', '--launch-length', `${launch.length}`], {
+    env: { LD_PRELOAD: '/ours' },
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  const control = child.stdio[3];
+  if (!(control instanceof Duplex) || child.stdout === null || child.stderr === null) throw new TypeError('no streams');
+  control.on('error', () => undefined).write(launch);
+  const [bytes, errors, [code]] = await Promise.all([buffer(child.stdout), textOf(child.stderr), once(child, 'close')]);
+  return { bytes, stderr: errors, code: Number(code) };
+}
 
 /** The lines of a status file, as an object. */
 const fields = (text: string) => Object.fromEntries(text.split('\n').map((line) => line.split(/:\s+/, 2)));
@@ -109,11 +126,29 @@ describe('the program', () => {
   });
 
   test('gets the environment byte for byte, and nothing that was meant for the helper', async () => {
-    // A shell makes bytes that are no UTF-8, which Node could not.
-    const script = `exec env -i LD_PRELOAD=/ours "SESSION_A=$(printf '\\377\\001')" SESSION_B= SESSION=x \\
-      SESSION_LD_PRELOAD=/nowhere.so SESSION_X=1=2 "$0" run -- "$1" cat /proc/self/environ`;
-    const { bytes } = await runSession(['/bin/sh', '-c', script, enter, '/bin/busybox']);
-    expect(bytes.toString('latin1')).toBe('A=\u00FF\u0001\0B=\0LD_PRELOAD=/nowhere.so\0X=1=2\0');
+    const environment = new Map([
+      ['A', Buffer.of(0xff, 0x01)],
+      ['B', Buffer.alloc(0)],
+      ['LD_PRELOAD', Buffer.from('/nowhere.so')],
+      ['X', Buffer.from('1=2')],
+      ['\u00FF', Buffer.from('name')],
+    ]);
+    const launch = launchBytes(
+      ['/bin/busybox', 'cat', '/proc/self/environ'].map((word) => Buffer.from(word)),
+      environment,
+    );
+    const { bytes } = await runLaunched(launch);
+    expect(bytes.toString('latin1')).toBe('A=\u00FF\u0001\0B=\0LD_PRELOAD=/nowhere.so\0X=1=2\0\u00FF=name\0');
+  });
+
+  test('that is launched wrongly is not started, and what is too long for the kernel is a sentence', async () => {
+    for (const launch of ['', '1', '2\0a\0', '0\0', 'x\0a\0', '-1\0a\0', '99999999999999999999\0a\0', '\0\0'])
+      expect(await runLaunched(Buffer.from(launch))).toMatchObject({ code: 2, bytes: Buffer.alloc(0) });
+    const long = launchBytes([Buffer.from('true'), Buffer.alloc(200_000, 'x')], new Map());
+    expect(await runLaunched(long)).toMatchObject({
+      code: 126,
+      stderr: 'sshaccess: the command and the environment are longer than the kernel lets a program have\n',
+    });
   });
 
   test('gets what our own libc would understand as it was', async () => {

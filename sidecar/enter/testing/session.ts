@@ -1,7 +1,7 @@
 /** A session as the sidecar has it: the helper as a child process, its streams, and its control socket. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Duplex, type Readable, type Writable } from 'node:stream';
-import { helperEnvironment } from '../../program.ts';
+import { launchBytes } from '../../program.ts';
 
 export type Ending = { code: number | null; signal: NodeJS.Signals | null };
 
@@ -33,9 +33,10 @@ const LIMIT_MS = 60_000;
 
 /** Starts a command whose last word is the helper's; the helper gets what it gets from the sidecar. */
 export function startSession(command: readonly string[], options: SessionOptions = {}): Session {
-  const [program = '', ...argv] = command;
+  const { words, launch } = launchOf(command, options.env ?? { PATH: process.env['PATH'] });
+  const [program = '', ...argv] = words;
   const child = spawn(program, argv, {
-    env: { PATH: process.env['PATH'], ...helperEnvironment(options.env ?? { PATH: process.env['PATH'] }) },
+    env: { PATH: process.env['PATH'] },
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   });
   const { stdin, stdout, stderr } = child;
@@ -44,6 +45,7 @@ export function startSession(command: readonly string[], options: SessionOptions
   // The helper may be gone before it has read everything.
   stdin.on('error', () => undefined);
   control.on('error', () => undefined);
+  control.write(launch);
   const output: Buffer[] = [];
   const errors = collect(stderr);
   if (options.ownOutput !== true) stdout.on('data', (chunk: Buffer) => output.push(chunk));
@@ -61,6 +63,20 @@ export function startSession(command: readonly string[], options: SessionOptions
     sees: (text) => sees(stdout, () => bytes().toString(), text),
     ended,
   };
+}
+
+/** A session's own words and variables go to `run` over its control socket, as from the sidecar. */
+function launchOf(command: readonly string[], env: NodeJS.ProcessEnv): { words: readonly string[]; launch: Buffer } {
+  const run = command.indexOf('run');
+  const end = command.indexOf('--', run);
+  const own = command.slice(end + 1);
+  if (run < 0 || end < 0 || own.length === 0) return { words: command, launch: Buffer.alloc(0) };
+  const variables = Object.entries(env).map(([name, value]): [string, Buffer] => [name, Buffer.from(value ?? '')]);
+  const launch = launchBytes(
+    own.map((word) => Buffer.from(word)),
+    new Map(variables),
+  );
+  return { words: [...command.slice(0, end), '--launch-length', `${launch.length}`], launch };
 }
 
 /** Runs to the end with this input. */
