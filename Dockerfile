@@ -27,4 +27,4 @@ FROM ${BASE} AS sidecar
 COPY dist/tools/ /opt/sshaccess/
 COPY dist/sidecar/ /opt/sshaccess/sidecar/
 ENV NODE_ENV=production
-ENTRYPOINT ["/usr/local/bin/node", "/opt/sshaccess/sidecar/main.mjs"]
+ENTRYPOINT ["/usr/local/bin/node", "--no-maglev", "--disable-sigusr1", "/opt/sshaccess/sidecar/main.cjs"]

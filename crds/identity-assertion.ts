@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { UidOffset } from './injection-record.ts';
 import { Role, SessionPolicy } from './session-policy.ts';
 
@@ -29,18 +29,18 @@ export const ACCESS_ENDINGS = ['revoked', 'disabled', 'expired'] as const;
 /** Who the user behind a piped connection is and what they may do. */
 export const IdentityAssertion = z.strictObject({
   version: z.literal(1),
-  username: z.string().min(1).max(191),
+  username: z.string().check(z.minLength(1), z.maxLength(191)),
   role: Role,
   policy: SessionPolicy,
   /** Added to the uid of role limited, so that users of one pod are strangers to each other; 0 for root. */
   uidOffset: UidOffset,
   /** When the piper will end the connection because the user's time is over (RFC 3339): for the greeting. */
-  expiresAt: z.string().max(40).optional(),
+  expiresAt: z.optional(z.string().check(z.maxLength(40))),
   /** `SHA256:…` of the key whose signature the piper verified. */
-  fingerprint: z.string().max(128),
-  clientAddress: z.string().max(64),
-  clientPort: z.int().min(0).max(65_535),
+  fingerprint: z.string().check(z.maxLength(128)),
+  clientAddress: z.string().check(z.maxLength(64)),
+  clientPort: z.int().check(z.minimum(0), z.maximum(65_535)),
   /** Names the connection in every log, Event and refusal. */
-  connectionId: z.string().regex(/^[a-z0-9-]{1,64}$/),
+  connectionId: z.string().check(z.regex(/^[a-z0-9-]{1,64}$/)),
 });
 export type IdentityAssertion = z.infer<typeof IdentityAssertion>;

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 
 /**
  * How sessions enter the app: `chroot` is the real thing (its root, environment, cwd); `toolbox` runs in the sidecar's
@@ -13,10 +13,7 @@ export const UNPRIVILEGED_IDS = { limited: 61_000, toolbox: 65_532 } as const;
 
 /** Each limited user of an SshAccess has a uid of their own, `limitedUid` + an offset: 61001 to 61999 unless taken. */
 export const LIMITED_UIDS = 1000;
-export const UidOffset = z
-  .int()
-  .min(0)
-  .max(LIMITED_UIDS - 1);
+export const UidOffset = z.int().check(z.minimum(0), z.maximum(LIMITED_UIDS - 1));
 
 export const PROCESS_NAMESPACES = ['shared', 'isolated'] as const;
 export type ProcessNamespace = (typeof PROCESS_NAMESPACES)[number];
@@ -36,15 +33,15 @@ export const InjectionRecord = z.object({
   container: z.string(),
   sessionEntry: SessionEntry,
   /** The uid that role `root` gets: 0 where the app's security context allows it, else the app's own; null: the image's. */
-  rootUid: z.int().min(0).nullable(),
+  rootUid: z.nullable(z.int().check(z.minimum(0))),
   /**
    * The first of the {@link LIMITED_UIDS} that role `limited` gets: nobody in the pod's spec has one of them. (The sidecar
    * takes the next thousand where the app has one by its image.) null: the pod allows no uid but one, and `limited` is refused.
    */
-  limitedUid: z.int().min(1).nullable(),
+  limitedUid: z.nullable(z.int().check(z.minimum(1))),
   /** Pods of an earlier version do not say it; a reason of a later one means nothing to us. */
-  processNamespace: z.enum(PROCESS_NAMESPACES).optional().catch(undefined),
-  processNamespaceReason: z.enum(PROCESS_NAMESPACE_REASONS).optional().catch(undefined),
+  processNamespace: z.catch(z.optional(z.enum(PROCESS_NAMESPACES)), undefined),
+  processNamespaceReason: z.catch(z.optional(z.enum(PROCESS_NAMESPACE_REASONS)), undefined),
 });
 export type InjectionRecord = z.infer<typeof InjectionRecord>;
 

@@ -2,7 +2,7 @@
  * What the operator writes and the sidecar and piper read. Secrets cross a trust boundary, so each reader parses them
  * with these schemas; a Secret that does not parse grants nothing.
  */
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { UidOffset } from './injection-record.ts';
 import { Role, SessionPolicy } from './session-policy.ts';
 
@@ -34,16 +34,13 @@ export const ROUTE_SECRET_KEYS = {
 
 /** One user of a route. `authorizedKeys` are OpenSSH public key lines that the operator has already checked. */
 export const RouteUser = z.strictObject({
-  username: z
-    .string()
-    .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/)
-    .max(191),
+  username: z.string().check(z.regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/), z.maxLength(191)),
   role: Role,
-  authorizedKeys: z.array(z.string().max(16_384)).max(64),
+  authorizedKeys: z.array(z.string().check(z.maxLength(16_384))).check(z.maxLength(64)),
   policy: SessionPolicy,
   uidOffset: UidOffset,
   /** RFC 3339; no new login and no live session after it. */
-  expiresAt: z.string().optional(),
+  expiresAt: z.optional(z.string()),
 });
 export type RouteUser = z.infer<typeof RouteUser>;
 
@@ -56,10 +53,10 @@ export const Route = z.strictObject({
   enabled: z.boolean(),
   /** The headless Service in `namespace` whose EndpointSlices list the pods. */
   service: z.string(),
-  port: z.int().min(1).max(65_535),
+  port: z.int().check(z.minimum(1), z.maximum(65_535)),
   /** OpenSSH public key line that every pod of this route must prove to hold. */
   hostKey: z.string(),
-  users: z.array(RouteUser).max(64),
+  users: z.array(RouteUser).check(z.maxLength(64)),
 });
 export type Route = z.infer<typeof Route>;
 

@@ -1,7 +1,7 @@
 /** THE API: the zod schema of SshAccess, from which the types, the CRD and every boundary's parser come. */
 import * as z from 'zod';
 import { SESSION_ENTRIES } from './injection-record.ts';
-import { Forwarding, ROLES, SftpAccess } from './session-policy.ts';
+import { FORWARDING, ROLES, SFTP_ACCESS } from './session-policy.ts';
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const dnsLabelRule = {
@@ -79,9 +79,10 @@ const commonPolicy = {
     .max(64)
     .describe('Sessions that a user may have open at once, over all connections to one replica of the gateway.')
     .optional(),
-  localForwarding: Forwarding.describe(
-    'Where ssh -L, -D and -W may lead: none, or the loopback of the pod.',
-  ).optional(),
+  localForwarding: z
+    .enum(FORWARDING)
+    .describe('Where ssh -L, -D and -W may lead: none, or the loopback of the pod.')
+    .optional(),
   localPorts: z
     .array(z.int32().min(1).max(65_535))
     .max(64)
@@ -89,7 +90,7 @@ const commonPolicy = {
     .optional(),
   sftp: z
     .object({
-      access: SftpAccess.describe('none, read-only or read-write.').optional(),
+      access: z.enum(SFTP_ACCESS).describe('none, read-only or read-write.').optional(),
       paths: z
         .array(sftpPath)
         .min(1)
@@ -112,9 +113,10 @@ const LimitedPolicy = z.object(commonPolicy).describe('Of users with access limi
 const RootPolicy = z
   .object({
     ...commonPolicy,
-    remoteForwarding: Forwarding.describe(
-      'Where ssh -R may listen: nowhere, or on the loopback of the pod.',
-    ).optional(),
+    remoteForwarding: z
+      .enum(FORWARDING)
+      .describe('Where ssh -R may listen: nowhere, or on the loopback of the pod.')
+      .optional(),
     socketForwarding: z.boolean().describe('Unix sockets with ssh -L and -R.').optional(),
     agentForwarding: z.boolean().describe('ssh -A: the agent of the user, at SSH_AUTH_SOCK in the app.').optional(),
     x11Forwarding: z.boolean().describe('ssh -X: the display of the user.').optional(),

@@ -1,8 +1,8 @@
 /** The whole operator against an API server on loopback. */
-import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Ceiling, FINALIZER, LABEL_ACCESS, Route, SshAccessSpec } from '../crds/index.ts';
 import { TestApiServer } from '../lib/kube/testing/api-server.ts';
+import { createLogger } from '../lib/process/logger.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { parseAccess } from './cached-access.ts';
 import { createOperator } from './operator.ts';
@@ -45,7 +45,7 @@ afterEach(async () => {
 });
 
 async function startOperator(): Promise<void> {
-  const log = pino({ level: 'silent' });
+  const log = createLogger('operator', { level: 'silent' });
   const operator = createOperator({ client: server.client(), config, log, clock: () => clock() });
   await operator.follow(stop.signal);
   running = operator.lead(stop.signal);

@@ -151,10 +151,10 @@ export const storedCeiling = (secret: Secret | undefined): Ceiling | undefined =
 export const storedPreviousCeiling = (secret: Secret | undefined): PreviousCeiling | undefined =>
   parseJson(PreviousCeiling, secret?.metadata.annotations[ANNOTATION_PREVIOUS_CEILING]);
 
-function parseJson<T>(schema: z.ZodType<T>, text: string | undefined): T | undefined {
+function parseJson<T>(schema: { parse: (value: unknown) => T }, text: string | undefined): T | undefined {
   if (text === undefined) return undefined;
   try {
-    return schema.safeParse(JSON.parse(text)).data;
+    return schema.parse(JSON.parse(text));
   } catch {
     // Damaged: it is written anew.
     return undefined;

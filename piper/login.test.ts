@@ -170,7 +170,7 @@ test('a pod with another host key is refused before anything is said to it', asy
   expect(rig.pod.connections).toBe(1);
   expect(rig.pod.authenticationAttempts).toBe(0);
   expect(await recordOf(rig, 'refused')).toMatchObject({
-    level: 50,
+    level: 'error',
     reason: 'host-key-mismatch',
     username: 'acme-hello',
   });

@@ -40,20 +40,15 @@ async function sourceFiles(): Promise<(string | Buffer)[]> {
   return (await Promise.all(all.map(async (path) => [relative(projectFolder, path), await readFile(path)]))).flat();
 }
 
-/** One `main.mjs`, and beside it what it loads on demand: chunks, native addons. */
+/** One `main.mjs` or `main.cjs`, and beside it what it loads on demand: chunks, native addons. */
 async function bundleProgram(program: Program): Promise<void> {
   await bundle({
     entryPoints: { main: join(projectFolder, program, 'main.ts') },
     outdir: join(dist, program),
-    outExtension: { '.js': '.mjs' },
     bundle: true,
     platform: 'node',
     target: 'node24',
-    format: 'esm',
-    // What a program imports only in some cases is a file of its own, and costs nothing in the others: client-node, which
-    // reads kubeconfigs, is five of eight megabytes, and no pod has one.
-    splitting: true,
-    chunkNames: '[name]-[hash]',
+    ...(program === 'sidecar' ? commonJs : ecmaScript),
     // Names stay: a stack trace in a log must say which function it was. Licences stay: they ask for it.
     minifyWhitespace: true,
     minifySyntax: true,
@@ -62,17 +57,36 @@ async function bundleProgram(program: Program): Promise<void> {
     assetNames: '[name]',
     // An addon of ssh2 for choosing ciphers by the CPU; it is optional, and we choose ciphers ourselves.
     external: ['cpu-features'],
-    // CommonJS packages inside the bundle ask for `require`, and some for where they are.
-    banner: {
-      js: [
-        "import { createRequire as __createRequire } from 'node:module';",
-        'const require = __createRequire(import.meta.url);',
-        'const __filename = import.meta.filename, __dirname = import.meta.dirname;',
-      ].join(''),
-    },
     logLevel: 'warning',
   });
 }
+
+const ecmaScript = {
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+  // What a program imports only in some cases is a file of its own, and costs nothing in the others: client-node, which
+  // reads kubeconfigs, is five of eight megabytes, and no pod has one.
+  splitting: true,
+  chunkNames: '[name]-[hash]',
+  // CommonJS packages inside the bundle ask for `require`, and some for where they are.
+  banner: {
+    js: [
+      "import { createRequire as __createRequire } from 'node:module';",
+      'const require = __createRequire(import.meta.url);',
+      'const __filename = import.meta.filename, __dirname = import.meta.dirname;',
+    ].join(''),
+  },
+} as const;
+
+/**
+ * An ES module's import of node:crypto or node:fs asks for all their exports, and so loads what Node has put off:
+ * WebCrypto, fs/promises. A require does not, and that is a MiB in each pod.
+ */
+const commonJs = {
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  define: { 'import.meta.url': '__filename' },
+} as const;
 
 /** What the sidecar executes besides Node: the helper that enters the app's container, and a shell for images without. */
 async function buildTools(): Promise<void> {

@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { type AppProcess, inspectApp, type NoAppProcess } from './app-process.ts';
 
 /** What is remembered of the app's main process, for the sentence that a session gets while there is none. */
@@ -84,7 +85,7 @@ export function trackApp(enter: string, container: string, signal: AbortSignal):
 }
 
 async function processStart(pid: number): Promise<number | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
+  const stat = await promisify(readFile)(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
   if (stat === undefined) return undefined;
   // The name may hold spaces and parentheses; the last one ends it.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { PROCESS_NAMESPACES, type ProcessNamespace, SESSION_ENTRIES, SIDECAR_ENV } from '../crds/injection-record.ts';
 import { SIDECAR_SECRET_PATH, SSH_PORT } from '../crds/names.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
@@ -27,23 +27,30 @@ export type SidecarConfig = {
   busyboxPath: string;
 };
 
-const uid = z
-  .string()
-  .regex(/^\d{0,10}$/, 'give a uid, or leave it empty')
-  .transform((text) => (text === '' ? undefined : Number(text)));
+// zod/mini knows no words: what is wrong is said here.
+const uid = z.pipe(
+  z.optional(z.string().check(z.regex(/^\d{0,10}$/, 'give a uid, or leave it empty'))),
+  z.transform((text) => (text === undefined || text === '' ? undefined : Number(text))),
+);
+const oneOf = <const Names extends readonly string[]>(names: Names) =>
+  z.enum(names, { error: `give one of ${names.join(', ')}` });
+const port = z.pipe(
+  z.string().check(z.regex(/^\d{1,5}$/, 'give the number of a port')),
+  z.pipe(z.transform(Number), z.int().check(z.maximum(65_535, 'there is no port above 65535'))),
+);
 
 const Environment = z.object({
-  [SIDECAR_ENV.container]: z.string().min(1),
-  [SIDECAR_ENV.sessionEntry]: z.enum(SESSION_ENTRIES),
-  [SIDECAR_ENV.rootUid]: uid.optional(),
-  [SIDECAR_ENV.limitedUid]: uid.optional(),
-  [SIDECAR_ENV.processNamespace]: z.enum(PROCESS_NAMESPACES).default('shared'),
-  [SIDECAR_ENV.podName]: z.string().default(''),
-  [SIDECAR_ENV.namespace]: z.string().default(''),
-  [PATHS.port]: z.coerce.number().int().min(0).max(65_535).default(SSH_PORT),
-  [PATHS.secret]: z.string().default(SIDECAR_SECRET_PATH),
-  [PATHS.enter]: z.string().default('/opt/sshaccess/enter'),
-  [PATHS.busybox]: z.string().default('/opt/sshaccess/busybox'),
+  [SIDECAR_ENV.container]: z.string('name the container of the app').check(z.minLength(1)),
+  [SIDECAR_ENV.sessionEntry]: oneOf(SESSION_ENTRIES),
+  [SIDECAR_ENV.rootUid]: uid,
+  [SIDECAR_ENV.limitedUid]: uid,
+  [SIDECAR_ENV.processNamespace]: z._default(oneOf(PROCESS_NAMESPACES), 'shared'),
+  [SIDECAR_ENV.podName]: z._default(z.string(), ''),
+  [SIDECAR_ENV.namespace]: z._default(z.string(), ''),
+  [PATHS.port]: z._default(port, SSH_PORT),
+  [PATHS.secret]: z._default(z.string(), SIDECAR_SECRET_PATH),
+  [PATHS.enter]: z._default(z.string(), '/opt/sshaccess/enter'),
+  [PATHS.busybox]: z._default(z.string(), '/opt/sshaccess/busybox'),
 });
 
 /** Reads the configuration that the webhook has set. @throws ConfigError naming all that is wrong. */

@@ -8,7 +8,7 @@ import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { followPodSecret, type PodAccess } from './pod-secret.ts';
 import { bothRoles } from './testing/sidecar-fixture.ts';
 
-const log = createLogger('test', 'silent');
+const log = createLogger('test', { level: 'silent' });
 const stop = new AbortController();
 afterEach(() => stop.abort());
 

@@ -15,7 +15,7 @@ import { followCertificate, readCertificate } from './serving-certificate.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sshaccess-webhook-'));
 const stop = new AbortController();
-const log = createLogger('webhook', 'silent');
+const log = createLogger('webhook', { level: 'silent' });
 
 function makeCertificate(commonName: string): void {
   const files = ['-keyout', join(folder, 'tls.key'), '-out', join(folder, 'tls.crt')];

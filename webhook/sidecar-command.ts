@@ -17,4 +17,9 @@ done
 `.trim();
 
 export const SIDECAR_COMMAND = ['/bin/sh', '-c', SUPERVISE, 'sshaccess'];
-export const SIDECAR_ARGUMENTS = ['node', '/opt/sshaccess/sidecar/main.mjs'];
+/**
+ * Maglev, V8's middle compiler, is 2 MiB of program that an idle sidecar has no other use for; what is hot goes from the
+ * baseline to the optimizing compiler. And SIGUSR1 must not open a debugger's port: the app may send it, and shares the
+ * pod's loopback.
+ */
+export const SIDECAR_ARGUMENTS = ['node', '--no-maglev', '--disable-sigusr1', '/opt/sshaccess/sidecar/main.cjs'];

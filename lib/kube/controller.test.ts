@@ -1,11 +1,11 @@
-import { pino } from 'pino';
 import { expect, test, vi } from 'vitest';
+import { createLogger } from '../process/logger.ts';
 import { runController, TerminalError, type Reconcile } from './controller.ts';
 import { KubeError } from './errors.ts';
 import { keyOf } from './object-key.ts';
 import { WorkQueue } from './work-queue.ts';
 
-const log = pino({ level: 'silent' });
+const log = createLogger('test', { level: 'silent' });
 
 async function run(reconcile: Reconcile, keys: string[], until: () => void): Promise<void> {
   const queue = new WorkQueue({ firstMs: 5, lastMs: 50 });

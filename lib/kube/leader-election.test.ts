@@ -1,10 +1,10 @@
-import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createLogger } from '../process/logger.ts';
 import { LeadershipLostError, runWhenLeader } from './leader-election.ts';
 import { TestApiServer } from './testing/api-server.ts';
 
 const LEASE = '/apis/coordination.k8s.io/v1/namespaces/system/leases/operator';
-const log = pino({ level: 'silent' });
+const log = createLogger('test', { level: 'silent' });
 const times = { durationMs: 1_000, renewDeadlineMs: 500, retryMs: 50 };
 let server: TestApiServer;
 let stops: AbortController[];

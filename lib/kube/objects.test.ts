@@ -1,5 +1,5 @@
-import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createLogger } from '../process/logger.ts';
 import { apply, applyStatus, create, deleteIfExists, getIfExists, jsonPatch } from './apply.ts';
 import { setCondition, type Condition } from './conditions.ts';
 import { KubeError } from './errors.ts';
@@ -13,7 +13,7 @@ import { TestApiServer } from './testing/api-server.ts';
 
 const PATH = '/api/v1/namespaces/ns/secrets/a';
 const fieldManager = 'us';
-const log = pino({ level: 'silent' });
+const log = createLogger('test', { level: 'silent' });
 let server: TestApiServer;
 beforeEach(async () => {
   server = new TestApiServer();

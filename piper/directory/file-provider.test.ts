@@ -1,10 +1,10 @@
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { DEFAULT_POLICIES, LABEL_ENDPOINTS, LABEL_ROUTE, ROUTE_SECRET_KEYS } from '../../crds/index.ts';
+import { createLogger } from '../../lib/process/logger.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { isLiteral } from './addresses.ts';
 import { ObjectDirectory } from './directory.ts';
@@ -55,7 +55,7 @@ afterEach(async () => {
 async function load(files: Record<string, string>) {
   for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
   const errors: unknown[] = [];
-  const log = pino({ level: 'error' }, { write: (line: string) => void errors.push(line) });
+  const log = createLogger('piper', { level: 'error', write: (line) => errors.push(line) });
   const directory = new ObjectDirectory(log, isLiteral);
   const provider = new FileProvider(folder, directory, log);
   expect(provider.problem()).toBe('routes are not loaded yet');

@@ -1,8 +1,8 @@
-import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DEFAULT_POLICIES, LABEL_ENDPOINTS, LABEL_ROUTE, ROUTE_SECRET_KEYS } from '../../crds/index.ts';
 import { ENDPOINT_SLICES, pathOf, SECRETS } from '../../lib/kube/resources.ts';
 import { TestApiServer } from '../../lib/kube/testing/api-server.ts';
+import { createLogger } from '../../lib/process/logger.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { mayBePod } from './addresses.ts';
 import { ObjectDirectory } from './directory.ts';
@@ -57,7 +57,7 @@ function put(object: ReturnType<typeof secret> | ReturnType<typeof slice>): void
 }
 
 function start(maxStalenessMs = 60_000) {
-  const log = pino({ level: 'silent' });
+  const log = createLogger('piper', { level: 'silent' });
   const directory = new ObjectDirectory(log, mayBePod);
   const client = server.client();
   const provider = kubernetesProvider({ client, namespace: 'system', directory, maxStalenessMs, log });

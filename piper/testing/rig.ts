@@ -1,5 +1,4 @@
 /** A piper on loopback with one route and one pod, for wire-level tests. */
-import { pino } from 'pino';
 import { z } from 'zod';
 import {
   DEFAULT_POLICIES,
@@ -9,6 +8,7 @@ import {
   type Route,
   type RouteUser,
 } from '../../crds/index.ts';
+import { createLogger } from '../../lib/process/logger.ts';
 import type { Clock } from '../../lib/ssh/clock.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import type { Limits } from '../config.ts';
@@ -70,7 +70,7 @@ export async function startRig(
   const pod = new FakePod({ hostKey: keys.pod, mappingKey: keys.mapping, ...options.pod });
   const podPort = await pod.listen();
   const lines: Line[] = [];
-  const log = pino({ level: 'debug' }, { write: (text: string) => void lines.push(Line.parse(JSON.parse(text))) });
+  const log = createLogger('piper', { level: 'debug', write: (text) => lines.push(Line.parse(JSON.parse(text))) });
   const directory = new ObjectDirectory(log, isLiteral);
   const route: Route = {
     version: 1,

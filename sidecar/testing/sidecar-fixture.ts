@@ -10,7 +10,7 @@ import { SidecarServer } from '../server.ts';
 import { ownIds } from '../place.ts';
 import { UserClient } from './user-client.ts';
 
-const log = createLogger('sidecar', process.env['TEST_LOG_LEVEL'] ?? 'silent');
+const log = createLogger('sidecar', { level: process.env['TEST_LOG_LEVEL'] ?? 'silent' });
 
 export const bothRoles: Ceiling = { version: 1, roles: { ...DEFAULT_POLICIES }, auditLogging: true };
 
