@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { catch as otherwise } from 'zod/mini';
 
 /**
  * How sessions enter the app: `chroot` is the real thing (its root, environment, cwd); `toolbox` runs in the sidecar's
@@ -40,8 +41,8 @@ export const InjectionRecord = z.object({
    */
   limitedUid: z.nullable(z.int().check(z.minimum(1))),
   /** Pods of an earlier version do not say it; a reason of a later one means nothing to us. */
-  processNamespace: z.catch(z.optional(z.enum(PROCESS_NAMESPACES)), undefined),
-  processNamespaceReason: z.catch(z.optional(z.enum(PROCESS_NAMESPACE_REASONS)), undefined),
+  processNamespace: otherwise(z.optional(z.enum(PROCESS_NAMESPACES)), undefined),
+  processNamespaceReason: otherwise(z.optional(z.enum(PROCESS_NAMESPACE_REASONS)), undefined),
 });
 export type InjectionRecord = z.infer<typeof InjectionRecord>;
 

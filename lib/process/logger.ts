@@ -53,7 +53,7 @@ function stringify(record: object): string {
   try {
     return JSON.stringify(record, readable);
   } catch (error) {
-    return JSON.stringify({ ...Object.fromEntries(Object.entries(record).filter(isPlain)), logProblem: `${error}` });
+    return JSON.stringify({ ...Object.fromEntries(Object.entries(record).filter(isPlain)), logProblem: String(error) });
   }
 }
 
@@ -64,7 +64,7 @@ function readable(name: string, value: unknown): unknown {
   if (typeof value === 'bigint') return `${value}`;
   if (!(value instanceof Error)) return value;
   const { name: type, message, stack, cause } = value;
-  return { ...value, type, message, stack, cause };
+  return Object.assign({}, value, { type, message, stack, cause });
 }
 
 let heedsStdout = false;
