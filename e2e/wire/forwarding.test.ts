@@ -1,0 +1,116 @@
+/** OpenSSH's own -R, -L to a socket, -A and -Y, where the policy allows them: through the real piper to the real sidecar. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { DEFAULT_POLICIES, type SessionPolicy } from '../../crds/index.ts';
+import { run } from '../support/process.ts';
+import { startStack, type Stack } from './stack.ts';
+
+const policy: SessionPolicy = {
+  ...DEFAULT_POLICIES.root,
+  remoteForwarding: 'loopback',
+  socketForwarding: true,
+  agentForwarding: true,
+  x11Forwarding: true,
+};
+
+let stack: Stack;
+let greeter: net.Server;
+beforeAll(async () => {
+  stack = await startStack({}, { ...DEFAULT_POLICIES, root: policy });
+  await stack.setRoute({ users: stack.route.users.map((user) => (user.role === 'root' ? { ...user, policy } : user)) });
+  // On the client's side.
+  greeter = net.createServer((socket) => socket.on('error', () => undefined).end('hello from the client'));
+  await new Promise<void>((resolve) => greeter.listen(join(stack.folder, 'greeter'), resolve));
+  const probe = `${join(stack.remote, 'ready')}:${join(stack.folder, 'greeter')}`;
+  const isAllowed = () => stack.ssh(stack.root, ['-R', probe, '-o', 'ExitOnForwardFailure=yes', 'true']);
+  await vi.waitFor(async () => expect(await isAllowed()).toMatchObject({ code: 0 }), { timeout: 10_000 });
+}, 180_000);
+afterAll(async () => {
+  greeter?.close();
+  await stack?.stop();
+});
+
+/** Runs ssh with these options until `work` is done. */
+async function during<Result>(options: readonly string[], work: () => Promise<Result>): Promise<Result> {
+  const done = join(stack.remote, `done-${performance.now()}`);
+  const session = stack.ssh(stack.root, [
+    ...options,
+    '-o',
+    'ExitOnForwardFailure=yes',
+    `until [ -e ${done} ]; do sleep 0.1; done`,
+  ]);
+  try {
+    return await work();
+  } finally {
+    await writeFile(done, '');
+    expect(await session).toMatchObject({ code: 0 });
+  }
+}
+
+/** What a server says that is (soon) there. */
+async function heard(where: net.NetConnectOpts): Promise<string> {
+  let text = '';
+  await expect
+    .poll(async () => (text = (await buffer(net.connect(where)).catch(() => Buffer.alloc(0))).toString()), {
+      timeout: 10_000,
+    })
+    .not.toBe('');
+  return text;
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return address === null || typeof address === 'string' ? 0 : address.port;
+}
+
+test('-R: a port of the pod leads to the client, on both addresses of the loopback', { timeout: 30_000 }, async () => {
+  const port = await freePort();
+  const both = () => Promise.all(['127.0.0.1', '::1'].map((host) => heard({ host, port })));
+  const answers = await during(['-R', `${port}:${join(stack.folder, 'greeter')}`], both);
+  expect(answers).toEqual(['hello from the client', 'hello from the client']);
+  await expect(once(net.connect(port, '127.0.0.1'), 'connect')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+});
+
+test('-R with a socket, and -L to one', { timeout: 30_000 }, async () => {
+  const [remote, local] = [join(stack.remote, 'served'), join(stack.folder, 'local')];
+  const greeting = await during(['-R', `${remote}:${join(stack.folder, 'greeter')}`], () => heard({ path: remote }));
+  expect(greeting).toBe('hello from the client');
+  await expect.poll(() => existsSync(remote), { timeout: 5000 }).toBe(false);
+  const server = net.createServer((socket) => socket.on('error', () => undefined).end('hello from the app'));
+  await new Promise<void>((resolve) =>
+    server.listen({ path: join(stack.remote, 'of-the-app'), writableAll: true }, resolve),
+  );
+  const answer = await during(['-L', `${local}:${join(stack.remote, 'of-the-app')}`], () => heard({ path: local }));
+  server.close();
+  expect(answer).toBe('hello from the app');
+});
+
+test('-A: ssh-add in the session lists the keys of the client', { timeout: 30_000 }, async () => {
+  const path = join(stack.folder, 'agent');
+  const agent = spawn('ssh-agent', ['-D', '-a', path], { stdio: 'ignore' });
+  await expect.poll(() => existsSync(path)).toBe(true);
+  const env = { ...process.env, SSH_AUTH_SOCK: path };
+  expect(await run(['ssh-add', '-q', stack.limited.keyFile], { env })).toMatchObject({ code: 0 });
+  const { stdout } = await run(['ssh-add', '-l'], { env });
+  expect(await stack.ssh(stack.root, ['-A', 'ssh-add -l'], { env })).toMatchObject({ stdout, code: 0 });
+  expect((await stack.ssh(stack.root, ['-a', 'echo "[$SSH_AUTH_SOCK]"'], { env })).stdout).toBe('[]\n');
+  expect((await stack.ssh(stack.limited, ['-A', 'echo "[$SSH_AUTH_SOCK]"'], { env })).stdout).toBe('[]\n');
+  agent.kill();
+  await once(agent, 'exit');
+});
+
+test('-Y: the session has a display, and a cookie for it', { timeout: 30_000 }, async () => {
+  const env = { ...process.env, DISPLAY: 'localhost:77' };
+  const { stdout } = await stack.ssh(stack.root, ['-Y', 'echo $DISPLAY; xauth -f $XAUTHORITY list'], { env });
+  expect(stdout).toMatch(/^localhost:\d+\.0\n(.*MIT-MAGIC-COOKIE-1 .*\n){2}$/);
+});
