@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node';
+import { demoApp, workbench } from '../scripts/images/app-image.ts';
 import { deployDemo } from './cluster/demo.ts';
-import { loadDemoApp, systemNamespace } from './cluster/deploy.ts';
+import { loadApp, systemNamespace } from './cluster/deploy.ts';
 import { ensureTestCluster } from './cluster/test-cluster.ts';
 
 /** Before all e2e files: a cluster, the chart, and the demo on it. After them the cluster goes, unless SSHACCESS_KEEP=1. */
@@ -21,7 +22,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
       limitedKey: demo.limited.keyPath,
       systemNamespace,
       helmUpgrade: [...helm, 'upgrade', 'sshaccess', 'charts/sshaccess', '--reuse-values', '--wait', '--timeout', '2m'],
-      appImage: await loadDemoApp(cluster),
+      appImage: await loadApp(cluster, demoApp),
+      workbenchImage: await loadApp(cluster, workbench),
     });
   } catch (error) {
     await cluster.stop();

@@ -3,13 +3,14 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { demoApp } from '../../scripts/images/app-image.ts';
 import { ensurePackages } from '../../scripts/machine/apt.ts';
 import { attempt, run } from '../../scripts/machine/command.ts';
 import { SetupError } from '../../scripts/machine/errors.ts';
 import { step } from '../../scripts/machine/progress.ts';
 import { localFolder, projectFolder } from '../../scripts/places.ts';
 import type { Cluster, Endpoint } from './cluster.ts';
-import { apply, install, kubectl, loadDemoApp, systemNamespace } from './deploy.ts';
+import { apply, install, kubectl, loadApp, systemNamespace } from './deploy.ts';
 import { demoCluster } from './places.ts';
 import { waitUntil } from './wait.ts';
 
@@ -40,7 +41,7 @@ const users = {
 export async function deployDemo(cluster: Cluster): Promise<Demo> {
   await ensurePackages(['openssh-client']);
   const [root, limited] = [await login('root'), await login('limited')];
-  const image = await loadDemoApp(cluster);
+  const image = await loadApp(cluster, demoApp);
   const endpoint = await install(cluster);
   await step('namespace acme, Deployment hello, SshAccess hello', async () => {
     await apply(cluster, [await manifest('namespace')]);

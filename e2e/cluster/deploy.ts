@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildah, docker, dockerAnswers } from '../../scripts/images/builder.ts';
-import { demoApp } from '../../scripts/images/demo-app.ts';
+import { appImage, type AppImage } from '../../scripts/images/app-image.ts';
 import { programImages } from '../../scripts/images/programs.ts';
 import { run } from '../../scripts/machine/command.ts';
 import { SetupError } from '../../scripts/machine/errors.ts';
@@ -46,12 +46,12 @@ export async function loadPrograms(cluster: Cluster): Promise<string> {
   return images.tag;
 }
 
-/** The demo's app as an image, in the cluster; answers its name. */
-export async function loadDemoApp(cluster: Cluster): Promise<string> {
-  const image = await demoApp(await withDocker(cluster));
+/** An app of the tests as an image, in the cluster; answers its name. */
+export async function loadApp(cluster: Cluster, app: AppImage): Promise<string> {
+  const image = await appImage(app, await withDocker(cluster));
   if (!(await cluster.hasImage(image.name))) {
     const archive = await image.archive();
-    await step('load the demo app', () => cluster.loadImage(archive));
+    await step(`load ${app.name}`, () => cluster.loadImage(archive));
   }
   return image.name;
 }

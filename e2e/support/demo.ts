@@ -16,6 +16,8 @@ export type Demo = {
   helmUpgrade: readonly string[];
   /** An image with bash and scp, without any ssh server. */
   appImage: string;
+  /** One with rsync, git, python3, sudo and tmux. */
+  workbenchImage: string;
 };
 
 declare module 'vitest' {

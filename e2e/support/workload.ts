@@ -9,6 +9,8 @@ export type Workload = {
   /** The app: `sh -c` of this. */
   script: string;
   replicas?: number;
+  /** Another image than the demo's. */
+  image?: string;
   /** More fields of the container, such as a readiness probe. */
   container?: Record<string, unknown>;
   /** More fields of the pod's spec. */
@@ -19,13 +21,13 @@ export type Workload = {
 
 const documents = (objects: readonly unknown[]): string => objects.map((object) => stringify(object)).join('---\n');
 
-/** Creates a namespace with one Deployment in it, from the image without any ssh server, running as uid 1000. */
+/** Creates a namespace with one Deployment in it, from an image without any ssh server, running as uid 1000. */
 export async function createWorkload(workload: Workload): Promise<void> {
   const { namespace, name } = workload;
   const labels = { app: name };
   const app = {
     name: 'app',
-    image: demo().appImage,
+    image: workload.image ?? demo().appImage,
     imagePullPolicy: 'IfNotPresent',
     command: ['sh', '-c', workload.script],
     securityContext: { runAsUser: 1000, runAsGroup: 1000 },

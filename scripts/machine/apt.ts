@@ -25,6 +25,15 @@ const witnesses = {
   'debian-archive-keyring': '/usr/share/keyrings/debian-archive-keyring.gpg',
   'busybox-static': '/bin/busybox',
   buildah: 'buildah',
+  git: 'git',
+  sshfs: 'sshfs',
+  curl: 'curl',
+  lftp: 'lftp',
+  'putty-tools': 'puttygen',
+  'dropbear-bin': 'dbclient',
+  'emacs-nox': 'emacs',
+  // The half of Python's venv that Debian ships apart, at bookworm's version.
+  'python3-venv': '/usr/lib/python3.11/ensurepip/__init__.py',
 } as const;
 
 export type DebianPackage = keyof typeof witnesses;
