@@ -168,7 +168,7 @@ test('sftp answers its version', async () => {
 
 test('other subsystems, agent and X11 forwarding and unknown requests are refused', async () => {
   const session = await root.session();
-  const types = ['auth-agent-req@openssh.com', 'x11-req', 'break', 'xon-xoff', 'keepalive@openssh.com', 'exit-status'];
+  const types = ['auth-agent-req@openssh.com', 'x11-req', 'xon-xoff', 'keepalive@openssh.com', 'exit-status'];
   const answers = [...types.map((type) => session.request(type)), session.request('subsystem', text('netconf'))];
   expect(await Promise.all(answers)).toEqual(answers.map(() => false));
   session.open.close();
@@ -202,11 +202,12 @@ test('a consumer that is gone ends an endless program: ssh host yes | head', asy
   expect(await session.done).toMatchObject({ signal: 'PIPE' });
 }, 10_000);
 
-test('a program that stops reading does not stop the session', async () => {
+test('a program that stops reading does not stop the session, and the client is told to send no more', async () => {
   const session = await start(root, 'exec <&-; echo closed; sleep 0.3; echo done');
   await session.until('closed');
   session.open.write(Buffer.alloc(4 * 2 ** 20));
   expect(await session.done).toMatchObject({ code: 0, stdout: 'closed\ndone\n' });
+  expect(session.requests).toEqual(['eow@openssh.com', 'exit-status']);
 }, 10_000);
 
 test('every session leaves a connect line, and a command or subsystem its own', () => {

@@ -48,14 +48,16 @@ static void source_ended(struct flow *flow)
 		close_sink(flow);
 }
 
-/* Nobody reads. Closing the source lets its writer know by SIGPIPE, as without us between them. */
+/*
+ * Nobody reads. Closing the source lets its writer know, as without us between them: a program by SIGPIPE; the sidecar by
+ * EPIPE, and it tells the client (eow@openssh.com).
+ */
 static void sink_gone(struct flow *flow)
 {
 	close_sink(flow);
 	flow->start = flow->end = 0;
 	flow->splices = false;
-	if (!flow->outlives_sink)
-		close_source(flow);
+	close_source(flow);
 }
 
 int flow_poll(struct flow *flow, struct pollfd wanted[2])

@@ -13,7 +13,6 @@ struct flow {
 	/* What kind of ends it has. */
 	bool terminal_source; /* a pty master: its end is EIO, and may be passing */
 	bool terminal_sink;   /* a pty master: shared with the other direction, not closed, never "gone" */
-	bool outlives_sink;   /* reads on and forgets when nobody reads any more, instead of closing the source */
 	bool splices;         /* one end is a pipe of ours: bytes move inside the kernel */
 
 	/* Where it is. */

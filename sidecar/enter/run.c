@@ -58,8 +58,6 @@ static void relay_pipes(struct monitor *monitor, int standard[3])
 		standard[fd] = fd == 0 ? ends[0] : ends[1];
 		struct flow *flow = fd == 0 ? add_flow(monitor, fd, ends[1]) : add_flow(monitor, ends[0], fd);
 		flow->splices = true;
-		/* A program that closes its input ends nothing: the client may go on talking to nobody, as with sshd. */
-		flow->outlives_sink = fd == 0;
 	}
 }
 

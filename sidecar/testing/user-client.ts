@@ -180,6 +180,7 @@ export class TestSession {
         return true;
       },
       onWritable: () => undefined,
+      onEndOfWrite: () => void this.requests.push('eow@openssh.com'),
       onClose: () => this.#closed.resolve(this.result),
     };
   }
