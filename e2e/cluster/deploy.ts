@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildah, docker, dockerAnswers } from '../../scripts/images/builder.ts';
-import { appImage, type AppImage } from '../../scripts/images/app-image.ts';
+import { appImage, type AppImage, type NamedArchive } from '../../scripts/images/app-image.ts';
 import { programImages } from '../../scripts/images/programs.ts';
 import { run } from '../../scripts/machine/command.ts';
 import { SetupError } from '../../scripts/machine/errors.ts';
@@ -47,11 +47,18 @@ export async function loadPrograms(cluster: Cluster): Promise<string> {
 }
 
 /** An app of the tests as an image, in the cluster; answers its name. */
-export async function loadApp(cluster: Cluster, app: AppImage): Promise<string> {
-  const image = await appImage(app, await withDocker(cluster));
+export const loadApp = (cluster: Cluster, app: AppImage): Promise<string> =>
+  loadImage(cluster, (docker) => appImage(app, docker));
+
+/** An image, made if it is not there, in the cluster; answers its name. */
+export async function loadImage(
+  cluster: Cluster,
+  make: (withDocker: boolean) => Promise<NamedArchive>,
+): Promise<string> {
+  const image = await make(await withDocker(cluster));
   if (!(await cluster.hasImage(image.name))) {
     const archive = await image.archive();
-    await step(`load ${app.name}`, () => cluster.loadImage(archive));
+    await step(`load ${image.name}`, () => cluster.loadImage(archive));
   }
   return image.name;
 }

@@ -51,8 +51,8 @@ export const scp = (login: Login, from: string, to: string, ...flags: string[]):
 };
 
 /** Runs a batch of sftp commands. */
-export const sftp = (login: Login, batch: string): Promise<Finished> =>
-  run(['sftp', ...clientOptions(login), '-P', String(demo().sshPort), '-b', '-', destination(login)], {
+export const sftp = (login: Login, batch: string, ...flags: string[]): Promise<Finished> =>
+  run(['sftp', ...flags, ...clientOptions(login), '-P', String(demo().sshPort), '-b', '-', destination(login)], {
     input: batch,
     timeoutMs: 120_000,
   });

@@ -1,0 +1,39 @@
+/** What concerns a connection as a whole. */
+import { type Feature, see } from '../feature.ts';
+
+export const CONNECTION: readonly Feature[] = [
+  {
+    title: 'sessions on one connection: as many as the policy says, and not one more',
+    attempt: async ({ client, policy }) => {
+      const user = await client.raw();
+      for (let open = 0; open < policy.maxSessions; open++) await user.running('echo ready; cat', 'ready');
+      const one = await user.session().then(
+        () => undefined,
+        (error: unknown) => String(error),
+      );
+      see(one !== undefined, `session ${policy.maxSessions + 1} was opened`);
+      see(/prohibited|no more than/i.test(one ?? ''), one ?? '');
+    },
+  },
+  {
+    title: 'no-more-sessions@openssh.com',
+    attempt: async ({ client }) => {
+      const user = await client.raw();
+      await user.running('echo ready; cat', 'ready');
+      see(await user.connection.request('no-more-sessions@openssh.com', Buffer.alloc(0)), 'it was refused');
+      const refused = await user.session().then(
+        () => false,
+        () => true,
+      );
+      see(refused, 'another session was opened');
+    },
+  },
+  {
+    title: "keepalive: the client's is answered, while a command runs",
+    attempt: async ({ client }) => {
+      const alive = ['-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=1'];
+      const finished = await client.alone('sleep 3; echo alive', { ssh: alive });
+      see(finished.code === 0 && finished.stdout === 'alive\n', finished);
+    },
+  },
+];

@@ -1,0 +1,68 @@
+/** The rows of the table, in its order. */
+import type { Role } from '../../../crds/session-policy.ts';
+import type { Feature } from '../feature.ts';
+import { CONNECTION } from './connection.ts';
+import { EXEC } from './exec.ts';
+import { FOREIGN_FILES, READ_FILES, WRITE_FILES } from './files.ts';
+import { FORWARDING } from './forwarding.ts';
+import { OPT_INS } from './opt-in.ts';
+import { EFFECTIVE_USER, POD_FACTS } from './pod.ts';
+import { TERMINAL } from './terminal.ts';
+import { UPHEAVAL } from './upheaval.ts';
+
+/** Under which policy: everything that an SshAccess can open, or nothing that it would have to ask for. */
+export type Phase = 'opened' | 'default';
+
+export type Chapter = {
+  title: string;
+  intro: string;
+  phase: Phase;
+  features: readonly Feature[];
+  /** Facts of the pod, the same for every role. */
+  ofPod?: boolean;
+};
+
+/** Each with its row or rows. */
+export function rolesOf({ ofPod }: Chapter, { roles = ['root', 'limited'] }: Feature): readonly (Role | undefined)[] {
+  return ofPod === true ? [undefined] : roles;
+}
+
+const limitedOnly = (feature: Feature): Feature => ({ ...feature, roles: ['limited'] });
+
+export const CHAPTERS: readonly Chapter[] = [
+  {
+    title: 'Commands',
+    intro: 'With the default policy, as everything below but one chapter.',
+    phase: 'default',
+    features: EXEC,
+  },
+  {
+    title: 'Terminals and signals',
+    intro: 'As a shell in the session sees them.',
+    phase: 'default',
+    features: TERMINAL,
+  },
+  { title: 'Connections', intro: 'Of one user.', phase: 'default', features: CONNECTION },
+  {
+    title: 'Files',
+    intro: 'sftp is ours and needs nothing of the image; `scp -O` and rsync are programs of the image.',
+    phase: 'default',
+    features: [...READ_FILES, ...WRITE_FILES, ...FOREIGN_FILES],
+  },
+  {
+    title: 'Forwarding and what is refused by default',
+    intro: 'What an SshAccess has to ask for is refused to those that do not.',
+    phase: 'default',
+    features: [...FORWARDING, ...OPT_INS],
+  },
+  {
+    title: 'With everything opened that an SshAccess can open',
+    intro:
+      '`policy.root` with remoteForwarding: loopback, socketForwarding, agentForwarding and x11Forwarding; `policy.limited` with localForwarding: loopback and sftp.access: read-write.',
+    phase: 'opened',
+    features: [...OPT_INS, ...[...FORWARDING, ...WRITE_FILES].map(limitedOnly)],
+  },
+  { title: 'The pod', intro: 'What the sidecar is, and is not.', phase: 'default', features: POD_FACTS, ofPod: true },
+  { title: 'The status', intro: 'Of the SshAccess.', phase: 'default', features: [EFFECTIVE_USER] },
+  { title: 'Upheavals', intro: 'What sessions live through.', phase: 'default', features: UPHEAVAL },
+];
