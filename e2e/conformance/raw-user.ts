@@ -20,6 +20,7 @@ export class RawUser {
   readonly #ended = Promise.withResolvers<Error | undefined>();
   readonly #authenticated = Promise.withResolvers<void>();
   #receive: (payload: Buffer) => void;
+  #onGlobalRequest: (name: string) => void = () => undefined;
 
   /** @throws the sentence with which the server refused */
   static async connect(login: Login): Promise<RawUser> {
@@ -49,7 +50,10 @@ export class RawUser {
       link: this.#link,
       maxChannels: 100,
       onChannelOpen: (open) => open.refuse(1, 'no'),
-      onGlobalRequest: () => false,
+      onGlobalRequest: (name) => {
+        this.#onGlobalRequest(name);
+        return false;
+      },
     });
     const authentication = new UserAuthenticationClient({
       transport,
@@ -85,6 +89,13 @@ export class RawUser {
     if (!(await session.request('exec', new Writer().string(command).bytes()))) throw new Error('exec was refused');
     await within(session.until(text), () => `no "${text}" in ${JSON.stringify(session.result)}`);
     return session;
+  }
+
+  /** Resolves when the server asks this global request. */
+  asked(name: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onGlobalRequest = (asked) => (asked === name ? resolve() : undefined);
+    });
   }
 
   /** What a port of the pod's loopback answers to these bytes. */
@@ -127,9 +138,9 @@ const terminalFields = ({ columns, rows, modes = Buffer.of(0) }: TerminalRequest
   new Writer().string('xterm').uint32(columns).uint32(rows).uint32(0).uint32(0).string(Buffer.from(modes)).bytes();
 
 /** @throws what `seen` says, where the promise is not kept in time */
-export function within<T>(promise: Promise<T>, seen: () => string): Promise<T> {
+export function within<T>(promise: Promise<T>, seen: () => string, ms = WAIT_MS): Promise<T> {
   const late = new Promise<never>((_resolve, reject) => {
-    setTimeout(() => reject(new Error(`not within ${WAIT_MS / 1000} s: ${seen()}`)), WAIT_MS).unref();
+    setTimeout(() => reject(new Error(`not within ${ms / 1000} s: ${seen()}`)), ms).unref();
   });
   return Promise.race([promise, late]);
 }

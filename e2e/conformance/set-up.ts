@@ -54,6 +54,8 @@ export async function setUp(): Promise<Keys> {
   });
   await apply(COLUMNS.map((column) => JSON.stringify(deployment(column, images))).join('\n---\n'));
   await Promise.all(COLUMNS.map(({ level, name }) => waitUntilReady(namespaceOf(level), name)));
+  const available = ['--for=condition=Available', 'deployments', '--all', '--timeout=120s'];
+  for (const level of LEVELS) await kubectl('wait', '-n', namespaceOf(level), ...available);
   return { root: made.root.path, limited: made.limited.path };
 }
 

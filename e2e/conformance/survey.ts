@@ -11,7 +11,7 @@ import { type Chapter, CHAPTERS, type Phase, rolesOf } from './features/index.ts
 import { applyAccess, type Keys, loginOf, policies } from './set-up.ts';
 import type { Row, Section, Verdict } from './table.ts';
 
-/** Columns at once: a session waits more than it works, but processors are few. */
+/** Columns at once, unless all they do is wait: processors are few. */
 const AT_ONCE = 4;
 
 /** A cell that is not as it must be, or could not be tried. */
@@ -34,7 +34,8 @@ export class Survey {
       const isNarrow = [...(await policies()).values()].every((policy) => isDefault(policy));
       see(isNarrow, 'a route still has the open policy');
     });
-    await this.#runPhase('default');
+    await Promise.all([this.#runPhase('default'), this.#runPhase('patience', COLUMNS.length)]);
+    await this.#runPhase('upheaval', COLUMNS.length);
   }
 
   sections(): Section[] {
@@ -50,7 +51,7 @@ export class Survey {
     }));
   }
 
-  async #runPhase(phase: Phase): Promise<void> {
+  async #runPhase(phase: Phase, atOnce = AT_ONCE): Promise<void> {
     const known = await policies();
     const chapters = CHAPTERS.filter((chapter) => chapter.phase === phase);
     const waiting = [...COLUMNS];
@@ -58,10 +59,10 @@ export class Survey {
       for (let column = waiting.shift(); column !== undefined; column = waiting.shift()) {
         const { heading } = column;
         const next = column;
-        await step(`${heading}, policy ${phase}`, () => this.#tryColumn(next, chapters, known));
+        await step(`${heading}: ${phase}`, () => this.#tryColumn(next, chapters, known));
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    await Promise.all(Array.from({ length: atOnce }, work));
   }
 
   async #tryColumn(

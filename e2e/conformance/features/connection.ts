@@ -1,5 +1,6 @@
 /** What concerns a connection as a whole. */
 import { type Feature, see } from '../feature.ts';
+import { within } from '../raw-user.ts';
 
 export const CONNECTION: readonly Feature[] = [
   {
@@ -34,6 +35,20 @@ export const CONNECTION: readonly Feature[] = [
       const alive = ['-o', 'ServerAliveInterval=1', '-o', 'ServerAliveCountMax=1'];
       const finished = await client.alone('sleep 3; echo alive', { ssh: alive });
       see(finished.code === 0 && finished.stdout === 'alive\n', finished);
+    },
+  },
+];
+
+/** The sidecar asks an idle client once a minute. */
+const KEEPALIVE_MS = 90_000;
+
+export const PATIENCE: readonly Feature[] = [
+  {
+    title: "keepalive: the server's reaches an idle client",
+    attempt: async ({ client }) => {
+      const user = await client.raw();
+      await user.running('echo ready; cat', 'ready');
+      await within(user.asked('keepalive@openssh.com'), () => 'no keepalive', KEEPALIVE_MS);
     },
   },
 ];

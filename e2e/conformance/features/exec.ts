@@ -30,9 +30,10 @@ export const EXEC: readonly Feature[] = [
       column.image === 'distroless' ? 'The image has no shell: it is ours, a busybox.' : undefined,
     attempt: async ({ client, column, role }) => {
       const finished = await client.ssh('', { ssh: ['-T'], input: 'ls -l /proc/$$/exe; echo "says $SHELL"\n' });
+      see(finished.code === 0, finished);
       see(column.place === 'app', `not the shell of the app but ${finished.stdout}`);
       const [line = ''] = finished.stdout.split('\n');
-      see(finished.code === 0 && column.shell[role].test(line), finished);
+      see(column.shell[role].test(line), finished);
     },
   },
   {

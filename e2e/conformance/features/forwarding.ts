@@ -97,7 +97,7 @@ export const FORWARDING: readonly Feature[] = [
     title: '`-W` to the loopback of the pod',
     obstacle: forbidden,
     attempt: async ({ client }) => {
-      saw(await run(sshCommand(client.login, ['-W', `127.0.0.1:${APP_PORT}`])), GREETING);
+      saw(await run(sshCommand(client.login, ['-o', 'LogLevel=INFO', '-W', `127.0.0.1:${APP_PORT}`])), GREETING);
     },
   },
 ];

@@ -1,7 +1,7 @@
 /** The rows of the table, in its order. */
 import type { Role } from '../../../crds/session-policy.ts';
 import type { Feature } from '../feature.ts';
-import { CONNECTION } from './connection.ts';
+import { CONNECTION, PATIENCE } from './connection.ts';
 import { EXEC } from './exec.ts';
 import { FOREIGN_FILES, READ_FILES, WRITE_FILES } from './files.ts';
 import { FORWARDING } from './forwarding.ts';
@@ -10,8 +10,11 @@ import { EFFECTIVE_USER, POD_FACTS } from './pod.ts';
 import { TERMINAL } from './terminal.ts';
 import { UPHEAVAL } from './upheaval.ts';
 
-/** Under which policy: everything that an SshAccess can open, or nothing that it would have to ask for. */
-export type Phase = 'opened' | 'default';
+/**
+ * When: with everything open that an SshAccess can open; then with nothing that it would have to ask for, beside that
+ * what takes a minute; then what ends connections.
+ */
+export type Phase = 'opened' | 'default' | 'patience' | 'upheaval';
 
 export type Chapter = {
   title: string;
@@ -62,7 +65,8 @@ export const CHAPTERS: readonly Chapter[] = [
     phase: 'opened',
     features: [...OPT_INS, ...[...FORWARDING, ...WRITE_FILES].map(limitedOnly)],
   },
+  { title: 'Idle connections', intro: 'No data, and nobody gone.', phase: 'patience', features: PATIENCE },
   { title: 'The pod', intro: 'What the sidecar is, and is not.', phase: 'default', features: POD_FACTS, ofPod: true },
   { title: 'The status', intro: 'Of the SshAccess.', phase: 'default', features: [EFFECTIVE_USER] },
-  { title: 'Upheavals', intro: 'What sessions live through.', phase: 'default', features: UPHEAVAL },
+  { title: 'Upheavals', intro: 'What sessions live through.', phase: 'upheaval', features: UPHEAVAL },
 ];

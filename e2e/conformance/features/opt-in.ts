@@ -6,11 +6,13 @@ import { join } from 'node:path';
 import { scratch } from '../../support/openssh.ts';
 import { run, succeed } from '../../support/process.ts';
 import { type Feature, type Obstacle, saw, see, type Subject } from '../feature.ts';
-import { fetchThrough, firstLine, localSocket } from './forwarding.ts';
+import { fetchThrough, firstLine, freePort, localSocket } from './forwarding.ts';
 
 const GREETING = 'hello from the app\n';
 const ANSWER = 'hello from the user\n';
 const REMOTE_PORT = 9022;
+/** Of display 0. */
+const X11_PORT = 6000;
 let count = 0;
 
 const unless =
@@ -27,6 +29,14 @@ const connectTo = ({ column }: Subject, target: string): string =>
   column.place === 'app'
     ? `/probe connect ${target}`
     : `node -e 'const s = require("net").connect(process.argv[1]); process.stdin.pipe(s).pipe(process.stdout)' ${target}`;
+
+/** In the session: the first message of an X client, whose cookie is the end of a file with one entry. */
+const greetDisplay = (subject: Subject): string =>
+  [
+    '[ -n "$DISPLAY" ] || { echo no display; exit 1; }',
+    'd=${DISPLAY##*:}; d=${d%.*}',
+    `{ printf 'l\\0\\13\\0\\0\\0\\22\\0\\20\\0\\0\\0MIT-MAGIC-COOKIE-1\\0\\0'; tail -c 16 "$XAUTHORITY"; } | ${connectTo(subject, `"$((${X11_PORT} + d))"`)}`,
+  ].join('\n');
 
 /** A server on this side, at a Unix socket, while `work` runs. */
 async function serving(greeting: string, work: (path: string) => Promise<void>): Promise<void> {
@@ -104,13 +114,20 @@ export const OPT_INS: readonly Feature[] = [
   {
     title: '`-X`: the display of the user',
     obstacle: unless(({ policy }) => policy.x11Forwarding, 'x11Forwarding', /no display/),
-    attempt: async ({ client }) => {
-      const env = { ...process.env, DISPLAY: '127.0.0.1:77' };
-      const finished = await client.alone('[ -n "$DISPLAY" ] && echo "at $DISPLAY" || echo no display', {
-        ssh: ['-Y'],
-        env,
+    attempt: async (subject) => {
+      const server = net.createServer((socket) => {
+        socket.on('error', () => undefined).once('data', () => socket.end(ANSWER));
       });
-      saw(finished, /^at \S*:\d+/);
+      await once(server.listen(await freePort(), '127.0.0.1'), 'listening');
+      const address = server.address();
+      if (address === null || typeof address === 'string') throw new Error('no port');
+      try {
+        const env = { ...process.env, DISPLAY: `127.0.0.1:${address.port - X11_PORT}` };
+        const finished = await subject.client.alone(greetDisplay(subject), { ssh: ['-Y'], env });
+        saw(finished, ANSWER);
+      } finally {
+        server.close();
+      }
     },
   },
 ];

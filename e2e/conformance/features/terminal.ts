@@ -20,7 +20,7 @@ export const TERMINAL: readonly Feature[] = [
     title: 'terminal: `tty` names it, and it is the one',
     attempt: async ({ client }) => {
       const finished = await client.ssh('tty && echo "seen on $(tty)" >"$(tty)"', { ssh: ['-tt'] });
-      saw(finished, /^(\/dev\/pts\/\d+)\r\nseen on \1\r\n$/m);
+      saw(finished, /^(\/dev\/pts\/\d+)\r?\nseen on \1\r?\n$/);
     },
   },
   {
