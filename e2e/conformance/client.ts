@@ -74,6 +74,17 @@ export class Client {
     return user;
   }
 
+  /** Ends what a feature has left open: the sessions of a user are counted, on all of their connections. */
+  async settle(): Promise<void> {
+    const open = this.#raw.splice(0);
+    for (const user of open) await user.close();
+    if (open.length === 0) return;
+    await eventually(async () => {
+      const { code, stderr } = await this.ssh('true');
+      if (code !== 0) throw new Error(stderr);
+    }, 30_000);
+  }
+
   /** Ends every connection of this user. */
   async stop(): Promise<void> {
     for (const user of this.#raw.splice(0)) await user.close();

@@ -1,12 +1,12 @@
 /** Tries every feature in every column, and keeps what came of it. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Role, SessionPolicy } from '../../crds/session-policy.ts';
-import { DEFAULT_POLICIES, ROLES } from '../../crds/session-policy.ts';
+import { DEFAULT_POLICIES, ROLES, type Role, type SessionPolicy } from '../../crds/session-policy.ts';
 import { step } from '../../scripts/machine/progress.ts';
 import { eventually } from '../support/eventually.ts';
 import { Client } from './client.ts';
 import { type Column, COLUMNS } from './columns.ts';
-import { judge, see } from './feature.ts';
+import { type Feature, judge, see } from './feature.ts';
+import { NARROWED } from './features/narrowed.ts';
 import { type Chapter, CHAPTERS, type Phase, rolesOf } from './features/index.ts';
 import { applyAccess, type Keys, loginOf, policies } from './set-up.ts';
 import type { Row, Section, Verdict } from './table.ts';
@@ -17,10 +17,24 @@ const AT_ONCE = 4;
 /** A cell that is not as it must be, or could not be tried. */
 export type Surprise = { column: string; row: string; seen: string };
 
+/** A row in the making. */
+type Line = Row & { chapter: Chapter; feature: Feature; cells: Map<string, Verdict> };
+type Policies = ReadonlyMap<string, SessionPolicy>;
+
 export class Survey {
   readonly surprises: Surprise[] = [];
-  readonly #cells = new Map<string, Map<string, Verdict>>();
   readonly #keys: Keys;
+  readonly #lines = CHAPTERS.flatMap((chapter) =>
+    chapter.features.flatMap((feature) =>
+      rolesOf(chapter, feature).map((role): Line => ({
+        chapter,
+        feature,
+        role,
+        title: feature.title,
+        cells: new Map(),
+      })),
+    ),
+  );
 
   constructor(keys: Keys) {
     this.#keys = keys;
@@ -29,79 +43,72 @@ export class Survey {
   /** Everything: first with open policies, then with those that ask for nothing. */
   async run(): Promise<void> {
     await this.#runPhase('opened');
-    await applyAccess({});
-    await eventually(async () => {
-      const isNarrow = [...(await policies()).values()].every((policy) => isDefault(policy));
-      see(isNarrow, 'a route still has the open policy');
-    });
+    await this.#change({}, isDefault);
     await Promise.all([this.#runPhase('default'), this.#runPhase('patience', COLUMNS.length)]);
     await this.#runPhase('upheaval', COLUMNS.length);
+    await this.#change({ root: NARROWED, limited: NARROWED }, ({ commands }) => commands !== null);
+    await this.#runPhase('narrowed');
+  }
+
+  /** Gives every SshAccess this policy, and waits until every route has it: a policy that allows less, at once. */
+  async #change(policy: object, isThere: (policy: SessionPolicy) => boolean): Promise<void> {
+    await applyAccess(policy);
+    await eventually(async () => {
+      const known = await policies();
+      const late = this.#users().filter((user) => {
+        const now = known.get(user);
+        return now === undefined || !isThere(now);
+      });
+      see(late.length === 0, `routes have the policy of before: ${late.join(', ')}`);
+    });
+  }
+
+  #users(): string[] {
+    return COLUMNS.flatMap((column) => ROLES.map((role) => loginOf(column, role, this.#keys).user));
   }
 
   sections(): Section[] {
-    return CHAPTERS.map(({ title, intro, ...chapter }) => ({
-      title,
-      intro,
-      rows: chapter.features.flatMap((feature) =>
-        rolesOf({ title, intro, ...chapter }, feature).map((role): Row => {
-          const cells = this.#cells.get(rowName(title, feature.title, role)) ?? new Map<string, Verdict>();
-          return { title: feature.title, role, cells };
-        }),
-      ),
-    }));
+    return CHAPTERS.map((chapter) => ({ ...chapter, rows: this.#lines.filter((line) => line.chapter === chapter) }));
   }
 
   async #runPhase(phase: Phase, atOnce = AT_ONCE): Promise<void> {
     const known = await policies();
-    const chapters = CHAPTERS.filter((chapter) => chapter.phase === phase);
+    const lines = this.#lines.filter(({ chapter }) => chapter.phase === phase);
     const waiting = [...COLUMNS];
     const work = async (): Promise<void> => {
-      for (let column = waiting.shift(); column !== undefined; column = waiting.shift()) {
-        const { heading } = column;
-        const next = column;
-        await step(`${heading}: ${phase}`, () => this.#tryColumn(next, chapters, known));
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+        const column = next;
+        await step(`${column.heading}: ${phase}`, () => this.#tryColumn(column, lines, known));
       }
     };
     await Promise.all(Array.from({ length: atOnce }, work));
   }
 
-  async #tryColumn(
-    column: Column,
-    chapters: readonly Chapter[],
-    known: ReadonlyMap<string, SessionPolicy>,
-  ): Promise<void> {
-    const clients = new Map(ROLES.map((role) => [role, new Client(loginOf(column, role, this.#keys))]));
+  async #tryColumn(column: Column, lines: readonly Line[], known: Policies): Promise<void> {
+    const client = (role: Role): Client => new Client(loginOf(column, role, this.#keys));
+    const clients: Record<Role, Client> = { root: client('root'), limited: client('limited') };
     try {
-      for (const client of clients.values()) await client.connect();
-      for (const chapter of chapters) {
-        for (const feature of chapter.features) {
-          for (const role of rolesOf(chapter, feature)) {
-            const row = rowName(chapter.title, feature.title, role);
-            const client = clients.get(role ?? 'root');
-            const policy = known.get(client?.login.user ?? '');
-            if (client === undefined || policy === undefined) throw new Error(`${column.name} has no route`);
-            await judge(feature, { column, role: role ?? 'root', client, policy }).then(
-              (verdict) => this.#keep(row, column, verdict),
-              (error: unknown) => this.surprises.push({ column: column.heading, row, seen: String(error) }),
-            );
-          }
-        }
-      }
+      for (const role of ROLES) await clients[role].connect();
+      for (const line of lines) await this.#try(line, column, clients[line.role ?? 'root'], known);
     } catch (error) {
       this.surprises.push({ column: column.heading, row: '(the column as a whole)', seen: String(error) });
     } finally {
-      for (const client of clients.values()) await client.stop();
+      for (const role of ROLES) await clients[role].stop();
     }
   }
 
-  #keep(row: string, column: Column, verdict: Verdict): void {
-    const cells = this.#cells.get(row) ?? new Map<string, Verdict>();
-    this.#cells.set(row, cells.set(column.heading, verdict));
+  async #try({ chapter, feature, role, cells }: Line, column: Column, client: Client, known: Policies): Promise<void> {
+    try {
+      const policy = known.get(client.login.user);
+      if (policy === undefined) throw new Error(`there is no route to ${client.login.user}`);
+      cells.set(column.heading, await judge(feature, { column, role: role ?? 'root', client, policy }));
+      if (chapter.phase !== 'narrowed') await client.settle();
+    } catch (error) {
+      const row = [chapter.title, feature.title, role].filter((part) => part !== undefined).join(' · ');
+      this.surprises.push({ column: column.heading, row, seen: String(error) });
+    }
   }
 }
-
-const rowName = (chapter: string, title: string, role: Role | undefined): string =>
-  [chapter, title, role].filter((part) => part !== undefined).join(' · ');
 
 const isDefault = (policy: SessionPolicy): boolean =>
   ROLES.some((role) => isDeepStrictEqual(policy, DEFAULT_POLICIES[role]));

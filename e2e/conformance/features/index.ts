@@ -5,6 +5,7 @@ import { CONNECTION, PATIENCE } from './connection.ts';
 import { EXEC } from './exec.ts';
 import { FOREIGN_FILES, READ_FILES, WRITE_FILES } from './files.ts';
 import { FORWARDING } from './forwarding.ts';
+import { NARROW } from './narrowed.ts';
 import { OPT_INS } from './opt-in.ts';
 import { EFFECTIVE_USER, POD_FACTS } from './pod.ts';
 import { TERMINAL } from './terminal.ts';
@@ -12,9 +13,9 @@ import { UPHEAVAL } from './upheaval.ts';
 
 /**
  * When: with everything open that an SshAccess can open; then with nothing that it would have to ask for, beside that
- * what takes a minute; then what ends connections.
+ * what takes a minute; then what ends connections; then with less than that.
  */
-export type Phase = 'opened' | 'default' | 'patience' | 'upheaval';
+export type Phase = 'opened' | 'default' | 'patience' | 'upheaval' | 'narrowed';
 
 export type Chapter = {
   title: string;
@@ -64,6 +65,12 @@ export const CHAPTERS: readonly Chapter[] = [
       '`policy.root` with remoteForwarding: loopback, socketForwarding, agentForwarding and x11Forwarding; `policy.limited` with localForwarding: loopback and sftp.access: read-write.',
     phase: 'opened',
     features: [...OPT_INS, ...[...FORWARDING, ...WRITE_FILES].map(limitedOnly)],
+  },
+  {
+    title: 'With less than the default',
+    intro: '`policy.root` and `policy.limited` with one command, and with sftp.paths.',
+    phase: 'narrowed',
+    features: NARROW,
   },
   { title: 'Idle connections', intro: 'No data, and nobody gone.', phase: 'patience', features: PATIENCE },
   { title: 'The pod', intro: 'What the sidecar is, and is not.', phase: 'default', features: POD_FACTS, ofPod: true },
