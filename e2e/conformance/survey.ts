@@ -50,6 +50,11 @@ export class Survey {
     await this.#runPhase('narrowed');
   }
 
+  /** The table, as far as it is known. */
+  sections(): Section[] {
+    return CHAPTERS.map((chapter) => ({ ...chapter, rows: this.#lines.filter((line) => line.chapter === chapter) }));
+  }
+
   /** Gives every SshAccess this policy, and waits until every route has it: a policy that allows less, at once. */
   async #change(policy: object, isThere: (policy: SessionPolicy) => boolean): Promise<void> {
     await applyAccess(policy);
@@ -65,10 +70,6 @@ export class Survey {
 
   #users(): string[] {
     return COLUMNS.flatMap((column) => ROLES.map((role) => loginOf(column, role, this.#keys).user));
-  }
-
-  sections(): Section[] {
-    return CHAPTERS.map((chapter) => ({ ...chapter, rows: this.#lines.filter((line) => line.chapter === chapter) }));
   }
 
   async #runPhase(phase: Phase, atOnce = AT_ONCE): Promise<void> {
@@ -89,7 +90,10 @@ export class Survey {
     const clients: Record<Role, Client> = { root: client('root'), limited: client('limited') };
     try {
       for (const role of ROLES) await clients[role].connect();
-      for (const line of lines) await this.#try(line, column, clients[line.role ?? 'root'], known);
+      for (const line of lines) {
+        await this.#try(line, column, clients[line.role ?? 'root'], known);
+        await clients[line.role ?? 'root'].settle();
+      }
     } catch (error) {
       this.surprises.push({ column: column.heading, row: '(the column as a whole)', seen: String(error) });
     } finally {
@@ -102,7 +106,6 @@ export class Survey {
       const policy = known.get(client.login.user);
       if (policy === undefined) throw new Error(`there is no route to ${client.login.user}`);
       cells.set(column.heading, await judge(feature, { column, role: role ?? 'root', client, policy }));
-      if (chapter.phase !== 'narrowed') await client.settle();
     } catch (error) {
       const row = [chapter.title, feature.title, role].filter((part) => part !== undefined).join(' · ');
       this.surprises.push({ column: column.heading, row, seen: String(error) });

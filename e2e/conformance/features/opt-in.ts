@@ -24,11 +24,12 @@ const unless =
     return { policy, seen };
   };
 
+const ASK =
+  'const s = require("net").connect(process.argv[1]); process.stdin.on("data", (d) => s.write(d)); s.on("data", (d) => process.stdout.write(d, () => s.destroy()))';
+
 /** In the session: connects to a port or a Unix socket, with what the image has. */
 const connectTo = ({ column }: Subject, target: string): string =>
-  column.place === 'app'
-    ? `/probe connect ${target}`
-    : `node -e 'const s = require("net").connect(process.argv[1]); process.stdin.pipe(s).pipe(process.stdout)' ${target}`;
+  column.place === 'app' ? `/probe connect ${target}` : `node -e '${ASK}' ${target}`;
 
 /** In the session: the first message of an X client, whose cookie is the end of a file with one entry. */
 const greetDisplay = (subject: Subject): string =>

@@ -2,7 +2,7 @@
  * The app of every image of the conformance test, and its hand where an image has no program of that kind.
  *
  *   probe serve DIR            listens on 127.0.0.1:7070 and DIR/app.sock: greets, then echoes. "die\n" ends the app.
- *   probe connect PORT|PATH    what nc does: standard input to a port of 127.0.0.1 or to a Unix socket, and its answer back
+ *   probe connect PORT|PATH    standard input to a port of 127.0.0.1 or to a Unix socket, and its answer back
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -150,12 +150,11 @@ static void connect_to(const char *where)
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, length) < 0)
 		fail(where);
 	signal(SIGPIPE, SIG_IGN);
+	/* No half-close: ssh-agent takes it for the end of everything. So the first answer after all questions is the last. */
 	while (poll(ends, 2, -1) >= 0) {
-		if (ends[0].revents != 0 && !pass(0, fd)) {
-			shutdown(fd, SHUT_WR);
+		if (ends[0].revents != 0 && !pass(0, fd))
 			ends[0].fd = -1;
-		}
-		if (ends[1].revents != 0 && !pass(fd, 1))
+		if (ends[1].revents != 0 && (!pass(fd, 1) || ends[0].fd < 0))
 			exit(0);
 	}
 	fail("poll");
