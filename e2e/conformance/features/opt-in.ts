@@ -31,7 +31,7 @@ const ASK =
 const connectTo = ({ column }: Subject, target: string): string =>
   column.place === 'app' ? `/probe connect ${target}` : `node -e '${ASK}' ${target}`;
 
-/** In the session: the first message of an X client, whose cookie is the end of a file with one entry. */
+/** In the session: the first message of an X client, whose cookie is the end of its file. */
 const greetDisplay = (subject: Subject): string =>
   [
     '[ -n "$DISPLAY" ] || { echo no display; exit 1; }',
