@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { tarFolder, withFolder, writeArchive } from '../../scripts/images/archive.ts';
-import type { NamedArchive } from '../../scripts/images/demo-app.ts';
+import type { NamedArchive } from '../../scripts/images/app-image.ts';
 import { rootFileSystem } from '../../scripts/images/root-file-system.ts';
 import { ensurePackages } from '../../scripts/machine/apt.ts';
 import { cacheFolder, fingerprint } from '../../scripts/machine/cache.ts';
