@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { build as bundle } from 'esbuild';
+import { build as bundle, type BuildOptions, type Plugin } from 'esbuild';
 import { buildEnter } from '../sidecar/enter/testing/build-enter.ts';
 import { fingerprint } from './machine/cache.ts';
 import { ensurePackages } from './machine/apt.ts';
@@ -78,6 +78,15 @@ const ecmaScript = {
   },
 } as const;
 
+/** One import of zod, with its methods and its forty languages, costs each pod 10 MiB: then there is no bundle. */
+const withoutZod: Plugin = {
+  name: 'without-zod',
+  setup: (build) =>
+    build.onResolve({ filter: /^zod$/ }, ({ importer }) => ({
+      errors: [{ text: `${relative(projectFolder, importer)} runs in every pod: import zod/mini, not zod` }],
+    })),
+};
+
 /**
  * An ES module's import of node:crypto or node:fs asks for all their exports, and so loads what Node has put off:
  * WebCrypto, fs/promises. A require does not, and that is a MiB in each pod.
@@ -86,7 +95,8 @@ const commonJs = {
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
   define: { 'import.meta.url': '__filename' },
-} as const;
+  plugins: [withoutZod],
+} satisfies Partial<BuildOptions>;
 
 /** What the sidecar executes besides Node: the helper that enters the app's container, and a shell for images without. */
 async function buildTools(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Unix sockets and files in the app's container, as the session's user: `enter connect`, `listen` and `lease`. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 
 /** Where a session is, and as whom. */
 export type AppEntrance = {
