@@ -48,7 +48,7 @@ export async function loadPrograms(cluster: Cluster): Promise<string> {
 
 /** An app of the tests as an image, in the cluster; answers its name. */
 export const loadApp = (cluster: Cluster, app: AppImage): Promise<string> =>
-  loadImage(cluster, (docker) => appImage(app, docker));
+  loadImage(cluster, (byDocker) => appImage(app, byDocker));
 
 /** An image, made if it is not there, in the cluster; answers its name. */
 export async function loadImage(
