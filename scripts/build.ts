@@ -81,8 +81,8 @@ const ecmaScript = {
 /** One import of zod, with its methods and its forty languages, costs each pod 10 MiB: then there is no bundle. */
 const withoutZod: Plugin = {
   name: 'without-zod',
-  setup: (build) =>
-    build.onResolve({ filter: /^zod$/ }, ({ importer }) => ({
+  setup: (bundler) =>
+    bundler.onResolve({ filter: /^zod$/ }, ({ importer }) => ({
       errors: [{ text: `${relative(projectFolder, importer)} runs in every pod: import zod/mini, not zod` }],
     })),
 };
