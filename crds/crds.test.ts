@@ -145,4 +145,12 @@ test('a client may set what the policy names and nothing else', () => {
   const accepts = (name: string) => acceptsEnvironment(DEFAULT_POLICIES.limited, name);
   expect(['LANG', 'LC_ALL', 'TERM'].every(accepts)).toBe(true);
   expect(['LD_PRELOAD', 'PATH', 'BASH_ENV', 'LANGUAGE', 'GIT_DIR', 'lang'].some(accepts)).toBe(false);
+  const { root } = DEFAULT_POLICIES;
+  expect(acceptsEnvironment(root, 'GIT_SSH_COMMAND')).toBe(true);
+  const listed = { ...root, commands: ['git pull'] };
+  expect(['LC_ALL', 'GIT_SSH_COMMAND', 'GIT_CONFIG_COUNT'].map((name) => acceptsEnvironment(listed, name))).toEqual([
+    true,
+    false,
+    false,
+  ]);
 });

@@ -89,11 +89,14 @@ export const DEFAULT_POLICIES: Readonly<Record<Role, SessionPolicy>> = {
   },
 };
 
-/** True where a client may set the environment variable `name` (RFC 4254 section 6.4). */
-export function acceptsEnvironment(policy: SessionPolicy, name: string): boolean {
-  return policy.clientEnvironment.some((pattern) =>
-    pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
-  );
+/**
+ * True where a client may set the environment variable `name` (RFC 4254 section 6.4). Where only named commands run, how
+ * they speak is all that a client chooses: others, such as GIT_SSH_COMMAND, make a program run what nobody named.
+ */
+export function acceptsEnvironment({ clientEnvironment, commands }: SessionPolicy, name: string): boolean {
+  return clientEnvironment
+    .filter((pattern) => commands === null || LOCALE.includes(pattern))
+    .some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
 }
 
 /** True where `exec` may run these bytes. They are compared whole: a prefix or a pattern would be a shell's to widen. */

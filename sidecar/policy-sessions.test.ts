@@ -46,6 +46,17 @@ test('of a list of commands exactly those run, and any other is named in a sente
   expect(audit().slice(4)).toEqual(others.map(() => expect.stringMatching(/^refused cmd=/)));
 });
 
+test('no variable of the client makes a listed command run another', async () => {
+  const command = 'git ls-remote ssh://git@localhost/repository';
+  const { client } = await login({ commands: [command] });
+  const session = await client.session();
+  const owned = new Writer().string('GIT_SSH_COMMAND').string('echo owned >&2; false').bytes();
+  expect(await session.request('env', owned)).toBe(false);
+  expect(await session.request('env', new Writer().string('LC_TIME').string('C').bytes())).toBe(true);
+  expect(await session.request('exec', text(command))).toBe(true);
+  expect((await session.done).stderr).not.toContain('owned');
+});
+
 test('with a list of commands there is no shell, and none is left where the list is empty', async () => {
   const { client, audit } = await login({ commands: [] });
   const session = await client.session();
