@@ -13,7 +13,8 @@ export type AppEntrance = {
 /** What is there until `close`, and no longer than this process. */
 export type AppFile = { path: string; close: () => void };
 
-const CONNECT_TIMEOUT_MS = 10_000;
+/** Nothing that a helper does before it answers takes long; a file system of the app's may. */
+const ANSWER_TIMEOUT_MS = 10_000;
 const MAX_SENTENCE = 2048;
 
 const listening = z.object({ listening: z.string() });
@@ -21,9 +22,8 @@ const leased = z.object({ path: z.string() });
 
 /** Connects to a socket of the app. What rejects says why, for the user. Both ends may half-close. */
 export function connectInApp(entrance: AppEntrance, path: string): Promise<Socket> {
-  // Nothing that it does takes long; a file system of the app's may.
   const helper = startHelper(entrance, 'connect', ['--', path]);
-  const timer = setTimeout(() => helper.kill('SIGKILL'), CONNECT_TIMEOUT_MS);
+  const timer = killLater(helper);
   helper.once('close', () => clearTimeout(timer));
   return new Promise((resolve, reject) => {
     helper.on('message', (_, handle) => {
@@ -86,14 +86,18 @@ function halfOpen(socket: Socket): Socket {
 }
 
 function pathFrom(helper: ChildProcess, read: (message: unknown) => string | undefined): Promise<string> {
-  return new Promise((resolve, reject) => {
+  const timer = killLater(helper);
+  const answer = new Promise<string>((resolve, reject) => {
     helper.on('message', (message) => {
       const path = read(message);
       if (path !== undefined) resolve(path);
     });
     whenFailed(helper, reject);
   });
+  return answer.finally(() => clearTimeout(timer));
 }
+
+const killLater = (helper: ChildProcess): NodeJS.Timeout => setTimeout(() => helper.kill('SIGKILL'), ANSWER_TIMEOUT_MS);
 
 /** The helper ends, and removes what it made, when it sees the channel closed. */
 function release(helper: ChildProcess): void {

@@ -51,7 +51,7 @@ export type SessionOptions = {
   start: (start: ProgramStart, onEnd: (outcome: Outcome) => void) => Promise<Program | undefined>;
   /** By the channel request that asks for it; each at most once. */
   resources: ReadonlyMap<string, MakeResource>;
-  /** Called once, when neither the channel nor a program of it is left. */
+  /** Called once, when neither the channel nor a program or resource of it is left. */
   onGone: () => void;
 };
 
@@ -101,8 +101,8 @@ class Session {
     this.#channelGone = true;
     // Who has been told to kill is not told to hang up: that would be to let daemons live.
     if (!this.#killed) this.program?.hangUp();
-    this.#release();
-    if (this.#state === 'preparing' || this.#state === 'ended') this.#options.onGone();
+    const released = this.#release();
+    if (this.#state === 'preparing' || this.#state === 'ended') void released.then(this.#options.onGone);
   }
 
   kill(): void {
@@ -288,11 +288,14 @@ class Session {
   #end(): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    this.#release();
-    if (this.#channelGone) this.#options.onGone();
+    const released = this.#release();
+    if (this.#channelGone) void released.then(this.#options.onGone);
   }
-  #release(): void {
-    for (const resource of this.#resources.values()) void resource.then((made) => made?.close());
+
+  /** Resolves when none is being made any more: until then a session counts, or who opens and closes piles them up. */
+  async #release(): Promise<void> {
+    const closings = [...this.#resources.values()].map((resource) => resource.then((made) => made?.close()));
     this.#resources.clear();
+    await Promise.all(closings);
   }
 }

@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -221,3 +221,27 @@ test('what cannot be made is refused, and the session goes on without it', async
   expect(await Promise.all(answers)).toEqual([false, false, true]);
   expect((await session.done).stdout).toBe('[]\n');
 }, 20_000);
+
+test('a session that is closed while its agent is made counts until it is, so nobody piles up helpers', async () => {
+  const slow = join(folder, 'slow-enter');
+  const pids = join(folder, 'pids');
+  await writeFile(slow, `#!/bin/sh\necho $$ >>${pids}\nexec sleep 1000\n`, { mode: 0o755 });
+  const ceiling = { ...bothRoles, roles: { root: { ...open, maxSessions: 2 } } };
+  const other = await startSidecar({ enterPath: slow, busyboxPath: '/bin/busybox' }, { ceiling });
+  const client = other.connect();
+  await client.authenticated;
+  expect(await client.assert({ ...rootAssertion, policy: { ...open, maxSessions: 2 } })).toBe(true);
+  onTestFinished(async () => {
+    await client.close();
+    await other.close();
+    const started = (await readFile(pids, 'utf8')).trim().split('\n');
+    for (const pid of started) process.kill(Number(pid), 'SIGKILL');
+  });
+  for (let round = 0; round < 2; round++) {
+    const session = await client.session();
+    void session.request(...agentRequest).catch(() => undefined);
+    session.open.close();
+    await session.done;
+  }
+  await expect(client.session()).rejects.toThrow('no more than 2 sessions at once');
+});
