@@ -23,6 +23,14 @@ test('the first entry of a uid counts; lines that are no entries are skipped', (
   expect(passwdEntry(passwd, 5)).toBeUndefined();
 });
 
+test('an entry with control characters is none: they would reach the terminal, or end a variable', () => {
+  const hostile = ['ab\u001B]0;owned\u0007', 'a\0LD_PRELOAD=/x', 'a\u009B2J', 'a\r'].map(
+    (name) => `${name}:x:5:5::/h:/bin/sh`,
+  );
+  expect(passwdEntry([...hostile, 'plain:x:5:5::/h:/bin/sh'].join('\n'), 5)?.name).toBe('plain');
+  for (const line of hostile) expect(passwdEntry(line, 5)).toBeUndefined();
+});
+
 const account = (uid: number, more: Partial<Parameters<typeof accountOf>[0]> = {}) =>
   accountOf({ role: 'root', uid, passwd, appHome: undefined, ...more });
 
@@ -33,11 +41,11 @@ test("name, home and shell are those of the app's passwd file", () => {
 
 test('a service account has a shell nevertheless, and odd entries do no harm', () => {
   expect(account(33)).toEqual({ name: 'www-data', home: '/var/www', shell: '/bin/sh' });
-  expect(account(7)).toEqual({ name: 'relative', home: '/tmp', shell: '/bin/sh' });
+  expect(account(7)).toEqual({ name: 'relative', home: undefined, shell: '/bin/sh' });
   expect(account(8).shell).toBe('/bin/sh');
 });
 
 test('a uid without an entry, or an image without passwd, still makes an account', () => {
-  expect(account(61_000, { role: 'limited' })).toEqual({ name: 'limited', home: '/tmp', shell: '/bin/sh' });
+  expect(account(61_000, { role: 'limited' })).toEqual({ name: 'limited', home: undefined, shell: '/bin/sh' });
   expect(account(0, { passwd: undefined })).toEqual({ name: 'root', home: '/root', shell: '/bin/sh' });
 });
