@@ -1,8 +1,8 @@
 import type { Role } from '../crds/session-policy.ts';
 import { passwdEntry } from './passwd.ts';
 
-/** The user that a session's programs take themselves for. */
-export type Account = { name: string; home: string; shell: string };
+/** The user that a session's programs take themselves for; without a home, the helper makes one (enter/home.h). */
+export type Account = { name: string; home: string | undefined; shell: string };
 
 const DEFAULT_SHELL = '/bin/sh';
 // The account of a service such as www-data; who has a key to the pod may have a shell as the app.
@@ -25,8 +25,7 @@ export function accountOf({ role, uid, passwd, appHome }: AccountInput): Account
   const shell = absolute(entry?.shell);
   return {
     name: entry?.name ?? (uid === 0 ? 'root' : role === 'limited' ? 'limited' : 'sshaccess'),
-    // An unprivileged uid without an entry can write nowhere but in /tmp; editors insist on a home that they can write.
-    home: appHome ?? absolute(entry?.home) ?? (uid === 0 ? '/root' : '/tmp'),
+    home: appHome ?? absolute(entry?.home) ?? (uid === 0 ? '/root' : undefined),
     shell: shell === undefined || NO_LOGIN.test(shell) ? DEFAULT_SHELL : shell,
   };
 }

@@ -25,7 +25,8 @@ export function placeArguments({ entry, identity, account }: Pick<Launch, 'entry
   if (identity.capabilityBound !== undefined) rights.push('--capbnd', identity.capabilityBound);
   if (identity.noNewPrivs) rights.push('--no-new-privs');
   const cwd = entry.kind === 'chroot' ? entry.app.cwd : '/';
-  return [...place, ...ids, ...rights, '--cwd', cwd, '--home', account.home];
+  const home = account.home === undefined ? [] : ['--home', account.home];
+  return [...place, ...ids, ...rights, '--cwd', cwd, ...home];
 }
 
 /** What runs a session's program: arguments of `enter`, and the program's own, as bytes. */
@@ -34,7 +35,7 @@ export type EnterCommand = { options: string[]; argv: Buffer[] };
 /** The command of `enter` that runs a session's program. */
 export function enterCommand(launch: Launch, busyboxPath: string): EnterCommand {
   const { account, terminal } = launch;
-  const options = ['run', ...placeArguments(launch)];
+  const options = ['run', ...placeArguments(launch), ...(account.home === undefined ? ['--make-home'] : [])];
   if (launch.request.type === 'sftp')
     return { options: [...options, '--builtin', 'sftp', ...confinement(launch.sftp)], argv: [Buffer.from('sftp')] };
   const pty =

@@ -78,7 +78,7 @@ export type EnvironmentInput = {
   app: Variables;
   /** What the client set, already checked with {@link mayClientSet}. */
   client: Variables;
-  account: { name: string; home: string; shell: string };
+  account: { name: string; home: string | undefined; shell: string };
   /** Those that lead to what the session has of its own. */
   own: Readonly<Record<string, string>>;
   /** Of the terminal; undefined without one. */
@@ -101,7 +101,7 @@ export function sessionEnvironment(input: EnvironmentInput): Map<string, Buffer>
   const { account, connection } = input;
   const { clientAddress, clientPort, serverAddress, serverPort } = connection;
   const ours = {
-    HOME: account.home,
+    ...(account.home === undefined ? {} : { HOME: account.home }),
     USER: account.name,
     LOGNAME: account.name,
     SHELL: account.shell,

@@ -124,6 +124,22 @@ describe.runIf(process.getuid?.() === 0)('inside an app', () => {
     expect(stdout).toBe('61000\n61000\n0077\nCapBnd:\t0000000000000000\nNoNewPrivs:\t1\n[]\nend\n');
   });
 
+  test('limited users have homes of their own, and what one leaves in /tmp another does not run', async () => {
+    const user = (uidOffset: number) => login({ ...limitedAssertion, uidOffset });
+    const shell = async (client: UserClient): Promise<string> => {
+      const session = await client.session();
+      expect(await session.request('shell')).toBe(true);
+      session.open.write(Buffer.from('echo $HOME; stat -c "%a %u" $HOME\n'));
+      session.open.eof();
+      return (await session.done).stdout;
+    };
+    const plant = 'echo "echo owned by $(id -u)" >/tmp/.profile; chmod 755 /tmp/.profile';
+    const squat = 'mkdir -m 777 /tmp/sshaccess-home-61003; ln -s /srv /tmp/sshaccess-home-61004';
+    expect(await (await user(1)).exec(`${plant}; ${squat}`)).toMatchObject({ code: 0, stderr: '' });
+    expect(await shell(await user(2))).toBe('/tmp/sshaccess-home-61002\n700 61002\n');
+    for (const squatted of [3, 4]) expect(await shell(await user(squatted))).toBe('/\n755 0\n');
+  });
+
   test("a terminal is one of the app's own", async () => {
     const client = await login();
     const session = await client.session();

@@ -91,6 +91,12 @@ static void set_home(struct run_options *o, const char *value)
 	o->home = value;
 }
 
+static void set_make_home(struct run_options *o, const char *value)
+{
+	(void)value;
+	o->make_home = true;
+}
+
 static void set_private(struct run_options *o, const char *value)
 {
 	o->private_name = value;
@@ -176,6 +182,7 @@ static const struct option {
 	{"--modes", true, set_modes},
 	{"--launch-length", true, set_launch_length},
 	{"--home", true, set_home},
+	{"--make-home", false, set_make_home},
 	{"--private", true, set_private},
 };
 

@@ -27,6 +27,7 @@ struct run_options {
 	size_t modes_length;
 	unsigned char modes[MAX_MODES];
 	const char *home;         /* NULL: none */
+	bool make_home;
 	const char *private_name; /* NULL: none */
 	size_t launch_length; /* 0: the words are on the command line, and the variables are ours */
 	char **argv;

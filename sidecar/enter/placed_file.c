@@ -1,5 +1,6 @@
 #include "placed_file.h"
 #include "fail.h"
+#include "home.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,6 +72,9 @@ static bool place_beneath(const char *parent, make_file *make, void *context, st
 	char directory[MAX_PLACED_PATH];
 	size_t length = choose_path(parent, placed->name, placed->path);
 	if (!length)
+		return false;
+	errno = EPERM;
+	if (!keeps_what_is_ours(parent))
 		return false;
 	snprintf(directory, sizeof directory, "%.*s", (int)length, placed->path);
 	if (!enter_new_directory(directory))

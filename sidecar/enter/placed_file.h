@@ -22,7 +22,7 @@ void place_file(const char *path, make_file *make, void *context, struct placed_
 
 /*
  * Under a name in a new directory, which nobody else may enter and whose name nobody can guess: beneath the first of
- * /tmp, /dev/shm, /var/tmp and `home` (or NULL) that takes both. It becomes our working directory.
+ * /tmp, /dev/shm, /var/tmp and `home` (or NULL) that takes both, and lets nobody put another in its place (home.h). It becomes our working directory.
  * Ends this process when there is none.
  */
 void place_private_file(const char *name, const char *home, make_file *make, void *context,

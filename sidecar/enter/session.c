@@ -2,6 +2,7 @@
 #include "session.h"
 #include "fail.h"
 #include "files.h"
+#include "home.h"
 #include "identity.h"
 #include "program.h"
 #include "signals.h"
@@ -51,6 +52,8 @@ void start_session(const struct run_options *options, struct session_setup *setu
 	lead_session(setup);
 	connect_standard_streams(setup);
 	become_session(options, &setup->app);
+	if (options->make_home)
+		make_home();
 	setrlimit(RLIMIT_CORE, &setup->core_limit);
 	reset_signals();
 	run_program(options, setup->fallback);

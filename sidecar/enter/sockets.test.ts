@@ -224,6 +224,19 @@ test('without a common place for temporary files it is the home; without that, n
   );
 });
 
+test('a directory in which others may rename what is ours takes nothing private', async () => {
+  const { as, inPod } = await podWithApp();
+  // As an emptyDir is: no sticky bit.
+  chmodSync(inPod('tmp'), 0o777);
+  const home = { ...as(1000), arguments: [...as(1000).arguments, '--home', '/home/app'] };
+  const lease = await leaseInApp(home, 'Xauthority', Buffer.from('x'));
+  expect(lease.path).toMatch(/^\/home\/app\/sshaccess-/);
+  lease.close();
+  await expect(listenInApp(as(61_000), { private: 'agent' }, echo)).rejects.toThrow(
+    'no directory takes a private agent',
+  );
+});
+
 test('every refusal is a sentence and an exit code', async () => {
   const refusal = async (...words: string[]) => {
     const { code, stderr } = await runSession([enter, ...words]);
