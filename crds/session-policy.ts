@@ -16,7 +16,9 @@ export const SFTP_ACCESS = ['none', 'read-only', 'read-write'] as const;
 const integer = (least: number, most: number) => z.int().check(z.minimum(least), z.maximum(most));
 const list = <Entry extends z.core.$ZodType>(entry: Entry, most: number) => z.array(entry).check(z.maxLength(most));
 
-const absolutePath = z.string().check(z.maxLength(1024), z.regex(/^\/[^\0]*$/));
+/** Absolute, without `.` and `..`: as text, `/data/../etc` is below `/data`, and within a ceiling that names it. */
+export const PLAIN_PATH = /^(?![^]*\/\.{1,2}(\/|$))\/[^\0]*$/;
+const plainPath = z.string().check(z.maxLength(1024), z.regex(PLAIN_PATH));
 
 /** A command as the client sends it: the shell gets these very bytes, and no others. */
 const command = z.string().check(z.minLength(1), z.maxLength(4096));
@@ -41,7 +43,7 @@ export const SessionPolicy = z.strictObject({
   sftp: z.strictObject({
     access: z.enum(SFTP_ACCESS),
     /** Directories that sftp is confined to; null: the whole file system. */
-    paths: z.nullable(list(absolutePath, 16).check(z.minLength(1))),
+    paths: z.nullable(list(plainPath, 16).check(z.minLength(1))),
   }),
   /** The only commands that `exec` runs, compared byte for byte, and then there is no shell; null: any, and a shell. */
   commands: z.nullable(list(command, 64)),

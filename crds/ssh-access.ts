@@ -1,7 +1,7 @@
 /** THE API: the zod schema of SshAccess, from which the types, the CRD and every boundary's parser come. */
 import * as z from 'zod';
 import { SESSION_ENTRIES } from './injection-record.ts';
-import { FORWARDING, ROLES, SFTP_ACCESS } from './session-policy.ts';
+import { FORWARDING, PLAIN_PATH, ROLES, SFTP_ACCESS } from './session-policy.ts';
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const dnsLabelRule = {
@@ -66,7 +66,7 @@ const sftpPath = z
   .string()
   .min(1)
   .max(1024)
-  .regex(/^\/(?!\.{1,2}(\/|$))(?!.*\/\.{1,2}(\/|$))[^\0]*$/, sftpPathRule.message)
+  .regex(PLAIN_PATH, sftpPathRule.message)
   .meta({ 'x-kubernetes-validations': [sftpPathRule] });
 
 const seconds = (description: string) => z.int32().min(0).max(31_536_000).describe(description).optional();

@@ -49,6 +49,16 @@ test('an assertion is read strictly', () => {
   for (const payload of refused) expect(readAssertion(payload)).toBeUndefined();
 });
 
+test('no path of an assertion leads out of a directory that the ceiling names', () => {
+  const asserted = (path: string) => {
+    const policy = { ...limited, sftp: { access: 'read-only' as const, paths: [path] } };
+    return readAssertion(request(JSON.stringify({ ...limitedAssertion, policy })));
+  };
+  for (const path of ['/data', '/data/..a/.b', '/data/...', '/']) expect(asserted(path)).toBeDefined();
+  for (const path of ['/data/../etc', '/data/..', '/..', '/.', '/data/./x', '/data/\n/../..', 'data', '/a\0'])
+    expect([path, asserted(path)]).toEqual([path, undefined]);
+});
+
 test('an assertion never exceeds the ceiling', () => {
   const onlyLimited = { ...bothRoles, roles: { limited } };
   expect(ceilingProblem(rootAssertion, bothRoles)).toBeUndefined();
