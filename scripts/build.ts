@@ -78,12 +78,12 @@ const ecmaScript = {
   },
 } as const;
 
-/** One import of zod, with its methods and its forty languages, costs each pod 10 MiB: then there is no bundle. */
-const withoutZod: Plugin = {
-  name: 'without-zod',
+/** One import of zod, with its methods and its forty languages, costs each pod 10 MiB, pino 2: then there is no bundle. */
+const withoutLargeLibraries: Plugin = {
+  name: 'without-large-libraries',
   setup: (bundler) =>
-    bundler.onResolve({ filter: /^zod$/ }, ({ importer }) => ({
-      errors: [{ text: `${relative(projectFolder, importer)} runs in every pod: import zod/mini, not zod` }],
+    bundler.onResolve({ filter: /^(zod|pino)$/ }, ({ path, importer }) => ({
+      errors: [{ text: `${relative(projectFolder, importer)} runs in every pod, where ${path} is too large` }],
     })),
 };
 
@@ -95,7 +95,7 @@ const commonJs = {
   format: 'cjs',
   outExtension: { '.js': '.cjs' },
   define: { 'import.meta.url': '__filename' },
-  plugins: [withoutZod],
+  plugins: [withoutLargeLibraries],
 } satisfies Partial<BuildOptions>;
 
 /** What the sidecar executes besides Node: the helper that enters the app's container, and a shell for images without. */

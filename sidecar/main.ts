@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createLogger } from '../lib/process/logger.ts';
 import { runProgram } from '../lib/process/run.ts';
 import { systemClock } from '../lib/ssh/clock.ts';
 import { trackApp } from './app-tracker.ts';
 import { auditTo } from './audit.ts';
 import { readConfig } from './config.ts';
 import { STOP_GRACE_MS } from './limits.ts';
+import { createLogger } from './logger.ts';
 import { followPodSecret, type PodAccess } from './pod-secret.ts';
 import { SidecarServer } from './server.ts';
 import { ownIds } from './place.ts';
