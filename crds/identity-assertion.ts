@@ -17,9 +17,10 @@ export const NO_ACTIVITY = 'no-activity@sshaccess.dev';
 
 /**
  * The global request (want-reply false) by which the piper ends a user's access, not just a connection: the user is
- * gone, expired or switched off. Its one argument is a string: the reason, a word. The sidecar then kills every program
- * of that user, also those that have left their session. The DISCONNECT that follows has the same word as its text:
- * where a key exchange is under way, no request can pass, and it alone arrives (RFC 4253 section 7.1).
+ * gone, expired or switched off. Its one argument is a string: the reason, a word. The sidecar then kills everything that
+ * the open sessions of the connection have started, also what has left its session; what stayed of earlier ones, stays.
+ * The DISCONNECT that follows has the same word as its text: where a key exchange is under way, no request can pass, and
+ * it alone arrives (RFC 4253 section 7.1).
  */
 export const END_ACCESS = 'end-access@sshaccess.dev';
 

@@ -49,3 +49,11 @@ test('a uid without an entry, or an image without passwd, still makes an account
   expect(account(61_000, { role: 'limited' })).toEqual({ name: 'limited', home: undefined, shell: '/bin/sh' });
   expect(account(0, { passwd: undefined })).toEqual({ name: 'root', home: '/root', shell: '/bin/sh' });
 });
+
+test('a directory that everybody writes to is no home, whoever says so', () => {
+  for (const shared of ['/tmp', '/tmp/', '//tmp/.', '/var/tmp', '/dev/shm']) {
+    expect(account(1000, { appHome: shared }).home).toBeUndefined();
+    expect(account(9, { passwd: `x:x:9:9::${shared}:/bin/sh` }).home).toBeUndefined();
+  }
+  expect(account(1000, { appHome: '/tmp/app' }).home).toBe('/tmp/app');
+});

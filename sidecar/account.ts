@@ -8,6 +8,9 @@ const DEFAULT_SHELL = '/bin/sh';
 // The account of a service such as www-data; who has a key to the pod may have a shell as the app.
 const NO_LOGIN = /\/(nologin|false|true|sync|halt|shutdown)$/;
 
+/** Nobody's home, though images and pods say so: what others leave there (.profile, .gitconfig) would be the session's. */
+const SHARED = /^\/+(tmp|var\/+tmp|dev\/+shm)(\/+\.?)*$/;
+
 export type AccountInput = {
   role: Role;
   uid: number;
@@ -23,9 +26,10 @@ export function accountOf({ role, uid, passwd, appHome }: AccountInput): Account
   const absolute = (path: string | undefined): string | undefined =>
     path?.startsWith('/') === true ? path : undefined;
   const shell = absolute(entry?.shell);
+  const home = appHome ?? absolute(entry?.home) ?? (uid === 0 ? '/root' : undefined);
   return {
     name: entry?.name ?? (uid === 0 ? 'root' : role === 'limited' ? 'limited' : 'sshaccess'),
-    home: appHome ?? absolute(entry?.home) ?? (uid === 0 ? '/root' : undefined),
+    home: home === undefined || SHARED.test(home) ? undefined : home,
     shell: shell === undefined || NO_LOGIN.test(shell) ? DEFAULT_SHELL : shell,
   };
 }

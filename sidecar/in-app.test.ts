@@ -138,6 +138,10 @@ describe.runIf(process.getuid?.() === 0)('inside an app', () => {
     expect(await (await user(1)).exec(`${plant}; ${squat}`)).toMatchObject({ code: 0, stderr: '' });
     expect(await shell(await user(2))).toBe('/tmp/sshaccess-home-61002\n700 61002\n');
     for (const squatted of [3, 4]) expect(await shell(await user(squatted))).toBe('/\n755 0\n');
+    // Nor does role root, where the app's own HOME is /tmp.
+    await pod.container({ ...app, env: { ...app.env, SSHACCESS_CONTAINER: 'homeless', HOME: '/tmp' } });
+    const root = await login(rootAssertion, { container: 'homeless' });
+    expect(await shell(root)).toBe('/tmp/sshaccess-home-1000\n700 1000\n');
   });
 
   test("a terminal is one of the app's own", async () => {
