@@ -162,6 +162,30 @@ test('a forwarded connection carries data both ways, and each way closes by itse
   expect(heard.join('')).toBe('hello and byeEOF');
 });
 
+test('what a client sent before it closed arrives, though the pod has ended its way and reads slowly', async () => {
+  const sent = Buffer.alloc(2 ** 19, 'data');
+  const arrived = Promise.withResolvers<number>();
+  const port = await listen((socket) => {
+    let length = 0;
+    socket.end('bye');
+    socket.on('data', (chunk) => {
+      length += chunk.length;
+      socket.pause();
+      setTimeout(() => socket.resume(), 5);
+    });
+    socket.on('error', arrived.reject);
+    socket.on('end', () => arrived.resolve(length));
+  });
+  const client = await asserted();
+  const ended = Promise.withResolvers<void>();
+  const channel = await client.forward('localhost', port, () => ({ ...ignore(), onEof: ended.resolve }));
+  await ended.promise;
+  channel.write(sent);
+  channel.eof();
+  channel.close();
+  expect(await arrived.promise).toBe(sent.length);
+});
+
 test('what nobody listens on is refused as such, and the own port and other hosts as prohibited', async () => {
   const client = await asserted();
   const free = await listen(() => undefined);

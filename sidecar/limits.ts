@@ -27,8 +27,8 @@ export const MAX_LISTENERS = 16;
 /** Until somebody answers at a port or a socket that is forwarded to. */
 export const CONNECT_TIMEOUT_MS = 10_000;
 
-/** After its channel is gone, what a forwarded connection has not delivered by then is lost. */
-export const FORWARD_LINGER_MS = 5000;
+/** A forwarded connection whose channel is gone delivers what it has, as long as it gets on; after so long without, it ends. */
+export const FORWARD_LINGER_MS = 10_000;
 
 /** Notices that a peer is gone without a word, such as a node that died. */
 export const TCP_KEEPALIVE_MS = 60_000;

@@ -56,8 +56,13 @@ export function joinSocket(socket: net.Socket, channel: Channel): ChannelEvents 
     onRequest: () => false,
     onWritable: source.resume,
     onClose: () => {
-      socket.destroySoon();
-      setTimeout(() => socket.destroy(), FORWARD_LINGER_MS).unref();
+      // What the client sent before it closed is still for the socket, at its reader's pace: OpenSSH sends EOF and CLOSE
+      // together. What the socket has to say is read and dropped: unread, it would make the kernel reset the connection.
+      source.resume();
+      if (socket.writableFinished) socket.destroy();
+      socket.once('finish', () => socket.destroy());
+      socket.setTimeout(FORWARD_LINGER_MS, () => socket.destroy());
+      sink.end();
     },
   };
 }

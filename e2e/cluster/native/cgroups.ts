@@ -42,25 +42,33 @@ export async function leftCgroups(cgroup: string): Promise<string[]> {
   return (await foldersOf(cgroup)).filter((folder) => existsSync(folder));
 }
 
+const MOST_ROUNDS = 100;
+const REST_MS = 100;
+
 /** Removes the cgroup with all below it; answers how many hierarchies had it. */
 export async function removeCgroups(cgroup: string): Promise<number> {
-  const left = await leftCgroups(cgroup);
-  for (const folder of left) await removeTree(folder);
-  return left.length;
+  const folders = await leftCgroups(cgroup);
+  // The kernel lets go of a killed process' cgroups a little after the process: of all of them, so each round tries all.
+  for (let round = 1; ; round += 1) {
+    const problems = await Promise.all(folders.map(removeTree));
+    const problem = problems.find((each) => each !== undefined);
+    if (problem === undefined) return folders.length;
+    if (round === MOST_ROUNDS) throw problem;
+    await delay(REST_MS);
+  }
 }
 
-async function removeTree(folder: string): Promise<void> {
+/** Removes what can be removed now; answers why the rest cannot. */
+async function removeTree(folder: string): Promise<Error | undefined> {
+  if (!existsSync(folder)) return undefined;
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     // The files in a cgroup are the kernel's, and go with it.
     if (entry.isDirectory()) await removeTree(join(folder, entry.name));
   }
-  // The kernel lets go of a killed process' cgroup a little after the process.
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      return await rmdir(folder);
-    } catch (error) {
-      if (attempt === 50) throw error;
-      await delay(100);
-    }
+  try {
+    await rmdir(folder);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
