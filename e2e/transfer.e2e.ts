@@ -1,8 +1,8 @@
-/** Bytes arrive as they left: sftp, scp in both protocols, and 1 GiB through a pipe in each direction. */
+/** Bytes arrive as they left: sftp, and scp in both protocols. bulk.e2e.ts has the 5 GiB. */
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Login, disposeScratch, limitedLogin, rootLogin, scp, scratch, sftp, ssh } from './support/openssh.ts';
 
 const MIB = 1 << 20;
@@ -69,29 +69,4 @@ test('sftp works inside the root of the app: absolute symbolic links resolve the
   await ssh(rootLogin(), 'ln -sfn /etc/hostname /tmp/absolute-link');
   expect((await sftp(rootLogin(), `get /tmp/absolute-link ${back}\n`)).code).toBe(0);
   expect(readFileSync(back, 'utf8')).toMatch(/^hello-/);
-});
-
-describe('1 GiB through a pipe', () => {
-  const block = randomBytes(MIB);
-  const expected = createHash('sha256');
-  for (let i = 0; i < 1024; i += 1) expected.update(block);
-  const digest = expected.digest('hex');
-  function* gibibyte(): Generator<Buffer> {
-    for (let i = 0; i < 1024; i += 1) yield block;
-  }
-
-  test.each([
-    ['with the keys of one exchange', []],
-    ['across rekeys', ['-o', 'RekeyLimit=16M']],
-  ])('there and back again, %s', async (_name, options) => {
-    const result = await ssh(rootLogin(), 'cat', {
-      input: gibibyte(),
-      hashOnly: true,
-      ssh: options,
-      timeoutMs: 170_000,
-    });
-    expect(result.stderr).toBe('');
-    expect(result.stdoutBytes).toBe(1024 * MIB);
-    expect(result.stdoutSha256).toBe(digest);
-  });
 });
