@@ -1,13 +1,17 @@
 #include "descendants.h"
 #include "clock.h"
 #include "fail.h"
+#include "files.h"
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -15,6 +19,8 @@ enum {
 	GOODBYE_MS = 1000,
 	PATIENCE_MS = 3000,
 	TICK_MS = 20,
+	QUIET_LOOKS = 20,
+	MAX_CHILDREN = 64 * 1024, /* bytes of their numbers; the others come when these are gone */
 };
 
 static struct census {
@@ -84,14 +90,40 @@ void adopt_orphans(void)
 		fail(EXIT_CANNOT_RUN, "cannot keep sight of what a session starts: %s", strerror(errno));
 }
 
-void kill_descendants(void)
+/*
+ * What forks and ends without end is another before a look at all processes is over, and no signal reaches it. But each
+ * of them becomes our child when its parent has ended, and a list of these takes microseconds. Answers whether one lived.
+ */
+static bool kill_children(pid_t session)
+{
+	static char text[MAX_CHILDREN];
+	char path[64];
+	bool alive = false;
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", getpid());
+	if (!read_text_at(AT_FDCWD, path, text, sizeof text))
+		return false;
+	for (char *rest = text, *end; *rest; rest = end) {
+		pid_t child = (pid_t)strtol(rest, &end, 10);
+		if (end == rest)
+			break;
+		/* The session's own zombie stays: how it ended is still to be told. */
+		if (child > 0 && (child == session || waitpid(child, NULL, WNOHANG) == 0))
+			alive = (kill(child, SIGKILL) == 0 && child != session) || alive;
+	}
+	return alive;
+}
+
+void kill_descendants(pid_t session)
 {
 	long start = now_ms();
 	signal_descendants(SIGHUP);
 	signal_descendants(SIGCONT);
 	while (now_ms() - start < GOODBYE_MS && signal_descendants(0))
 		rest_ms(TICK_MS);
-	/* Without a rest: what forks faster than we look must not get ahead. */
-	while (now_ms() - start < PATIENCE_MS && signal_descendants(SIGKILL))
-		;
+	/* Without a rest, and until nothing has been found for a while: one look may miss what forks faster than we look. */
+	for (int quiet = 0; quiet < QUIET_LOOKS && now_ms() - start < PATIENCE_MS; quiet++) {
+		bool alive = kill_children(session);
+		if (signal_descendants(SIGKILL) || alive)
+			quiet = -1;
+	}
 }

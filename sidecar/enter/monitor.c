@@ -150,7 +150,7 @@ static void close_session(struct monitor *monitor)
 	flow_close(monitor->flows[0]);
 	close_fd(&monitor->master);
 	if (monitor->revoked)
-		kill_descendants();
+		kill_descendants(monitor->child);
 	else if (monitor->hung_up && has_terminal && !monitor->child_dead)
 		follow_hang_up(monitor->child, foreground);
 	else if (monitor->hung_up)
