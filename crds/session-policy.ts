@@ -18,10 +18,12 @@ const list = <Entry extends z.core.$ZodType>(entry: Entry, most: number) => z.ar
 
 /** Absolute, without `.` and `..`: as text, `/data/../etc` is below `/data`, and within a ceiling that names it. */
 export const PLAIN_PATH = /^(?![^]*\/\.{1,2}(\/|$))\/[^\0]*$/;
-const plainPath = z.string().check(z.maxLength(1024), z.regex(PLAIN_PATH));
+/** The largest policy must fit into an assertion (sidecar/assertion.ts). */
+export const POLICY_LIMITS = { paths: 16, pathLength: 512, commands: 32, commandLength: 512 } as const;
+const plainPath = z.string().check(z.maxLength(POLICY_LIMITS.pathLength), z.regex(PLAIN_PATH));
 
 /** A command as the client sends it: the shell gets these very bytes, and no others. */
-const command = z.string().check(z.minLength(1), z.maxLength(4096));
+const command = z.string().check(z.minLength(1), z.maxLength(POLICY_LIMITS.commandLength));
 
 /**
  * One policy object, written by the operator into the route, asserted by the piper on each connection, bounded by the
@@ -43,10 +45,10 @@ export const SessionPolicy = z.strictObject({
   sftp: z.strictObject({
     access: z.enum(SFTP_ACCESS),
     /** Directories that sftp is confined to; null: the whole file system. */
-    paths: z.nullable(list(plainPath, 16).check(z.minLength(1))),
+    paths: z.nullable(list(plainPath, POLICY_LIMITS.paths).check(z.minLength(1))),
   }),
   /** The only commands that `exec` runs, compared byte for byte, and then there is no shell; null: any, and a shell. */
-  commands: z.nullable(list(command, 64)),
+  commands: z.nullable(list(command, POLICY_LIMITS.commands)),
   /** A connection on whose channels no data has passed for so long ends. 0: never. */
   idleTimeoutSeconds: integer(0, 31_536_000),
   /** A connection ends so long after its login. 0: never. */

@@ -1,7 +1,7 @@
 /** THE API: the zod schema of SshAccess, from which the types, the CRD and every boundary's parser come. */
 import * as z from 'zod';
 import { SESSION_ENTRIES } from './injection-record.ts';
-import { FORWARDING, PLAIN_PATH, ROLES, SFTP_ACCESS } from './session-policy.ts';
+import { FORWARDING, PLAIN_PATH, POLICY_LIMITS, ROLES, SFTP_ACCESS } from './session-policy.ts';
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const dnsLabelRule = {
@@ -65,7 +65,7 @@ const sftpPathRule = {
 const sftpPath = z
   .string()
   .min(1)
-  .max(1024)
+  .max(POLICY_LIMITS.pathLength)
   .regex(PLAIN_PATH, sftpPathRule.message)
   .meta({ 'x-kubernetes-validations': [sftpPathRule] });
 
@@ -94,16 +94,18 @@ const commonPolicy = {
       paths: z
         .array(sftpPath)
         .min(1)
-        .max(16)
+        .max(POLICY_LIMITS.paths)
         .describe('Directories that sftp and scp are confined to. Default: what the uid can reach.')
         .optional(),
     })
     .describe('The sftp subsystem, which scp and sshfs use too.')
     .optional(),
   commands: z
-    .array(z.string().min(1).max(4096))
-    .max(64)
-    .describe('The only commands that run, compared exactly; there is no shell then. An empty list leaves sftp alone.')
+    .array(z.string().min(1).max(POLICY_LIMITS.commandLength))
+    .max(POLICY_LIMITS.commands)
+    .describe(
+      'The only commands that run, compared exactly; there is no shell then, and no sftp and no forwarding but what is asked for beside them.',
+    )
     .optional(),
   idleTimeoutSeconds: seconds('A connection without data on its channels ends after this time. 0: never.'),
   maxDurationSeconds: seconds('A connection ends this long after its login. 0: never.'),

@@ -15,6 +15,21 @@ test('a role has its defaults, and what the spec changes', () => {
   });
 });
 
+test('with a list of commands there is no other way in but what is asked for', () => {
+  const { root } = DEFAULT_POLICIES;
+  expect(policyOf('root', spec({ policy: { root: { commands: ['date'] } } }))).toMatchObject({
+    commands: ['date'],
+    sftp: { access: 'none', paths: null },
+    localForwarding: 'none',
+  });
+  const asked = { commands: [], sftp: { paths: ['/data'] }, localForwarding: 'loopback' };
+  expect(policyOf('root', spec({ policy: { root: asked } }))).toEqual({
+    ...root,
+    commands: [],
+    sftp: { access: 'read-write', paths: ['/data'] },
+  });
+});
+
 test('the ceiling has limited always, root only where somebody is root', () => {
   expect(Object.keys(ceilingOf(spec({})).roles)).toEqual(['root', 'limited']);
   const onlyLimited = { users: [{ access: 'limited', secretRef: { name: 'k' } }], audit: { logging: false } };

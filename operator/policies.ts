@@ -10,11 +10,19 @@ import {
   type SshAccessSpec,
 } from '../crds/index.ts';
 
+/**
+ * What a list of commands leaves of the other ways in, unless the spec asks for them: with sftp one could write over a
+ * listed program, and by forwarding reach what the app trusts its own pod with.
+ */
+const NOTHING_ELSE = { sftp: { access: 'none', paths: null }, localForwarding: 'none' } as const;
+
 /** The policy of a role: the default, with what the spec offers to change. */
 export function policyOf(role: Role, spec: SshAccessSpec): SessionPolicy {
-  const base = DEFAULT_POLICIES[role];
   const { sftp, ...changes } = spec.policy?.[role] ?? {};
-  return SessionPolicy.parse({ ...base, ...changes, sftp: { ...base.sftp, ...sftp } });
+  const base = { ...DEFAULT_POLICIES[role], ...(changes.commands === undefined ? {} : NOTHING_ELSE) };
+  // Who asks for sftp by its directories alone gets the access of the role.
+  const access = sftp === undefined ? base.sftp : DEFAULT_POLICIES[role].sftp;
+  return SessionPolicy.parse({ ...base, ...changes, sftp: { ...access, ...sftp } });
 }
 
 /**

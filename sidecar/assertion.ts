@@ -4,7 +4,8 @@ import { isWithin } from '../crds/policy-bounds.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { Reader } from '../lib/ssh/wire.ts';
 
-const MAX_LENGTH = 16 * 1024;
+/** Above the largest policy that there can be, whose characters JSON may write with six bytes each. */
+const MAX_LENGTH = 192 * 1024;
 
 /** The first message after authentication, or undefined where it is anything but an assertion that parses. */
 export function readAssertion(payload: Buffer): IdentityAssertion | undefined {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ASSERT_IDENTITY } from '../crds/identity-assertion.ts';
-import { DEFAULT_POLICIES } from '../crds/session-policy.ts';
+import { DEFAULT_POLICIES, POLICY_LIMITS } from '../crds/session-policy.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { Writer } from '../lib/ssh/wire.ts';
 import { ceilingProblem, readAssertion } from './assertion.ts';
@@ -41,7 +41,7 @@ test('an assertion is read strictly', () => {
     request(JSON.stringify({ ...rootAssertion, version: 2 })),
     request('{'),
     request('null'),
-    request(JSON.stringify(rootAssertion) + ' '.repeat(20_000)),
+    request(JSON.stringify(rootAssertion) + ' '.repeat(200_000)),
     request(JSON.stringify(rootAssertion), 'tcpip-forward'),
     request(JSON.stringify(rootAssertion), ASSERT_IDENTITY, false),
     Buffer.of(MSG.CHANNEL_OPEN, 0),
@@ -57,6 +57,19 @@ test('no path of an assertion leads out of a directory that the ceiling names', 
   for (const path of ['/data', '/data/..a/.b', '/data/...', '/']) expect(asserted(path)).toBeDefined();
   for (const path of ['/data/../etc', '/data/..', '/..', '/.', '/data/./x', '/data/\n/../..', 'data', '/a\0'])
     expect([path, asserted(path)]).toEqual([path, undefined]);
+});
+
+test('the largest policy there can be fits into an assertion', () => {
+  const { paths, pathLength, commands, commandLength } = POLICY_LIMITS;
+  const policy = {
+    ...root,
+    commands: Array.from({ length: commands }, () => '\x01'.repeat(commandLength)),
+    sftp: { ...root.sftp, paths: Array.from({ length: paths }, () => `/${'\x01'.repeat(pathLength - 1)}`) },
+    localPorts: Array.from({ length: 64 }, () => 65_535),
+    clientEnvironment: Array.from({ length: 64 }, () => `${'A'.repeat(128)}*`),
+  };
+  const largest = { ...rootAssertion, policy };
+  expect(readAssertion(request(JSON.stringify(largest)))).toEqual(largest);
 });
 
 test('an assertion never exceeds the ceiling', () => {
