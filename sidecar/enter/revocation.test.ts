@@ -1,4 +1,5 @@
 /** The order `kill`: nothing that a session started stays alive. And what a daemon that stays means to its session. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -75,6 +76,8 @@ while True:
     os.setsid()`;
     // Nobody else's: what another run of this test has left would look like ours.
     const uid = 1_000_000 + process.pid;
+    // Should it get away, nobody else would stop it: kill(-1) is the one call that a fork cannot outrun.
+    onTestFinished(() => killAllOf(uid));
     const session = startSession([enter, 'run', ...as(uid), '--', 'python3', '-c', script]);
     await session.sees('ready');
     session.order('kill');
@@ -114,6 +117,11 @@ describe('a daemon', () => {
     expect(session.output().split('looked')[1]?.match(/Z/g)?.length).toBe(1);
   });
 });
+
+function killAllOf(uid: number): void {
+  const became = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
+  spawnSync('setpriv', [...became, 'sh', '-c', 'kill -KILL -1']);
+}
 
 /** The living processes of a uid. */
 function ofUid(uid: number): string[] {
