@@ -3,7 +3,7 @@ import { kubectl, pods } from './kubectl.ts';
 
 /** Prints the peak of every Node process that a container sees: the kernel's own high-water mark, which no sample misses. */
 const PEAKS = `for process in /proc/[0-9]*; do
-  case $(tr '\\0' ' ' <$process/cmdline) in node*main.mjs*|*/node*main.mjs*) grep VmHWM $process/status;; esac
+  case $(tr '\\0' ' ' <$process/cmdline) in 'node '*) grep VmHWM $process/status;; esac
 done 2>/dev/null; true`;
 
 /** The most resident memory that the workbench's sidecar and each piper have ever had, in MiB. */
