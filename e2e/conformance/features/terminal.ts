@@ -1,5 +1,6 @@
 /** Terminals and signals. */
 import { Writer } from '../../../lib/ssh/wire.ts';
+import type { TestSession } from '../../../sidecar/testing/user-client.ts';
 import { type Feature, saw, see } from '../feature.ts';
 import { within } from '../raw-user.ts';
 import { lacks } from './files.ts';
@@ -14,6 +15,16 @@ const VERASE = 3;
 const ECHO = 53;
 const BACKSPACE = 8;
 const MODES = new Writer().byte(VERASE).uint32(BACKSPACE).byte(ECHO).uint32(0).byte(0).bytes();
+
+function interrupts(interrupt: (session: TestSession) => unknown): Feature['attempt'] {
+  return async ({ client }) => {
+    const user = await client.raw();
+    const session = await user.running(`stty brkint; trap 'echo heard; exit 3' INT; ${LISTEN}`, 'ready', SMALL);
+    await interrupt(session);
+    const { stdout, code } = await within(session.done, () => session.result.stdout);
+    see(stdout.includes('heard') && code === 3, `${code}: ${stdout}`);
+  };
+}
 
 export const TERMINAL: readonly Feature[] = [
   {
@@ -47,13 +58,14 @@ export const TERMINAL: readonly Feature[] = [
   },
   {
     title: 'terminal: Ctrl-C is SIGINT',
-    attempt: async ({ client }) => {
-      const user = await client.raw();
-      const session = await user.running(`trap 'echo heard; exit 3' INT; ${LISTEN}`, 'ready', SMALL);
-      session.open.write(Buffer.of(3));
-      const { stdout, code } = await within(session.done, () => session.result.stdout);
-      see(stdout.includes('heard') && code === 3, `${code}: ${stdout}`);
-    },
+    attempt: interrupts((session) => session.open.write(Buffer.of(3))),
+  },
+  {
+    title: 'terminal: `break` is SIGINT where the terminal says so (BRKINT)',
+    attempt: interrupts(async (session) => {
+      // RFC 4335: for so many milliseconds.
+      see(await session.request('break', new Writer().uint32(500).bytes()), 'break was refused');
+    }),
   },
   {
     title: `signals ${SIGNALS.join(', ')}`,
