@@ -27,7 +27,7 @@ const sftp = (paths: readonly string[]) => limited({ sftp: { access: 'read-only'
 
 test.each([
   ['processNamespace', /insist on being process 1.*sessions open in the toolbox/],
-  ['policy.limited.commands', /only commands that run.*An empty list leaves sftp alone/],
+  ['policy.limited.commands', /only commands that run.*no sftp and no forwarding but what is asked for/],
   ['policy.limited.sftp.paths', /Directories that sftp and scp are confined to/],
   ['policy.root.agentForwarding', /SSH_AUTH_SOCK in the app/],
 ])('kubectl explains spec.%s', async (field, sentence) => {
