@@ -3,12 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { memoryOf } from './accounting.ts';
 import { startApp } from './app.ts';
 import { median, table } from './figures.ts';
+import { sidecarImageMib } from './image.ts';
 import { startSidecar } from './sidecar-server.ts';
 
 const STARTS = 20;
 const SETTLE_MS = 1000;
 
 export async function benchSize(): Promise<string> {
+  const image = await sidecarImageMib();
   const app = await startApp();
   try {
     const starts: number[] = [];
@@ -22,12 +24,14 @@ export async function benchSize(): Promise<string> {
     }
     const mib = (values: number[]): string => `${median(values).toFixed(1)} MiB`;
     return table(
-      ['the sidecar', 'median of 20'],
+      ['the sidecar', `median of ${STARTS}`],
       [
         ['start to listening', `${median(starts).toFixed(0)} ms`],
         ['idle: RSS', mib(memory.map(({ rss }) => rss))],
         ['idle: PSS', mib(memory.map(({ pss }) => pss))],
         ['idle: anonymous', mib(memory.map(({ anonymous }) => anonymous))],
+        ['image: its layers', `${image.all.toFixed(1)} MiB`],
+        ['those of it alone', `${image.own.toFixed(1)} MiB`],
       ],
     );
   } finally {
