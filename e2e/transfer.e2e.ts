@@ -32,15 +32,17 @@ test('sftp puts, lists, renames, gets and removes', async () => {
 test('scp copies there and back', () => copies(rootLogin(), '/tmp/transfer-scp'));
 
 test('limited gets by sftp and scp what it may read, and puts nothing', async () => {
-  const remote = '/tmp/transfer-limited';
-  const back = join(scratch, 'limited');
-  expect((await scp(rootLogin(), local, `remote:${remote}`)).code).toBe(0);
-  expect(await sftp(limitedLogin(), `get ${remote} ${back}\n`)).toMatchObject({ code: 0, stderr: '' });
-  expect(sha256(readFileSync(back))).toBe(sha256(readFileSync(local)));
-  expect((await scp(limitedLogin(), `remote:${remote}`, back)).code).toBe(0);
+  // A file of the image: another user's key may lead to the other replica.
+  const remote = '/bin/bash';
+  const digest = (await ssh(limitedLogin(), `sha256sum < ${remote}`)).stdout.split(' ')[0];
+  const [bySftp, byScp] = [join(scratch, 'limited.sftp'), join(scratch, 'limited.scp')];
+  expect(await sftp(limitedLogin(), `get ${remote} ${bySftp}\n`)).toMatchObject({ code: 0, stderr: '' });
+  expect(sha256(readFileSync(bySftp))).toBe(digest);
+  expect((await scp(limitedLogin(), `remote:${remote}`, byScp)).code).toBe(0);
+  expect(sha256(readFileSync(byScp))).toBe(digest);
   for (const refused of [
-    await sftp(limitedLogin(), `put ${local} ${remote}.2\n`),
-    await scp(limitedLogin(), local, `remote:${remote}.2`),
+    await sftp(limitedLogin(), `put ${local} /tmp/transfer-limited\n`),
+    await scp(limitedLogin(), local, 'remote:/tmp/transfer-limited'),
   ]) {
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toMatch(/permission denied/i);
