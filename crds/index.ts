@@ -1,5 +1,6 @@
 export * from './identity-assertion.ts';
 export * from './injection-record.ts';
+export * from './main-container.ts';
 export * from './names.ts';
 export * from './policy-bounds.ts';
 export * from './secret-contract.ts';

@@ -1,13 +1,18 @@
 import * as z from 'zod/mini';
 import { catch as otherwise } from 'zod/mini';
 
+/** Who serves ssh in the pod: our sshd beside the app, or the openssh-server of the app's own image. */
+export const RUNTIMES = ['sidecar', 'main_container'] as const;
+export const Runtime = z.enum(RUNTIMES);
+export type Runtime = z.infer<typeof Runtime>;
+
 /**
  * How sessions enter the app: `chroot` is the real thing (its root, environment, cwd); `toolbox` runs in the sidecar's
- * own image, where the pod's level or its process namespace allows no more.
+ * own image, where the pod's level or its process namespace allows no more; `sshd` is the image's own openssh-server.
  */
-export const SESSION_ENTRIES = ['chroot', 'toolbox'] as const;
-export const SessionEntry = z.enum(SESSION_ENTRIES);
-export type SessionEntry = z.infer<typeof SessionEntry>;
+export const SIDECAR_ENTRIES = ['chroot', 'toolbox'] as const;
+export type SidecarEntry = (typeof SIDECAR_ENTRIES)[number];
+export const SESSION_ENTRIES = [...SIDECAR_ENTRIES, 'sshd'] as const;
 
 /** Ids of sessions that are neither root nor the app. Images do have users of the second: for whom that is no harm. */
 export const UNPRIVILEGED_IDS = { limited: 61_000, toolbox: 65_532 } as const;
@@ -15,6 +20,13 @@ export const UNPRIVILEGED_IDS = { limited: 61_000, toolbox: 65_532 } as const;
 /** Each limited user of an SshAccess has a uid of their own, `limitedUid` + an offset: 61001 to 61999 unless taken. */
 export const LIMITED_UIDS = 1000;
 export const UidOffset = z.int().check(z.minimum(0), z.maximum(LIMITED_UIDS - 1));
+
+/**
+ * Who sets sshd up in a main_container: our init script, the image by the contract's environment, or the image alone
+ * (`unmanaged`: it knows nothing of us).
+ */
+export const SSHD_SETUPS = ['init-script', 'image', 'unmanaged'] as const;
+export type SshdSetup = (typeof SSHD_SETUPS)[number];
 
 export const PROCESS_NAMESPACES = ['shared', 'isolated'] as const;
 export type ProcessNamespace = (typeof PROCESS_NAMESPACES)[number];
@@ -32,7 +44,7 @@ export const InjectionRecord = z.object({
   /** The SshAccess that selected the pod. */
   access: z.string(),
   container: z.string(),
-  sessionEntry: SessionEntry,
+  sessionEntry: z.enum(SESSION_ENTRIES),
   /** The uid that role `root` gets: 0 where the app's security context allows it, else the app's own; null: the image's. */
   rootUid: z.nullable(z.int().check(z.minimum(0))),
   /**
@@ -43,6 +55,19 @@ export const InjectionRecord = z.object({
   /** Pods of an earlier version do not say it; a reason of a later one means nothing to us. */
   processNamespace: otherwise(z.optional(z.enum(PROCESS_NAMESPACES)), undefined),
   processNamespaceReason: otherwise(z.optional(z.enum(PROCESS_NAMESPACE_REASONS)), undefined),
+  /** Pods of an earlier version have a sidecar. */
+  runtime: otherwise(Runtime, 'sidecar'),
+  /** Only for runtime main_container: what of spec.mainContainer the pod was made with, and the usernames it was told. */
+  mainContainer: otherwise(
+    z.optional(
+      z.object({
+        setup: z.enum(SSHD_SETUPS),
+        port: z.int().check(z.minimum(1), z.maximum(65_535)),
+        usernames: z.array(z.string()),
+      }),
+    ),
+    undefined,
+  ),
 });
 export type InjectionRecord = z.infer<typeof InjectionRecord>;
 

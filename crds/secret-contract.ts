@@ -3,7 +3,7 @@
  * with these schemas; a Secret that does not parse grants nothing.
  */
 import * as z from 'zod/mini';
-import { UidOffset } from './injection-record.ts';
+import { Runtime, UidOffset } from './injection-record.ts';
 import { Role, SessionPolicy } from './session-policy.ts';
 
 /** Data keys of the pod's Secret `<name>-sshaccess`. */
@@ -32,9 +32,13 @@ export const ROUTE_SECRET_KEYS = {
   mappingKey: 'mapping-key',
 } as const;
 
+export const MOST_HOST_KEYS = 128;
+
 /** One user of a route. `authorizedKeys` are OpenSSH public key lines that the operator has already checked. */
 export const RouteUser = z.strictObject({
   username: z.string().check(z.regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/), z.maxLength(191)),
+  /** The name to log in to the pod's sshd with, where it is another: pods know only the users that they started with. */
+  upstreamUser: z.optional(z.string().check(z.minLength(1), z.maxLength(191))),
   role: Role,
   authorizedKeys: z.array(z.string().check(z.maxLength(16_384))).check(z.maxLength(64)),
   policy: SessionPolicy,
@@ -54,8 +58,12 @@ export const Route = z.strictObject({
   /** The headless Service in `namespace` whose EndpointSlices list the pods. */
   service: z.string(),
   port: z.int().check(z.minimum(1), z.maximum(65_535)),
-  /** OpenSSH public key line that every pod of this route must prove to hold. */
-  hostKey: z.string(),
+  runtime: Runtime,
+  /**
+   * OpenSSH public key lines: a pod of this route must prove to hold one of them. There are several where the images make
+   * host keys of their own. None: no pod is known yet, and nobody gets through.
+   */
+  hostKeys: z.array(z.string().check(z.maxLength(16_384))).check(z.maxLength(MOST_HOST_KEYS)),
   users: z.array(RouteUser).check(z.maxLength(64)),
 });
 export type Route = z.infer<typeof Route>;

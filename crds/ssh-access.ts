@@ -1,6 +1,6 @@
 /** THE API: the zod schema of SshAccess, from which the types, the CRD and every boundary's parser come. */
 import * as z from 'zod';
-import { SESSION_ENTRIES } from './injection-record.ts';
+import { RUNTIMES, SESSION_ENTRIES } from './injection-record.ts';
 import { FORWARDING, PLAIN_PATH, POLICY_LIMITS, ROLES, SFTP_ACCESS } from './session-policy.ts';
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -157,6 +157,88 @@ const Target = z
   })
   .meta({ 'x-kubernetes-validations': [apiVersionOfKind] });
 
+const absolutePathRule = {
+  rule: "self.startsWith('/') && !self.endsWith('/') && !self.contains(':') && !self.matches('(^|/)[.][.]?(/|$)')",
+  message: 'give the absolute path of a file, without . and .. and colons',
+};
+const unmanagedNeeds = {
+  rule: 'self.managed || (has(self.user) && has(self.authorizedKeysPath))',
+  message:
+    'managed is false: say as which user to log in (user), and where its sshd looks for keys (authorizedKeysPath)',
+};
+const unmanagedOnly = {
+  rule: 'self.managed ? !has(self.user) && !has(self.authorizedKeysPath) && !has(self.port) && !has(self.hostKeys) : !has(self.setup) && !has(self.bootstrap)',
+  message: 'user, authorizedKeysPath, port and hostKeys belong to managed: false; setup and bootstrap to managed: true',
+};
+
+/** Settings of runtime main_container; crds/main-container.ts has the contract with the image. */
+const MainContainer = z
+  .object({
+    managed: z
+      .boolean()
+      .default(true)
+      .describe(
+        'true: the image follows the contract (SSH_CONTAINER_ROLE, /ssh-runtime, /ssh-init/05-ssh-init.sh). false: it starts an sshd of its own and knows nothing of sshaccess; the pods get the key of the gateway, and nothing else.',
+      ),
+    setup: z
+      .enum(['InitScript', 'Image'])
+      .describe(
+        'Who sets sshd up. InitScript (the default): the image runs /ssh-init/05-ssh-init.sh, which is mounted. Image: it does not; an init container brings the key of the gateway to SSH_AUTHORIZED_KEYS_FILE, and the image does the rest.',
+      )
+      .optional(),
+    bootstrap: z
+      .object({
+        script: z
+          .string()
+          .min(1)
+          .max(32_768)
+          .describe('A path in the image, or the text of a script: SSH_BOOTSTRAP_SCRIPT.'),
+        required: z.boolean().default(false).describe('true: sshd does not start where the script fails.'),
+      })
+      .describe('Runs once in the container, as its user, before sshd starts.')
+      .optional(),
+    port: z.int32().min(1).max(65_535).describe('Port of an unmanaged sshd. Default: 22.').optional(),
+    user: z
+      .string()
+      .min(1)
+      .max(32)
+      .regex(/^[a-z_][a-z0-9_-]*[$]?$/)
+      .describe('The account of the image that every user logs in as, where managed is false.')
+      .optional(),
+    authorizedKeysPath: z
+      .string()
+      .min(2)
+      .max(4096)
+      .regex(/^[/](?!.*(?:^|[/])[.]{1,2}(?:[/]|$))[^:]*[^:/]$/, absolutePathRule.message)
+      .describe('The authorized_keys file of that account: it is mounted there, and holds only the key of the gateway.')
+      .meta({ 'x-kubernetes-validations': [absolutePathRule] })
+      .optional(),
+    hostKeys: z
+      .array(z.string().min(1).max(16_384))
+      .min(1)
+      .max(16)
+      .describe(
+        'Public host keys of the image, as lines of OpenSSH. Default: the operator takes the key of each pod at first sight.',
+      )
+      .optional(),
+  })
+  .refine(
+    ({ managed, user, authorizedKeysPath }) => managed || (user !== undefined && authorizedKeysPath !== undefined),
+    {
+      error: unmanagedNeeds.message,
+    },
+  )
+  .refine(
+    ({ managed, setup, bootstrap, user, authorizedKeysPath, port, hostKeys }) =>
+      managed
+        ? [user, authorizedKeysPath, port, hostKeys].every((field) => field === undefined)
+        : setup === undefined && bootstrap === undefined,
+    { error: unmanagedOnly.message },
+  )
+  .describe('How the sshd of the image is set up, with runtime main_container.')
+  .meta({ 'x-kubernetes-validations': [unmanagedNeeds, unmanagedOnly] });
+export type MainContainer = z.infer<typeof MainContainer>;
+
 export const SshAccessSpec = z.object({
   enabled: z
     .boolean()
@@ -168,9 +250,12 @@ export const SshAccessSpec = z.object({
   slug: dnsLabel('Second part of every username. Default: the name of this object.').optional(),
   target: Target.describe('The workload whose pods are reached.'),
   runtime: z
-    .enum(['sidecar'])
+    .enum(RUNTIMES)
     .default('sidecar')
-    .describe('sidecar: an sshd is injected beside the app, whatever its image.'),
+    .describe(
+      'sidecar: an sshd is injected beside the app, whatever its image. main_container: the image brings its own openssh-server. A change rolls the pods once where rollout is Automatic.',
+    ),
+  mainContainer: MainContainer.optional(),
   rollout: z
     .enum(['Automatic', 'Manual'])
     .default('Automatic')

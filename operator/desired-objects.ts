@@ -12,6 +12,7 @@ import {
   SSH_PORT,
   type Ceiling,
   type RouteUser,
+  type Runtime,
 } from '../crds/index.ts';
 import type { Manifest } from '../lib/kube/apply.ts';
 import { controllerReference } from '../lib/kube/owner-reference.ts';
@@ -62,7 +63,7 @@ export function podSecret(
 /** @throws ZodError where the route would not be what the piper parses */
 export function route(
   metadata: Metadata,
-  content: { enabled: boolean; hostKey: string; users: readonly RouteUser[] },
+  content: { enabled: boolean; runtime: Runtime; hostKeys: readonly string[]; users: readonly RouteUser[] },
 ): Route {
   return Route.parse({
     version: 1,
@@ -72,7 +73,8 @@ export function route(
     enabled: content.enabled,
     service: serviceName(metadata.name),
     port: SSH_PORT,
-    hostKey: content.hostKey,
+    runtime: content.runtime,
+    hostKeys: content.hostKeys,
     users: content.enabled ? content.users : [],
   });
 }

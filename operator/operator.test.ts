@@ -123,7 +123,8 @@ test('everything of one SshAccess is made, and a second look writes nothing', as
   expect(Ceiling.parse(JSON.parse(textOf(podSecret, 'ceiling.json') ?? '')).roles).toHaveProperty('root');
   // Each private half lies in one Secret only.
   expect(Object.keys(podSecret?.data ?? {}).toSorted()).toEqual(['ceiling.json', 'host-key', 'mapping-key.pub']);
-  expect(routeOf(uid)).toMatchObject({ enabled: true, service: 'web-sshaccess', hostKey: hostKey.publicKey.toLine() });
+  const hostKeys = [hostKey.publicKey.toLine()];
+  expect(routeOf(uid)).toMatchObject({ enabled: true, service: 'web-sshaccess', hostKeys });
   expect(usersOf(uid)).toEqual(['acme-web']);
   expect(server.get(serviceAt('web-sshaccess'))).toMatchObject({
     metadata: { labels: { 'sshaccess.dev/endpoints': 'web' }, ownerReferences: [{ uid, controller: true }] },
@@ -184,16 +185,16 @@ test('keys are kept; a lost or damaged one is made anew and both ends agree agai
   const uid = putAccess('web');
   await startOperator();
   await soon(() => expect(reason('web', 'Ready')).toBeDefined());
-  const hostKey = routeOf(uid)?.hostKey;
+  const hostKeys = routeOf(uid)?.hostKeys;
   server.remove(secretAt(`route-${uid}`, 'sys'));
-  await soon(() => expect(routeOf(uid)?.hostKey).toBe(hostKey));
+  await soon(() => expect(routeOf(uid)?.hostKeys).toEqual(hostKeys));
   const damaged = { ...secretOf(secretAt('web-sshaccess'))?.data, 'host-key': 'eA==' };
   server.put(secretAt('web-sshaccess'), { ...server.get(secretAt('web-sshaccess')), data: damaged });
-  await soon(() => expect(routeOf(uid)?.hostKey).not.toBe(hostKey));
+  await soon(() => expect(routeOf(uid)?.hostKeys).not.toEqual(hostKeys));
   await soon(() => {
     const pod = secretOf(secretAt('web-sshaccess'));
     const mapping = PrivateKey.parse(textOf(secretOf(secretAt(`route-${uid}`, 'sys')), 'mapping-key') ?? '');
-    expect(PrivateKey.parse(textOf(pod, 'host-key') ?? '').publicKey.toLine()).toBe(routeOf(uid)?.hostKey);
+    expect(PrivateKey.parse(textOf(pod, 'host-key') ?? '').publicKey.toLine()).toBe(routeOf(uid)?.hostKeys[0]);
     expect(textOf(pod, 'mapping-key.pub')?.trim()).toBe(mapping.publicKey.toLine());
   });
 });
@@ -215,13 +216,11 @@ test('a route is kept current even when the Secret of the pods was taken over', 
   const uid = putAccess('web');
   await startOperator();
   await soon(() => expect(usersOf(uid)).toEqual(['acme-web']));
-  const { hostKey } = routeOf(uid) ?? {};
   await quiet();
   server.remove(secretAt('web-sshaccess'));
   putKey('web-sshaccess', { theirs: 'x' });
   putAccess('web', { enabled: false });
   await soon(() => expect(usersOf(uid)).toEqual([]));
-  expect(hostKey).toBeDefined();
 });
 
 test('the older claim wins a username; when it goes the other gets it', async () => {

@@ -205,9 +205,10 @@ class Reconciliation {
     const previous = previousCeiling(storedCeiling(objects.podSecret), ceiling, kept, this.#now);
     if (previous !== undefined) this.#requeueAt(previous.until);
 
-    const hostKey = objects.isPodSecretForeign && stored ? stored.hostKey : keys.hostKey.publicLine;
+    const hostKeys = objects.isPodSecretForeign && stored ? stored.hostKeys : [keys.hostKey.publicLine];
     const held = routed.map((user) => ({ ...user, policy: heldPolicy(user.role, user.policy, previous) }));
-    const wanted = route(metadata, { enabled: access.spec.enabled, hostKey, users: held });
+    const { enabled, runtime } = access.spec;
+    const wanted = route(metadata, { enabled, runtime, hostKeys, users: held });
     const { systemNamespace } = this.#writer;
     const secret = routeSecret(systemNamespace, wanted, keys.mappingKey, owned);
     await writeSecret(objects.routeSecret, secret, this.#writer);

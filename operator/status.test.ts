@@ -209,7 +209,8 @@ test('RouteUpdated names who came and who went', () => {
     enabled: true,
     service: 's',
     port: 2222,
-    hostKey: 'h',
+    runtime: 'sidecar' as const,
+    hostKeys: ['h'],
     users: users.map(([username, authorizedKeys]) => ({
       username,
       role: 'root' as const,

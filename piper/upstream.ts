@@ -103,8 +103,8 @@ class Attempt {
       role: 'client',
       software: IDENT,
       // A server with several host keys must show the pinned one.
-      algorithms: { hostKey: login.hostKey.signatureAlgorithms },
-      verifyHostKey: (key) => key.equals(login.hostKey),
+      algorithms: { hostKey: [...new Set(login.hostKeys.flatMap((key) => key.signatureAlgorithms))] },
+      verifyHostKey: (key) => login.hostKeys.some((known) => key.equals(known)),
       onReady: () => this.#authenticate(),
       onMessage: (payload) => this.#receive(payload),
       onClose: (error) => this.#closed(error),

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { PROCESS_NAMESPACES, type ProcessNamespace, SESSION_ENTRIES, SIDECAR_ENV } from '../crds/injection-record.ts';
+import { PROCESS_NAMESPACES, type ProcessNamespace, SIDECAR_ENTRIES, SIDECAR_ENV } from '../crds/injection-record.ts';
 import { SIDECAR_SECRET_PATH, SSH_PORT } from '../crds/names.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
 
@@ -41,7 +41,7 @@ const port = z.pipe(
 
 const Environment = z.object({
   [SIDECAR_ENV.container]: z.string('name the container of the app').check(z.minLength(1)),
-  [SIDECAR_ENV.sessionEntry]: oneOf(SESSION_ENTRIES),
+  [SIDECAR_ENV.sessionEntry]: oneOf(SIDECAR_ENTRIES),
   [SIDECAR_ENV.rootUid]: uid,
   [SIDECAR_ENV.limitedUid]: uid,
   [SIDECAR_ENV.processNamespace]: z.optional(oneOf(PROCESS_NAMESPACES)),

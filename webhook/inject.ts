@@ -30,6 +30,7 @@ export function inject(pod: Pod, plan: InjectionPlan, settings: SidecarSettings)
     limitedUid: granted.limitedUid,
     processNamespace: plan.processNamespace.is,
     processNamespaceReason: plan.processNamespace.because,
+    runtime: 'sidecar',
   };
   const others = withoutSidecar(pod);
   const resources = fitInto(sidecarResources(others, settings.resources), plan.limitRanges);

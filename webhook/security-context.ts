@@ -1,4 +1,4 @@
-import { LIMITED_UIDS, type ProcessNamespace, type SessionEntry, UNPRIVILEGED_IDS } from '../crds/index.ts';
+import { LIMITED_UIDS, type ProcessNamespace, type SidecarEntry, UNPRIVILEGED_IDS } from '../crds/index.ts';
 import { BECOME, capabilitiesOf, capabilitiesToEnter, hasCapability } from './capabilities.ts';
 import { allContainers, type Container, type ContainerSecurityContext, type Pod } from './pod.ts';
 import type { PodSecurityLevel } from './pod-security-level.ts';
@@ -8,7 +8,7 @@ const ROOT = { runAsUser: 0, runAsGroup: 0, runAsNonRoot: false, readOnlyRootFil
 
 /** How sessions enter the app, as whom each role does, and the context of the sidecar that makes it so. */
 export type Privileges = {
-  sessionEntry: SessionEntry;
+  sessionEntry: SidecarEntry;
   processNamespace: ProcessNamespace;
   /** As in the {@link InjectionRecord}. */
   rootUid: number | null;

@@ -126,7 +126,8 @@ function routeOf(port: number, made: Keys): Route {
     enabled: true,
     service: 'hello-sshaccess',
     port,
-    hostKey: made.pod.publicKey.toLine(),
+    runtime: 'sidecar',
+    hostKeys: [made.pod.publicKey.toLine()],
     users: [user('acme-hello', 'root'), user('acme-hello-dev', 'limited')],
   };
 }

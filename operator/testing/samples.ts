@@ -46,6 +46,7 @@ export const record = {
   sessionEntry: 'chroot',
   rootUid: 0,
   limitedUid: 61_000,
+  runtime: 'sidecar',
 } as const;
 
 const healthy = { isReady: true, waiting: '', sharesProcesses: true, crashing: undefined } as const;

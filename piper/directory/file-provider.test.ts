@@ -17,7 +17,7 @@ const names = { namespace: 'acme', name: 'hello', uid: 'u-1', service: 'hello-ss
 function secret(username: string, form: 'data' | 'stringData'): string {
   const line = key.publicKey.toLine();
   const users = [{ username, role: 'root', authorizedKeys: [line], policy: DEFAULT_POLICIES.root, uidOffset: 0 }];
-  const route = { version: 1, enabled: true, port: 2222, hostKey: line, users, ...names };
+  const route = { version: 1, enabled: true, port: 2222, runtime: 'sidecar', hostKeys: [line], users, ...names };
   const plain = {
     [ROUTE_SECRET_KEYS.route]: JSON.stringify(route),
     [ROUTE_SECRET_KEYS.mappingKey]: key.toOpenSsh(),

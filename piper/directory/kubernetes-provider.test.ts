@@ -26,7 +26,7 @@ afterEach(async () => {
 function secret(namespace: string, username: string, labels: Record<string, string> = { [LABEL_ROUTE]: 'true' }) {
   const users = [{ username, role: 'root', authorizedKeys: [line], policy: DEFAULT_POLICIES.root, uidOffset: 0 }];
   const names = { namespace: 'acme', name: 'hello', uid: 'u-1', service: 'hello-sshaccess' };
-  const route = { version: 1, enabled: true, port: 2222, hostKey: line, users, ...names };
+  const route = { version: 1, enabled: true, port: 2222, runtime: 'sidecar', hostKeys: [line], users, ...names };
   const encode = (text: string): string => Buffer.from(text).toString('base64');
   return {
     apiVersion: 'v1',

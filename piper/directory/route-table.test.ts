@@ -16,7 +16,7 @@ function route(usernames: readonly string[], changes: Partial<Route> = {}): Rout
     uidOffset: 0,
   }));
   const names = { namespace: 'acme', name: 'hello', uid: 'u-1', service: 'hello-sshaccess' };
-  return { version: 1, enabled: true, port: 2222, hostKey: line, users, ...names, ...changes };
+  return { version: 1, enabled: true, port: 2222, runtime: 'sidecar', hostKeys: [line], users, ...names, ...changes };
 }
 
 const dataOf = (value: unknown) => ({
@@ -64,7 +64,7 @@ test.each([
   ['no mapping key', { [ROUTE_SECRET_KEYS.route]: JSON.stringify(route(['acme-hello'])) }],
   ['another version', dataOf({ ...route(['acme-hello']), version: 2 })],
   ['an unknown field', dataOf({ ...route(['acme-hello']), address: '10.0.0.1' })],
-  ['a bad host key', dataOf(route(['acme-hello'], { hostKey: 'ssh-ed25519 AAAA' }))],
+  ['a bad host key', dataOf(route(['acme-hello'], { hostKeys: ['ssh-ed25519 AAAA'] }))],
   ['a username that is none', dataOf(route(['Acme\n']))],
   ['the same username twice', dataOf(route(['acme-hello', 'acme-hello']))],
 ])('a Secret with %s grants nothing, and what it granted before is gone', (_what, data) => {

@@ -4,7 +4,7 @@ import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { PublicKey } from '../../lib/ssh/keys/public-key.ts';
 
 /** Everything of a route that is the same for all of its users, parsed. */
-export type RouteEntry = { route: Route; hostKey: PublicKey; mappingKey: PrivateKey };
+export type RouteEntry = { route: Route; hostKeys: readonly PublicKey[]; mappingKey: PrivateKey };
 
 /** What a username stands for. */
 export type Login = RouteEntry & {
@@ -85,7 +85,8 @@ export class RouteTable {
   #parse(secret: string, text: string, mappingKeyPem: string): Login[] | undefined {
     try {
       const route = Route.parse(JSON.parse(text));
-      const entry = { route, hostKey: PublicKey.fromLine(route.hostKey), mappingKey: PrivateKey.parse(mappingKeyPem) };
+      const hostKeys = route.hostKeys.map((line) => PublicKey.fromLine(line));
+      const entry = { route, hostKeys, mappingKey: PrivateKey.parse(mappingKeyPem) };
       const logins = route.users.map((user) => this.#login(secret, entry, user));
       const names = new Set(logins.map(({ user }) => user.username));
       if (names.size !== logins.length) throw new Error('two users have the same username');

@@ -80,7 +80,8 @@ export async function startRig(
     enabled: true,
     service: 'hello-sshaccess',
     port: podPort,
-    hostKey: keys.pod.publicKey.toLine(),
+    runtime: 'sidecar',
+    hostKeys: [keys.pod.publicKey.toLine()],
     users,
   };
   const setRoute = (changes: Partial<Route>): void =>
