@@ -2,6 +2,7 @@ export * from './identity-assertion.ts';
 export * from './injection-record.ts';
 export * from './main-container.ts';
 export * from './names.ts';
+export * from './pod-settings.ts';
 export * from './policy-bounds.ts';
 export * from './secret-contract.ts';
 export * from './session-policy.ts';

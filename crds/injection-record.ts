@@ -64,6 +64,8 @@ export const InjectionRecord = z.object({
         setup: z.enum(SSHD_SETUPS),
         port: z.int().check(z.minimum(1), z.maximum(65_535)),
         usernames: z.array(z.string()),
+        /** `podSettings` of the spec that the pod was made with (crds/pod-settings.ts). */
+        settings: z.optional(z.string()),
       }),
     ),
     undefined,
