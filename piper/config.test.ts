@@ -29,6 +29,7 @@ test.each([
   ['no host keys', { POD_NAMESPACE: 'system' }],
   ['neither files nor a namespace', { HOST_KEY_DIR: '/a' }],
   ['a port that is none', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', PORT: 'ssh' }],
+  ['a network that is none', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', PROXY_PROTOCOL_FROM: '10.0.0.0/99' }],
   ['a drain of years', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', DRAIN_GRACE: '99999999' }],
 ])('%s is a configuration error', (_what, environment) => {
   expect(() => readConfig(environment, [])).toThrow(ConfigError);

@@ -5,15 +5,28 @@ import { z } from 'zod';
 import { PIPER_HOST_KEY_SUFFIX } from '../crds/index.ts';
 import { ConfigError, parseEnvironment } from '../lib/process/config.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
+import type { FailureLimits } from './abuse/failures.ts';
+import { Networks } from './arrival/networks.ts';
+import type { StartUpLimits } from './arrival/start-ups.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const count = z.coerce.number().int().min(1);
 const seconds = z.coerce.number().int().min(0).max(86_400);
+const networks = z.string().transform((text, context) => {
+  try {
+    return new Networks(text);
+  } catch (error) {
+    context.addIssue(error instanceof Error ? error.message : 'no networks');
+    return z.NEVER;
+  }
+});
 
 /** The environment; an option of the command line takes the place of its variable. */
 const Environment = z.object({
   PORT: port.default(2222),
   HEALTH_PORT: port.default(8080),
+  /** On loopback; 0: nobody administers. */
+  ADMIN_PORT: port.default(0),
   HOST_KEY_DIR: z.string().min(1, 'the folder of the host keys, or --host-keys'),
   /** Instead of the API server: a folder with the same objects as YAML files. */
   ROUTES_DIR: z.string().optional(),
@@ -25,20 +38,34 @@ const Environment = z.object({
   MAX_START_UPS: count.default(200),
   MAX_START_UPS_PER_SOURCE: count.default(20),
   MAX_CONNECTIONS_PER_USER: count.default(64),
+  MAX_FAILURES_PER_SOURCE: count.default(60),
+  MAX_FAILURES_PER_SOURCE_AND_USER: count.default(12),
+  FAILURE_WINDOW: seconds.default(600),
+  BAN_TIME: seconds.default(900),
+  BAN_EXEMPT: networks.prefault(''),
+  PROXY_PROTOCOL_FROM: networks.prefault(''),
+  /** Of our own pod, for Events. */
+  POD_NAME: z.string().optional(),
+  POD_UID: z.string().optional(),
 });
 
 /** The limits of one connection, and of all before their login. */
-export type Limits = {
-  loginGraceMs: number;
-  maxTries: number;
-  startUps: number;
-  startUpsPerSource: number;
-  connectionsPerUser: number;
-};
+export type Limits = StartUpLimits &
+  FailureLimits & {
+    loginGraceMs: number;
+    maxTries: number;
+    connectionsPerUser: number;
+    banExempt: Networks;
+    /** Who must say for whom it speaks, by a PROXY header. */
+    trustedProxies: Networks;
+  };
 
 export type PiperConfig = {
   port: number;
   healthPort: number;
+  adminPort: number;
+  /** Our own pod, where we know it. */
+  pod: { name: string; uid: string } | undefined;
   hostKeyFolder: string;
   /** Where routes come from: files, or the Secrets of our own namespace. */
   source: { files: string } | { namespace: string };
@@ -62,6 +89,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string
   return {
     port: parsed.PORT,
     healthPort: parsed.HEALTH_PORT,
+    adminPort: parsed.ADMIN_PORT,
+    pod: podOf(parsed.POD_NAME, parsed.POD_UID),
     hostKeyFolder: parsed.HOST_KEY_DIR,
     source: sourceOfRoutes(parsed.ROUTES_DIR, parsed.POD_NAMESPACE),
     drainGraceMs: parsed.DRAIN_GRACE * 1000,
@@ -72,9 +101,17 @@ export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string
       startUps: parsed.MAX_START_UPS,
       startUpsPerSource: parsed.MAX_START_UPS_PER_SOURCE,
       connectionsPerUser: parsed.MAX_CONNECTIONS_PER_USER,
+      failuresPerSource: parsed.MAX_FAILURES_PER_SOURCE,
+      failuresPerSourceAndUser: parsed.MAX_FAILURES_PER_SOURCE_AND_USER,
+      failureWindowMs: parsed.FAILURE_WINDOW * 1000,
+      banMs: parsed.BAN_TIME * 1000,
+      banExempt: parsed.BAN_EXEMPT,
+      trustedProxies: parsed.PROXY_PROTOCOL_FROM,
     },
   };
 }
+
+const podOf = (name = '', uid = ''): PiperConfig['pod'] => (name === '' || uid === '' ? undefined : { name, uid });
 
 function readArguments(args: readonly string[]): { routes?: string; 'host-keys'?: string; port?: string } {
   const options = { routes: { type: 'string' }, 'host-keys': { type: 'string' }, port: { type: 'string' } } as const;

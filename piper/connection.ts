@@ -10,13 +10,16 @@ import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
 import type { Transport } from '../lib/ssh/transport/transport.ts';
 import { Writer } from '../lib/ssh/wire.ts';
 import type { Logger } from '../lib/process/logger.ts';
+import type { Failures } from './abuse/failures.ts';
 import { refusalOf, type Grant } from './admission.ts';
+import type { Client } from './arrival/proxy-protocol.ts';
 import type { Limits } from './config.ts';
 import type { Connections, LiveConnection } from './connections.ts';
 import type { Directory } from './directory/directory.ts';
 import { inOrder } from './directory/endpoints.ts';
 import { Downstream } from './downstream.ts';
 import { nextEnding } from './lifetime.ts';
+import type { PiperMetrics } from './metrics.ts';
 import { Pipe } from './pipe.ts';
 import { ConnectionRecord } from './record.ts';
 import { ENDS_OF_ACCESS, RefusalError, type RefusalCode } from './refusals.ts';
@@ -28,6 +31,8 @@ export type ConnectionContext = {
   connections: Connections;
   hostKeys: readonly PrivateKey[];
   authorize: (username: string, key: PublicKey) => boolean;
+  failures: Failures;
+  metrics: PiperMetrics;
   limits: Limits;
   log: Logger;
   /** The time of day, in milliseconds. */
@@ -61,19 +66,19 @@ export class Connection implements LiveConnection {
   #ended = false;
 
   /** @param onSettled called when somebody has logged in or the connection is over: it is no start-up any more */
-  constructor(socket: Socket, clientAddress: string, context: ConnectionContext, onSettled: () => void) {
+  constructor(socket: Socket, client: Client, context: ConnectionContext, onSettled: () => void) {
     this.#context = context;
-    this.#client = { clientAddress, clientPort: socket.remotePort ?? 0 };
+    this.#client = { clientAddress: client.address, clientPort: client.port };
     this.#record = new ConnectionRecord(context.log.child({ connection: this.id, ...this.#client }));
     this.#onSettled = onSettled;
     this.#grace = setTimeout(() => this.#loginTookTooLong(), context.limits.loginGraceMs);
     this.#downstream = new Downstream({
       socket,
       hostKeys: context.hostKeys,
-      authorize: context.authorize,
+      authorize: (username, key) => this.#authorize(username, key),
       maxTries: context.limits.maxTries,
       onVerified: (user) => this.#verified(user),
-      onRefused: (attempt) => (this.#lastAttempt = attempt),
+      onRefused: (attempt) => this.#refused(attempt),
       onClose: (error) => this.#clientClosed(error),
       onChange: () => this.#pipe?.regulate(),
     });
@@ -108,7 +113,19 @@ export class Connection implements LiveConnection {
     else this.#watchEnding(this.#grant);
   }
 
+  /** Whoever is banned hears what a stranger hears, and it takes as long. */
+  #authorize(username: string, key: PublicKey): boolean {
+    const isBanned = this.#context.failures.isBannedFrom(this.#client.clientAddress, username);
+    return this.#context.authorize(username, key) && !isBanned;
+  }
+
+  #refused(attempt: RefusedAttempt): void {
+    this.#lastAttempt = attempt;
+    if (attempt.counted) this.#context.failures.failed(this.#client.clientAddress, attempt.username);
+  }
+
   #verified({ username, key }: VerifiedUser): void {
+    this.#context.failures.succeeded(this.#client.clientAddress, username);
     const login = this.#context.directory.lookup(username);
     if (login === undefined) return this.end('revoked');
     const grant = { username, key, login };
@@ -212,6 +229,7 @@ export class Connection implements LiveConnection {
     this.#context.connections.remove(this);
     const { bytesRead: bytesIn, bytesWritten: bytesOut } = this.#downstream.link.socket;
     const username = this.#lastAttempt?.username;
+    this.#context.metrics.ended(reason);
     this.#record.ended({ grant: this.#grant, username, reason, detail, bytesIn, bytesOut });
     this.#onSettled();
   }

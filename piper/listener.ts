@@ -1,6 +1,8 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { clientOf } from './arrival/client-of.ts';
+import type { Client } from './arrival/proxy-protocol.ts';
+import { StartUps } from './arrival/start-ups.ts';
 import { Connection, type ConnectionContext } from './connection.ts';
-import { plainAddress, StartUps } from './start-ups.ts';
 import { SOCKET } from './wire.ts';
 
 /** Accepts clients. The only place that knows of listening, so that several threads may share the port one day. */
@@ -43,10 +45,23 @@ export class Listener {
   }
 
   #accept(socket: Socket): void {
-    const address = plainAddress(socket.remoteAddress ?? '');
+    const { limits, log } = this.#context;
     // The peer may be gone already: a socket without a listener for its error would end the process.
     socket.once('error', () => undefined);
-    const release = this.#startUps.take(address, () => connection.giveWay());
-    const connection = new Connection(socket, address, this.#context, release);
+    clientOf(socket, limits.trustedProxies, {
+      onClient: (client) => this.#admit(socket, client),
+      onRefused: (problem) => log.debug({ proxyAddress: socket.remoteAddress, problem }, 'no client behind a proxy'),
+    });
+  }
+
+  #admit(socket: Socket, client: Client): void {
+    const { failures, metrics } = this.#context;
+    if (failures.isBanned(client.address)) {
+      metrics.ended('banned');
+      socket.destroy();
+      return;
+    }
+    const release = this.#startUps.take(client.address, () => connection.giveWay());
+    const connection = new Connection(socket, client, this.#context, release);
   }
 }

@@ -1,11 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { FIELD_MANAGERS } from '../crds/index.ts';
-import { loadClient } from '../lib/kube/client.ts';
+import { FIELD_MANAGERS, GROUP } from '../crds/index.ts';
+import { loadClient, type KubeClient } from '../lib/kube/client.ts';
+import { EventRecorder } from '../lib/kube/event-recorder.ts';
 import { ConfigError } from '../lib/process/config.ts';
 import { serveHealth } from '../lib/process/health.ts';
 import { createLogger, type Logger } from '../lib/process/logger.ts';
 import { runProgram } from '../lib/process/run.ts';
 import { nativeCiphersAvailable, nativeCiphersProblem } from '../lib/ssh/transport/ciphers/native.ts';
+import { serveAdmin } from './abuse/admin.ts';
+import { BanEvents } from './abuse/ban-events.ts';
+import type { Ban } from './abuse/failures.ts';
 import { LONGEST_DRAIN_MS, readConfig, readHostKeys, type PiperConfig } from './config.ts';
 import { isLiteral, mayBePod } from './directory/addresses.ts';
 import { ObjectDirectory } from './directory/directory.ts';
@@ -28,11 +32,12 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   }
   const hostKeys = await readHostKeys(config.hostKeyFolder);
   log.info({ hostKeys: hostKeys.map(({ publicKey }) => publicKey.fingerprint) }, 'host keys loaded');
-  const { directory, provider } = routes(config, log);
-  const piper = new Piper({ directory, provider, hostKeys, limits: config.limits, log });
+  const { directory, provider, onBan } = world(config, log);
+  const piper = new Piper({ directory, provider, hostKeys, limits: config.limits, log, ...(onBan && { onBan }) });
   const stopped = new AbortController();
   const ready = (): string | undefined => (signal.aborted ? 'draining' : piper.problem());
-  await serveHealth(config.healthPort, { ready }, stopped.signal);
+  await serveHealth(config.healthPort, { ready, metrics: piper.metrics.registry }, stopped.signal);
+  if (config.adminPort !== 0) await serveAdmin(config.adminPort, piper.failures, stopped.signal);
   const started = start(piper, config.port, log);
   // The API server may never answer; that must not keep us from stopping.
   await Promise.race([Promise.all([started, aborted(signal)]), aborted(signal)]);
@@ -45,7 +50,10 @@ async function start(piper: Piper, wanted: number, log: Logger): Promise<void> {
   log.info({ port }, 'listening');
 }
 
-function routes(config: PiperConfig, log: Logger): { directory: ObjectDirectory; provider: Provider } {
+/** Where routes come from, and whom bans are told. */
+type World = { directory: ObjectDirectory; provider: Provider; onBan?: (ban: Ban) => void };
+
+function world(config: PiperConfig, log: Logger): World {
   if ('files' in config.source) {
     // Whoever writes these files runs the piper: loopback is theirs to name.
     const directory = new ObjectDirectory(log, isLiteral);
@@ -55,7 +63,15 @@ function routes(config: PiperConfig, log: Logger): { directory: ObjectDirectory;
   const client = loadClient(FIELD_MANAGERS.piper);
   const { namespace } = config.source;
   const { maxStalenessMs } = config;
-  return { directory, provider: kubernetesProvider({ client, namespace, directory, maxStalenessMs, log }) };
+  const provider = kubernetesProvider({ client, namespace, directory, maxStalenessMs, log });
+  return { directory, provider, ...tellingOfBans(client, config, namespace, log) };
+}
+
+function tellingOfBans(client: KubeClient, { pod }: PiperConfig, namespace: string, log: Logger): Pick<World, 'onBan'> {
+  if (pod === undefined) return {};
+  const recorder = new EventRecorder({ client, controller: `${GROUP}/piper`, instance: pod.name, log });
+  const events = new BanEvents(recorder, { apiVersion: 'v1', kind: 'Pod', namespace, ...pod });
+  return { onBan: (ban) => events.banned(ban) };
 }
 
 /** An upgrade drops nobody before the grace ends; a person at a terminal presses Ctrl-C a second time. */

@@ -1,12 +1,15 @@
 import type { Logger } from '../lib/process/logger.ts';
 import { type Clock, systemClock } from '../lib/ssh/clock.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
+import { describeBan } from './abuse/ban-events.ts';
+import { type Ban, Failures } from './abuse/failures.ts';
 import { makeAuthorize } from './admission.ts';
 import type { Limits } from './config.ts';
 import { Connections } from './connections.ts';
 import type { ObjectDirectory } from './directory/directory.ts';
 import type { Provider } from './directory/provider.ts';
 import { Listener } from './listener.ts';
+import { PiperMetrics } from './metrics.ts';
 
 export type PiperOptions = {
   directory: ObjectDirectory;
@@ -14,6 +17,8 @@ export type PiperOptions = {
   hostKeys: readonly PrivateKey[];
   limits: Limits;
   log: Logger;
+  /** Told of each ban, beside the log. */
+  onBan?: (ban: Ban) => void;
   now?: () => number;
   clock?: Clock;
 };
@@ -24,6 +29,8 @@ const STALENESS_CHECK_MS = 5_000;
 /** A running piper: a directory that is followed, a listener, and the connections between them. */
 export class Piper {
   readonly connections = new Connections();
+  readonly failures: Failures;
+  readonly metrics = new PiperMetrics();
   readonly #options: PiperOptions;
   readonly #listener: Listener;
   readonly #following = new AbortController();
@@ -32,8 +39,17 @@ export class Piper {
     const { directory, hostKeys, limits, log, now = Date.now, clock = systemClock } = options;
     this.#options = options;
     const authorize = makeAuthorize(directory);
-    const { connections } = this;
-    this.#listener = new Listener({ directory, connections, hostKeys, authorize, limits, log, now, clock });
+    const { connections, metrics } = this;
+    const failures = new Failures({ limits, exempt: limits.banExempt, now, onBan: (ban) => this.#banned(ban) });
+    this.failures = failures;
+    const context = { directory, connections, hostKeys, authorize, failures, metrics, limits, log, now, clock };
+    const listener = new Listener(context);
+    this.#listener = listener;
+    metrics.watch({
+      connections: () => connections.size,
+      startUps: () => listener.startUps,
+      bans: () => failures.bans().length,
+    });
     directory.onChange((usernames) => this.connections.recheck(usernames));
   }
 
@@ -58,6 +74,12 @@ export class Piper {
     else hurry.addEventListener('abort', endAll, { once: true });
     await this.connections.empty();
     this.#following.abort();
+  }
+
+  #banned(ban: Ban): void {
+    this.metrics.banned(ban.username === undefined ? 'source' : 'username');
+    this.#options.log.warn({ ban }, describeBan(ban));
+    this.#options.onBan?.(ban);
   }
 
   #checkStaleness(): void {

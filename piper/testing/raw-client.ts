@@ -10,7 +10,12 @@ import { TransportSocket } from '../../lib/ssh/transport/transport-socket.ts';
 import { Reader, Writer } from '../../lib/ssh/wire.ts';
 import { Inbox } from './inbox.ts';
 
-export type RawClientOptions = { rekeyAfterBytes?: number; verifyHostKey?: (key: PublicKey) => boolean };
+export type RawClientOptions = {
+  rekeyAfterBytes?: number;
+  verifyHostKey?: (key: PublicKey) => boolean;
+  /** Goes before the first byte of SSH. */
+  preface?: Uint8Array | string;
+};
 
 export class RawClient {
   readonly socket: Socket;
@@ -28,6 +33,7 @@ export class RawClient {
 
   constructor(port: number, options: RawClientOptions = {}) {
     this.socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    if (options.preface !== undefined) this.socket.write(options.preface);
     this.link = new TransportSocket(this.socket, {
       role: 'client',
       software: 'OpenSSH_9.9 test',

@@ -11,6 +11,7 @@ import {
 import { createLogger } from '../../lib/process/logger.ts';
 import type { Clock } from '../../lib/ssh/clock.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
+import { Networks } from '../arrival/networks.ts';
 import type { Limits } from '../config.ts';
 import { isLiteral } from '../directory/addresses.ts';
 import { ObjectDirectory } from '../directory/directory.ts';
@@ -37,6 +38,12 @@ export const LIMITS: Limits = {
   startUps: 50,
   startUpsPerSource: 50,
   connectionsPerUser: 8,
+  failuresPerSource: 1000,
+  failuresPerSourceAndUser: 1000,
+  failureWindowMs: 600_000,
+  banMs: 900_000,
+  banExempt: new Networks(''),
+  trustedProxies: new Networks(''),
 };
 
 const users: RouteUser[] = [

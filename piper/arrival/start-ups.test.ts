@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { plainAddress, sourceOf, StartUps } from './start-ups.ts';
+import { plainAddress, sourceOf } from './source.ts';
+import { StartUps } from './start-ups.ts';
 
 test.each([
   ['192.0.2.1', '192.0.2.1'],

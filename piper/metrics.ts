@@ -1,0 +1,44 @@
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
+
+/** What is read when somebody asks. */
+export type MetricSources = { connections: () => number; startUps: () => number; bans: () => number };
+
+/** The metrics of a piper. Labels are words of ours: nothing that a client sends can make a new one. */
+export class PiperMetrics {
+  readonly registry = new Registry();
+  readonly #ended = new Counter({
+    name: 'sshaccess_piper_connections_ended_total',
+    help: 'Connections that have ended or were refused, by reason.',
+    labelNames: ['reason'] as const,
+    registers: [this.registry],
+  });
+  readonly #bans = new Counter({
+    name: 'sshaccess_piper_bans_total',
+    help: 'Sources that were banned: from everything, or from one username.',
+    labelNames: ['scope'] as const,
+    registers: [this.registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** To be called once, when there is something to read. */
+  watch({ connections, startUps, bans }: MetricSources): void {
+    this.#gauge('sshaccess_piper_connections', 'Connections of users who are logged in.', connections);
+    this.#gauge('sshaccess_piper_start_ups', 'Connections on which nobody has logged in yet.', startUps);
+    this.#gauge('sshaccess_piper_bans', 'Bans in force.', bans);
+  }
+
+  ended(reason: string): void {
+    this.#ended.inc({ reason });
+  }
+
+  banned(scope: 'source' | 'username'): void {
+    this.#bans.inc({ scope });
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    const gauge: Gauge = new Gauge({ name, help, registers: [this.registry], collect: () => gauge.set(read()) });
+  }
+}
