@@ -116,6 +116,8 @@ test.each<[string, Partial<SessionPolicy>, boolean]>([
   ['sockets', { socketForwarding: true }, false],
   ['the agent', { agentForwarding: true }, false],
   ['X11', { x11Forwarding: true }, false],
+  ['no terminal', { pty: false }, true],
+  ['a forced command', { forceCommand: true }, true],
 ])('bounds: %s', (_what, changes, expected) => {
   expect(isWithin(policy(changes), policy({}))).toBe(expected);
   // What both allow is always within both.

@@ -16,8 +16,11 @@ export function narrow(left: SessionPolicy, right: SessionPolicy): SessionPolicy
     socketForwarding: left.socketForwarding && right.socketForwarding,
     agentForwarding: left.agentForwarding && right.agentForwarding,
     x11Forwarding: left.x11Forwarding && right.x11Forwarding,
+    pty: left.pty && right.pty,
     sftp: narrowSftp(left.sftp, right.sftp),
     commands: both(left.commands, right.commands),
+    // It takes away: with it, a client does not choose among the commands.
+    forceCommand: left.forceCommand || right.forceCommand,
     idleTimeoutSeconds: sooner(left.idleTimeoutSeconds, right.idleTimeoutSeconds),
     maxDurationSeconds: sooner(left.maxDurationSeconds, right.maxDurationSeconds),
     clientEnvironment: left.clientEnvironment.filter((name) => right.clientEnvironment.includes(name)),

@@ -42,6 +42,8 @@ export const SessionPolicy = z.strictObject({
   socketForwarding: z.boolean(),
   agentForwarding: z.boolean(),
   x11Forwarding: z.boolean(),
+  /** `pty-req`. */
+  pty: z.boolean(),
   sftp: z.strictObject({
     access: z.enum(SFTP_ACCESS),
     /** Directories that sftp is confined to; null: the whole file system. */
@@ -49,6 +51,11 @@ export const SessionPolicy = z.strictObject({
   }),
   /** The only commands that `exec` runs, compared byte for byte, and then there is no shell; null: any, and a shell. */
   commands: z.nullable(list(command, POLICY_LIMITS.commands)),
+  /**
+   * The one command of `commands` runs in place of whatever a client asks for (sshd's ForceCommand); where `commands` is
+   * empty and there is sftp, that does. The piper puts it there; the sidecar sees to it that nothing else runs.
+   */
+  forceCommand: z.boolean(),
   /** A connection on whose channels no data has passed for so long ends. 0: never. */
   idleTimeoutSeconds: integer(0, 31_536_000),
   /** A connection ends so long after its login. 0: never. */
@@ -68,7 +75,9 @@ const COMMON = {
   socketForwarding: false,
   agentForwarding: false,
   x11Forwarding: false,
+  pty: true,
   commands: null,
+  forceCommand: false,
 } as const satisfies Partial<SessionPolicy>;
 
 /** The defaults of each role; an SshAccess may only change what its schema offers. */
@@ -92,6 +101,11 @@ export const DEFAULT_POLICIES: Readonly<Record<Role, SessionPolicy>> = {
     clientEnvironment: LOCALE,
   },
 };
+
+/** What a client asked for where something else is forced to run (sshd(8)); the piper says it, and never a client. */
+export const ORIGINAL_COMMAND = 'SSH_ORIGINAL_COMMAND';
+/** Longer than any honest one; both ends must agree on what can be told. */
+export const MOST_ORIGINAL_COMMAND = 8192;
 
 /**
  * True where a client may set the environment variable `name` (RFC 4254 section 6.4). Where only named commands run, how

@@ -1,5 +1,11 @@
 import { MARKER_ENV } from '../crds/names.ts';
-import { acceptsEnvironment, type Role, type SessionPolicy } from '../crds/session-policy.ts';
+import {
+  acceptsEnvironment,
+  MOST_ORIGINAL_COMMAND,
+  ORIGINAL_COMMAND,
+  type Role,
+  type SessionPolicy,
+} from '../crds/session-policy.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -20,7 +26,7 @@ const NEVER_PREFIXES =
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const MAX_CLIENT_VARIABLES = 64;
-const MAX_CLIENT_VALUE = 8192;
+const MAX_CLIENT_VALUE = MOST_ORIGINAL_COMMAND;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -57,6 +63,8 @@ export function parseEnviron(environ: Buffer): Map<string, Buffer> {
 
 /** True where a client's `env` request may add the variable to those that it has set. */
 export function mayClientSet(policy: SessionPolicy, set: ReadonlyMap<string, unknown>, name: string): boolean {
+  // Never a client's own: the piper passes none of that name on.
+  if (name === ORIGINAL_COMMAND) return policy.forceCommand;
   if (!NAME.test(name) || isNeverFromClient(name.toUpperCase()) || !acceptsEnvironment(policy, name)) return false;
   return set.has(name) || set.size < MAX_CLIENT_VARIABLES;
 }

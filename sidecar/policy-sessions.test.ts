@@ -71,6 +71,27 @@ test('with a list of commands there is no shell, and none is left where the list
   expect(audit()).toEqual(['refused', 'refused cmd=true']);
 });
 
+test('without a terminal in the policy there is none, and a shell all the same', async () => {
+  const { client } = await login({ pty: false });
+  const session = await client.session();
+  expect(await session.pty(80, 24)).toBe(false);
+  expect(await session.request('exec', text('tty'))).toBe(true);
+  expect(await session.done).toMatchObject({ code: 1, stdout: 'not a tty\n' });
+});
+
+test('a forced command runs and nothing else does; only then the piper may say what was asked for', async () => {
+  const original = new Writer().string('SSH_ORIGINAL_COMMAND').string('ls -l').bytes();
+  const command = 'echo "asked: $SSH_ORIGINAL_COMMAND"';
+  const { client } = await login({ commands: [command], forceCommand: true });
+  const session = await client.session();
+  expect(await session.request('env', original)).toBe(true);
+  expect(await session.request('exec', text(command))).toBe(true);
+  expect(await session.done).toMatchObject({ code: 0, stdout: 'asked: ls -l\n' });
+  expect(await client.exec('ls -l')).toMatchObject({ code: 126, stdout: '' });
+  const { client: other } = await login({ commands: [command] });
+  expect(await (await other.session()).request('env', original)).toBe(false);
+});
+
 test('without sftp the subsystem is refused, and that is on record', async () => {
   const { client, audit } = await login({ sftp: { access: 'none', paths: null } });
   const session = await client.session();

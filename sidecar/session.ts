@@ -156,7 +156,7 @@ class Session {
 
   #receiveTerminal(fields: Reader): boolean {
     const terminal = readPseudoTerminal(fields);
-    if (this.#state !== 'preparing' || this.#terminal !== undefined) return false;
+    if (!this.#options.policy.pty || this.#state !== 'preparing' || this.#terminal !== undefined) return false;
     if (terminal.modes.length > MAX_TERMINAL_MODES) return false;
     this.#terminal = { ...terminal, term: TERMINAL_NAME.test(terminal.term) ? terminal.term : 'dumb' };
     return true;

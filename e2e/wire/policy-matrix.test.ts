@@ -22,6 +22,7 @@ import {
   runsShell,
   servesSftp,
   sets,
+  terminalRequest,
   writesBySftp,
   x11Request,
 } from './probes.ts';
@@ -43,6 +44,7 @@ const nothing: SessionPolicy = {
   ...limited,
   maxSessions: 1,
   sftp: { access: 'none', paths: null },
+  pty: false,
   commands: [],
   clientEnvironment: [],
 };
@@ -98,6 +100,7 @@ const matrix: readonly (readonly [string, Probe, readonly Name[]])[] = [
   ['another command', runs(`${ARITHMETIC} `), ['root', 'limited', 'everything', 'one port']],
   ['a command with more behind it', runs(`${ARITHMETIC}; true`), ['root', 'limited', 'everything', 'one port']],
   ['a shell', runsShell, ['root', 'limited', 'everything', 'one port']],
+  ['a terminal', terminalRequest, ['root', 'limited', 'everything', 'one port']],
   ['sftp', servesSftp, ['root', 'limited', 'everything', 'one port']],
   ['writing by sftp', writesBySftp(() => join(stack.remote, `written-${randomUUID()}`)), ['root', 'everything']],
   ['another subsystem', asksSession('subsystem', text('netconf')), []],
@@ -106,7 +109,7 @@ const matrix: readonly (readonly [string, Probe, readonly Name[]])[] = [
   ['an eleventh session', opensSessions(11), []],
   ['LC_ALL', sets('LC_ALL'), ['root', 'limited', 'everything', 'one port']],
   ['GIT_AUTHOR_NAME', sets('GIT_AUTHOR_NAME'), ['root', 'everything']],
-  ...['LD_PRELOAD', 'PATH', 'BASH_ENV', 'NODE_OPTIONS', 'SSH_AUTH_SOCK', 'SSHACCESS_ROLE'].map(
+  ...['LD_PRELOAD', 'PATH', 'BASH_ENV', 'NODE_OPTIONS', 'SSH_AUTH_SOCK', 'SSH_ORIGINAL_COMMAND', 'SSHACCESS_ROLE'].map(
     (name) => [name, sets(name), []] as const,
   ),
   ['-L to 127.0.0.1', forwardsTo('127.0.0.1', port), ['root', 'everything']],

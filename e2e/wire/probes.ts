@@ -64,6 +64,11 @@ export const asksSession =
 
 export const sets = (name: string): Probe => asksSession('env', new Writer().string(name).string('value').bytes());
 
+/** RFC 4254 §6.2: its name, its size in characters and in pixels, and no modes. */
+export const terminalRequest: Probe = asksSession(
+  'pty-req',
+  new Writer().string('xterm').uint32(80).uint32(24).uint32(0).uint32(0).string('\0').bytes(),
+);
 export const agentRequest: Probe = asksSession('auth-agent-req@openssh.com');
 export const x11Request: Probe = asksSession(
   'x11-req',

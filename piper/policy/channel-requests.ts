@@ -2,6 +2,7 @@ import { NO_ACTIVITY, type SessionPolicy } from '../../crds/index.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Reader } from '../../lib/ssh/wire.ts';
 import type { Channels, ConfirmedChannel, End } from './channels.ts';
+import { type Forced, forcedStart } from './forced-command.ts';
 import type { Invitations } from './invitations.ts';
 import { channelFailure, execRequest, typeOf } from './messages.ts';
 import type { Refusals } from './refusals.ts';
@@ -38,7 +39,10 @@ export class ChannelRequests {
   fromClient(payload: Buffer): void {
     const { policy, refusals, send } = this.#options;
     const { recipient, channel, name, wantReply, fields } = this.#read('client', payload);
-    const objection = objectionToRequest(policy, channel.kind, name, new Reader(payload, fields.offset));
+    const asked = { recipient, name, wantReply, fields: new Reader(payload, fields.offset) };
+    const forced = channel.kind === 'session' ? forcedStart(policy, asked) : undefined;
+    if (typeof forced === 'object') return this.#force(channel, wantReply, forced);
+    const objection = forced ?? objectionToRequest(policy, channel.kind, name, asked.fields);
     if (objection !== undefined) refusals.explain(name, objection);
     if (objection === 'commands') {
       if (wantReply) channel.replies.client.passedOn();
@@ -50,6 +54,13 @@ export class ChannelRequests {
     if (!wantReply) grant?.();
     else channel.replies.client.passedOn((reply) => void (typeOf(reply) === MSG.CHANNEL_SUCCESS && grant?.()));
     send.pod(payload);
+  }
+
+  /** sshd(8), `command=`: the client gets the answer to its own request. */
+  #force(channel: ConfirmedChannel, wantReply: boolean, { what, requests }: Forced): void {
+    this.#options.onBegin(what);
+    if (wantReply) channel.replies.client.passedOn();
+    for (const request of requests) this.#options.send.pod(request);
   }
 
   fromPod(payload: Buffer): void {

@@ -18,7 +18,7 @@ const x11 = (single: boolean): Buffer =>
 type Row = [name: string, fields: Buffer, allowed: Name[]];
 
 const SESSION_REQUESTS: Row[] = [
-  ['pty-req', Buffer.alloc(0), ['root', 'limited', 'everything', 'nothing']],
+  ['pty-req', Buffer.alloc(0), ['root', 'limited', 'everything']],
   ['window-change', Buffer.alloc(16), ['root', 'limited', 'everything', 'nothing']],
   ['signal', say.text('INT'), ['root', 'limited', 'everything', 'nothing']],
   ['break', Buffer.alloc(4), ['root', 'limited', 'everything', 'nothing']],
@@ -40,6 +40,7 @@ const SESSION_REQUESTS: Row[] = [
   ['env', strings('PATH', '/tmp'), []],
   ['env', strings('lang', 'C'), []],
   ['env', strings('SSHACCESS_CONTAINER', 'x'), []],
+  ['env', strings('SSH_ORIGINAL_COMMAND', 'x'), []],
   ['x11-req', x11(false), ['everything']],
   ['x11-req', x11(true), ['everything']],
   ['auth-agent-req@openssh.com', Buffer.alloc(0), ['everything']],
@@ -215,6 +216,53 @@ test.each(['shell', 'exec'])('%s outside the list: what reaches the pod is ours,
   expect(explained).toHaveLength(1);
   expect(client()).toEqual([]);
   expect(fromPod(say.short(MSG.CHANNEL_SUCCESS, 3)).client).toEqual(['CHANNEL_SUCCESS 3']);
+});
+
+const forced: SessionPolicy = { ...root, commands: ['rrsync /data'], forceCommand: true };
+const asked: [string, string, Buffer, string | undefined][] = [
+  ['a shell', 'shell', Buffer.alloc(0), undefined],
+  ['a command', 'exec', say.text("rm -rf / # 'evil"), "rm -rf / # 'evil"],
+  ['the forced command itself', 'exec', say.text('rrsync /data'), 'rrsync /data'],
+  ['sftp', 'subsystem', say.text('sftp'), 'internal-sftp'],
+  ['another subsystem', 'subsystem', say.text('netconf'), 'netconf'],
+];
+
+test.each(asked)(
+  'a forced command runs in place of %s, and is told what was asked',
+  (_what, name, fields, original) => {
+    const { open, filter, raw, begun, client, fromPod } = setUp(forced);
+    open(3, 40);
+    filter.fromClient(say.channelRequest(40, name, true, fields));
+    const expected = [say.channelRequest(40, 'exec', true, say.text('rrsync /data'))];
+    if (original !== undefined)
+      expected.unshift(say.channelRequest(40, 'env', false, strings('SSH_ORIGINAL_COMMAND', original)));
+    expect(raw.pod).toEqual(expected);
+    expect(begun).toEqual(['session', 'forced-command']);
+    expect(client()).toEqual([]);
+    expect(fromPod(say.short(MSG.CHANNEL_SUCCESS, 3)).client).toEqual(['CHANNEL_SUCCESS 3']);
+  },
+);
+
+test.each([
+  ['what cannot be told', say.text('a\0b'), forced],
+  ['what is too long to be told', say.text('x'.repeat(8193)), forced],
+  ['with nothing that may run', say.text('id'), { ...forced, commands: [], sftp: { access: 'none', paths: null } }],
+  ['with several that might', say.text('id'), { ...forced, commands: ['a', 'b'] }],
+] satisfies [string, Buffer, SessionPolicy][])('a forced command: %s runs nothing', (_what, fields, changed) => {
+  const { open, filter, raw, begun, refused } = setUp(changed);
+  open(3, 40);
+  filter.fromClient(say.channelRequest(40, 'exec', true, fields));
+  expect(raw.pod.map((payload) => payload.toString('latin1'))).toEqual([expect.stringContaining('exit 126')]);
+  expect(begun).toEqual(['session']);
+  expect(refused).toEqual(['exec: commands']);
+});
+
+test.each(asked)('forced sftp is served in place of %s', (_what, name, fields) => {
+  const { open, filter, raw, begun } = setUp({ ...root, commands: [], forceCommand: true });
+  open(3, 40);
+  filter.fromClient(say.channelRequest(40, name, false, fields));
+  expect(raw.pod).toEqual([say.channelRequest(40, 'subsystem', false, say.text('sftp'))]);
+  expect(begun).toEqual(['session', 'subsystem:sftp']);
 });
 
 test('a list of commands says nothing of sftp, which has a field of its own', () => {

@@ -31,6 +31,18 @@ export function execRequest(recipient: number, wantReply: boolean, command: stri
   return writer.string(command).bytes();
 }
 
+/** RFC 4254 §6.5. */
+export function subsystemRequest(recipient: number, wantReply: boolean, name: string): Buffer {
+  const writer = new Writer().byte(MSG.CHANNEL_REQUEST).uint32(recipient).string('subsystem').boolean(wantReply);
+  return writer.string(name).bytes();
+}
+
+/** RFC 4254 §6.4; nobody is to reply, or the client would get an answer to what it never asked. */
+export function environmentRequest(recipient: number, name: string, value: Uint8Array): Buffer {
+  const writer = new Writer().byte(MSG.CHANNEL_REQUEST).uint32(recipient).string('env').boolean(false);
+  return writer.string(name).string(value).bytes();
+}
+
 /**
  * RFC 4253 §11.3, to be displayed: all that a transport in between may say on its own. `ssh -v` shows it, as it shows
  * what sshd says about a refused forwarding in the same way.

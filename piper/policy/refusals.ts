@@ -15,6 +15,7 @@ const SENTENCES: Readonly<Record<Exclude<Objection, 'maxSessions'>, string>> = {
   socketForwarding: 'your policy has no forwarding of sockets',
   agentForwarding: 'your policy has no agent forwarding',
   x11Forwarding: 'your policy has no X11 forwarding',
+  pty: 'your key does not allow a terminal',
   clientEnvironment: 'your policy does not let you set this variable',
   unknown: 'that is not served here',
   malformed: 'that makes no sense',

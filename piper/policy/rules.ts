@@ -7,9 +7,12 @@ import { readSocketPath } from './forwards.ts';
 
 /** Why something is refused: the field of the policy; or it is nothing we know, or nonsense, or too much. */
 export type Objection =
-  Exclude<keyof SessionPolicy, 'idleTimeoutSeconds' | 'maxDurationSeconds'> | 'unknown' | 'malformed' | 'too-many';
+  | Exclude<keyof SessionPolicy, 'idleTimeoutSeconds' | 'maxDurationSeconds' | 'forceCommand'>
+  | 'unknown'
+  | 'malformed'
+  | 'too-many';
 
-type Switch = 'socketForwarding' | 'agentForwarding' | 'x11Forwarding';
+type Switch = 'socketForwarding' | 'agentForwarding' | 'x11Forwarding' | 'pty';
 const unlessOn = (policy: SessionPolicy, name: Switch): Objection | undefined => (policy[name] ? undefined : name);
 
 const CLIENT_OPENS: ReadonlyMap<string, ChannelKind> = new Map(
@@ -43,7 +46,7 @@ function isLoopback(host: string): boolean {
 
 const ON_ANY_CHANNEL = ['eow@openssh.com', 'keepalive@openssh.com'];
 /** RFC 4254 §6 and RFC 4335 (break), without those that the policy has a say in. */
-const ON_SESSIONS = new Set(['pty-req', 'window-change', 'signal', 'break', ...ON_ANY_CHANNEL]);
+const ON_SESSIONS = new Set(['window-change', 'signal', 'break', ...ON_ANY_CHANNEL]);
 const ELSEWHERE: ReadonlySet<string> = new Set(ON_ANY_CHANNEL);
 const FROM_POD_ON_SESSIONS = new Set(['exit-status', 'exit-signal', 'xon-xoff', ...ON_ANY_CHANNEL]);
 
@@ -65,6 +68,8 @@ export function objectionToRequest(
     case 'subsystem':
       if (fields.string().toString('latin1') !== 'sftp') return 'unknown';
       return policy.sftp.access === 'none' ? 'sftp' : undefined;
+    case 'pty-req':
+      return unlessOn(policy, 'pty');
     case 'x11-req':
       return unlessOn(policy, 'x11Forwarding');
     case 'auth-agent-req@openssh.com':

@@ -18,6 +18,7 @@ export const everything: SessionPolicy = {
 /** Everything that can be switched off. */
 export const nothing: SessionPolicy = {
   ...limited,
+  pty: false,
   commands: [],
   sftp: { access: 'none', paths: null },
   clientEnvironment: [],

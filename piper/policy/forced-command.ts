@@ -1,0 +1,43 @@
+import { MOST_ORIGINAL_COMMAND, ORIGINAL_COMMAND, type SessionPolicy } from '../../crds/index.ts';
+import type { Reader } from '../../lib/ssh/wire.ts';
+import { environmentRequest, execRequest, subsystemRequest } from './messages.ts';
+
+/** The requests that start a program (RFC 4254 §6.5): where a command is forced, each of them starts that. */
+const STARTS: ReadonlySet<string> = new Set(['shell', 'exec', 'subsystem']);
+/** What sshd tells a forced command in place of a subsystem's name, where its own sftp server would have run. */
+const ORIGINAL_SFTP = Buffer.from('internal-sftp');
+
+type Start = { recipient: number; name: string; wantReply: boolean; fields: Reader };
+
+/** What to send to the pod instead; `what` is for the record. */
+export type Forced = { what: string; requests: Buffer[] };
+
+/**
+ * What runs in place of a shell, a command or a subsystem, as sshd(8) says of `command=`. Undefined where nothing is
+ * forced; 'commands' where the policy leaves nothing to run, or what was asked for cannot be told.
+ */
+export function forcedStart(policy: SessionPolicy, start: Start): Forced | 'commands' | undefined {
+  if (!policy.forceCommand || !STARTS.has(start.name)) return undefined;
+  const { recipient, wantReply } = start;
+  const [command, ...others] = policy.commands ?? [];
+  if (command === undefined && policy.sftp.access !== 'none')
+    return { what: 'subsystem:sftp', requests: [subsystemRequest(recipient, wantReply, 'sftp')] };
+  const original = originalOf(start);
+  if (command === undefined || others.length > 0 || (original !== undefined && !canBeTold(original))) return 'commands';
+  const exec = execRequest(recipient, wantReply, command);
+  return {
+    what: 'forced-command',
+    requests: original === undefined ? [exec] : [environmentRequest(recipient, ORIGINAL_COMMAND, original), exec],
+  };
+}
+
+/** A command decides by what it is told: one that is told less would decide as for a shell. */
+function canBeTold(original: Buffer): boolean {
+  return original.length <= MOST_ORIGINAL_COMMAND && !original.includes(0);
+}
+
+function originalOf({ name, fields }: Start): Buffer | undefined {
+  if (name === 'shell') return undefined;
+  const asked = fields.string();
+  return name === 'subsystem' && asked.toString('latin1') === 'sftp' ? ORIGINAL_SFTP : asked;
+}
