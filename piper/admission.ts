@@ -1,12 +1,20 @@
 import { isWithin, RouteUser } from '../crds/index.ts';
 import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
+import { type Destination, destinationOf } from './directory/destination.ts';
 import type { Directory } from './directory/directory.ts';
 import type { Login } from './directory/route-table.ts';
 import type { RefusalCode } from './refusals.ts';
 
-/** A user whose signature was verified, and what the directory said about them then. */
-export type Grant = { username: string; key: PublicKey; login: Login };
+/** A user whose signature was verified, what the directory said about them then, and where they want to go. */
+export type Grant = { username: string; key: PublicKey; login: Login; destination: Destination };
+
+/** What a client's username stands for. Whatever it may do to a table or a log, its part that names a user must be one. */
+export function readDestination(directory: Directory, login: string): Destination {
+  return destinationOf(login, (text) => isUsername(text) && directory.lookup(text) !== undefined);
+}
+
+const isUsername = (text: string): boolean => RouteUser.shape.username.safeParse(text).success;
 
 /**
  * Whether a key may log in under a username: the question of each publickey attempt, before any signature.
@@ -15,9 +23,7 @@ export type Grant = { username: string; key: PublicKey; login: Login };
 export function makeAuthorize(directory: Directory): (username: string, key: PublicKey) => boolean {
   const nobody = [PrivateKey.generateEd25519().publicKey];
   return (username, key) => {
-    // Refused before any look-up: whatever a username may do to a table or a log, it must first be one.
-    const isUsername = RouteUser.shape.username.safeParse(username).success;
-    const login = isUsername ? directory.lookup(username) : undefined;
+    const login = directory.lookup(isUsername(username) ? username : '');
     const found = holds(login?.keys ?? nobody, key);
     return found && login !== undefined;
   };

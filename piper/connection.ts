@@ -11,12 +11,12 @@ import type { Transport } from '../lib/ssh/transport/transport.ts';
 import { Writer } from '../lib/ssh/wire.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Failures } from './abuse/failures.ts';
-import { refusalOf, type Grant } from './admission.ts';
+import { readDestination, refusalOf, type Grant } from './admission.ts';
 import type { Client } from './arrival/proxy-protocol.ts';
 import type { Limits } from './config.ts';
 import type { Connections, LiveConnection } from './connections.ts';
 import type { Directory } from './directory/directory.ts';
-import { inOrder } from './directory/endpoints.ts';
+import { inOrder, podsFor } from './directory/destination.ts';
 import { Downstream } from './downstream.ts';
 import { nextEnding } from './lifetime.ts';
 import type { PiperMetrics } from './metrics.ts';
@@ -88,6 +88,14 @@ export class Connection implements LiveConnection {
     return this.#grant?.username ?? '';
   }
 
+  get clientAddress(): string {
+    return this.#client.clientAddress;
+  }
+
+  get pod(): string {
+    return this.#upstream?.pod.name ?? '';
+  }
+
   get sessions(): number {
     return this.#pipe?.sessions ?? 0;
   }
@@ -115,20 +123,26 @@ export class Connection implements LiveConnection {
 
   /** Whoever is banned hears what a stranger hears, and it takes as long. */
   #authorize(username: string, key: PublicKey): boolean {
-    const isBanned = this.#context.failures.isBannedFrom(this.#client.clientAddress, username);
-    return this.#context.authorize(username, key) && !isBanned;
+    const { authorize, directory, failures } = this.#context;
+    const destination = readDestination(directory, username);
+    const isBanned = failures.isBannedFrom(this.#client.clientAddress, destination.username);
+    return authorize(destination.username, key) && !isBanned;
   }
 
   #refused(attempt: RefusedAttempt): void {
     this.#lastAttempt = attempt;
-    if (attempt.counted) this.#context.failures.failed(this.#client.clientAddress, attempt.username);
+    const { directory, failures } = this.#context;
+    if (attempt.counted)
+      failures.failed(this.#client.clientAddress, readDestination(directory, attempt.username).username);
   }
 
-  #verified({ username, key }: VerifiedUser): void {
+  #verified({ username: asked, key }: VerifiedUser): void {
+    const destination = readDestination(this.#context.directory, asked);
+    const { username } = destination;
     this.#context.failures.succeeded(this.#client.clientAddress, username);
     const login = this.#context.directory.lookup(username);
     if (login === undefined) return this.end('revoked');
-    const grant = { username, key, login };
+    const grant = { username, key, login, destination };
     this.#grant = grant;
     const refusal = refusalOf(this.#context.directory, grant, this.#context.now());
     if (refusal !== undefined) return this.end(refusal);
@@ -145,9 +159,13 @@ export class Connection implements LiveConnection {
 
   async #connect(grant: Grant): Promise<void> {
     const { route, user } = grant.login;
+    const { directory, connections } = this.#context;
+    const pods = podsFor(directory.pods(route), grant.destination);
+    if (pods.length === 0 && grant.destination.pod !== undefined)
+      throw new RefusalError('no-such-pod', JSON.stringify(grant.destination.pod));
     const upstream = await connectUpstream({
       login: grant.login,
-      pods: inOrder(this.#context.directory.pods(route), grant.key.fingerprint),
+      pods: inOrder(pods, (pod) => connections.isThere(grant.username, this.clientAddress, pod)),
       assertion: {
         version: 1,
         username: grant.username,

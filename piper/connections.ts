@@ -3,6 +3,10 @@ import type { RefusalCode } from './refusals.ts';
 /** What the registry needs of a live connection. */
 export type LiveConnection = {
   readonly username: string;
+  /** Where its client is. */
+  readonly clientAddress: string;
+  /** The pod that it reaches; empty before it does. */
+  readonly pod: string;
   /** Session channels that are open on it. */
   readonly sessions: number;
   /** Ends itself where its user may no longer be here. */
@@ -31,6 +35,13 @@ export class Connections {
     for (const connection of this.#byUser.get(mine.username) ?? [])
       if (connection !== mine) sessions += connection.sessions;
     return sessions;
+  }
+
+  /** Whether the user, at this address, is in that pod already. */
+  isThere(username: string, clientAddress: string, pod: string): boolean {
+    for (const connection of this.#byUser.get(username) ?? [])
+      if (connection.pod === pod && connection.clientAddress === clientAddress) return true;
+    return false;
   }
 
   add(connection: LiveConnection): void {

@@ -35,6 +35,11 @@ export const REFUSALS = {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
     sentence: 'this workload has no running pod; is it scaled to zero?',
   },
+  'no-such-pod': {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence:
+      'this workload has no such pod now; status.pods of the SshAccess lists them (<username>.<ordinal>, <username>--<pod>)',
+  },
   unreachable: {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
     sentence: 'no pod of this workload accepted the connection; try again in a moment',

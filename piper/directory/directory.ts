@@ -7,7 +7,7 @@ import { RouteTable, type Login } from './route-table.ts';
 /** What connections ask: who is this, where are the pods, and has anything changed for me? */
 export type Directory = {
   lookup: (username: string) => Login | undefined;
-  pods: (route: Route) => readonly Pod[];
+  pods: (route: Pick<Route, 'namespace' | 'service'>) => readonly Pod[];
   /** What we know is too old to let anybody in by it, or to let anybody stay. */
   stale: () => boolean;
   /** Calls back, synchronously, with the usernames that stand for something else now. Returns how to stop that. */
@@ -21,12 +21,16 @@ export class ObjectDirectory implements Directory {
   /** Slice key to the key of its Service, so that a change touches one entry. */
   readonly #owners = new Map<string, string>();
   readonly #listeners = new Set<(usernames: ReadonlySet<string>) => void>();
+  /** By Service: when each of its pods was first seen. EndpointSlices do not say how old a pod is. */
+  readonly #seen = new Map<string, ReadonlyMap<string, number>>();
   readonly #allowed: (address: string) => boolean;
+  readonly #now: () => number;
   /** The provider's: whether its source has been silent for too long. */
   stale: () => boolean = () => false;
 
   /** @param allowed which addresses may be a pod's */
-  constructor(log: Logger, allowed: (address: string) => boolean) {
+  constructor(log: Logger, allowed: (address: string) => boolean, now = Date.now) {
+    this.#now = now;
     this.#table = new RouteTable((problem) => log.error(problem, 'route refused'));
     this.#allowed = allowed;
   }
@@ -40,8 +44,10 @@ export class ObjectDirectory implements Directory {
     return this.#table.lookup(username);
   }
 
-  pods({ namespace, service }: Route): readonly Pod[] {
-    return podsOf(this.#slices.get(`${namespace}/${service}`)?.values() ?? [], this.#allowed);
+  pods({ namespace, service }: Pick<Route, 'namespace' | 'service'>): readonly Pod[] {
+    const owner = `${namespace}/${service}`;
+    const seen = this.#seen.get(owner);
+    return this.#podsOf(owner).map((pod) => ({ ...pod, seen: seen?.get(pod.name) ?? 0 }));
   }
 
   onChange(listener: (usernames: ReadonlySet<string>) => void): () => void {
@@ -59,23 +65,45 @@ export class ObjectDirectory implements Directory {
   }
 
   setSlice(key: string, slice: EndpointSliceObject): void {
-    this.removeSlice(key);
+    const before = this.#drop(key);
     const service = slice.labels[LABEL_SERVICE_NAME];
-    if (service === undefined || slice.labels[LABEL_ENDPOINTS] === undefined) return;
-    // A slice may name only a Service of its own namespace, so no tenant can add pods to another's.
-    const owner = `${slice.namespace}/${service}`;
-    const slices = this.#slices.get(owner) ?? new Map<string, EndpointSliceObject>();
-    this.#slices.set(owner, slices.set(key, slice));
-    this.#owners.set(key, owner);
+    if (service !== undefined && slice.labels[LABEL_ENDPOINTS] !== undefined) {
+      // A slice may name only a Service of its own namespace, so no tenant can add pods to another's.
+      const owner = `${slice.namespace}/${service}`;
+      const slices = this.#slices.get(owner) ?? new Map<string, EndpointSliceObject>();
+      this.#slices.set(owner, slices.set(key, slice));
+      this.#owners.set(key, owner);
+      this.#lookAt(owner);
+    }
+    if (before !== undefined) this.#lookAt(before);
   }
 
   removeSlice(key: string): void {
+    const owner = this.#drop(key);
+    if (owner !== undefined) this.#lookAt(owner);
+  }
+
+  /** @returns the Service whose slice it was */
+  #drop(key: string): string | undefined {
     const owner = this.#owners.get(key);
-    if (owner === undefined) return;
+    if (owner === undefined) return undefined;
     this.#owners.delete(key);
     const slices = this.#slices.get(owner);
     slices?.delete(key);
     if (slices?.size === 0) this.#slices.delete(owner);
+    return owner;
+  }
+
+  #podsOf(owner: string): Omit<Pod, 'seen'>[] {
+    return podsOf(this.#slices.get(owner)?.values() ?? [], this.#allowed);
+  }
+
+  /** Keeps when its pods were first seen, and forgets those that are gone. */
+  #lookAt(owner: string): void {
+    if (!this.#slices.has(owner)) return void this.#seen.delete(owner);
+    const before = this.#seen.get(owner);
+    const now = this.#now();
+    this.#seen.set(owner, new Map(this.#podsOf(owner).map(({ name }) => [name, before?.get(name) ?? now])));
   }
 
   #announce(usernames: ReadonlySet<string>): void {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { isLiteral, mayBePod } from './addresses.ts';
-import { inOrder, podsOf, type Pod, type PodState } from './endpoints.ts';
+import { podsOf } from './endpoints.ts';
 import { EndpointSliceObject } from './objects.ts';
 
 function slice(endpoints: unknown[], name = 'slice'): EndpointSliceObject {
@@ -70,33 +70,4 @@ test.each([
 
 test('files may name loopback, but never a host name', () => {
   expect([isLiteral('127.0.0.1'), isLiteral('localhost')]).toEqual([true, false]);
-});
-
-const pod = (name: string, state: PodState = 'ready'): Pod => ({ name, address: `10.0.0.${name}`, state });
-
-test('ready pods come first, terminating ones last, whatever their hash', () => {
-  const pods = [pod('1', 'terminating'), pod('2', 'not-ready'), pod('3'), pod('4', 'terminating'), pod('5')];
-  for (const key of ['a', 'b', 'c', 'd'])
-    expect(inOrder(pods, key).map(({ state }) => state)).toEqual([
-      'ready',
-      'ready',
-      'not-ready',
-      'terminating',
-      'terminating',
-    ]);
-});
-
-test('a key keeps its pod on every replica, in whatever order the slices come, until that pod goes', () => {
-  const pods = Array.from({ length: 10 }, (_, index) => pod(String(index)));
-  let moved = 0;
-  const users = new Map<string, number>();
-  for (let key = 0; key < 1000; key++) {
-    const first = inOrder(pods, `SHA256:${key}`)[0]?.name ?? '';
-    expect(inOrder(pods.toReversed(), `SHA256:${key}`)[0]?.name).toBe(first);
-    users.set(first, (users.get(first) ?? 0) + 1);
-    const without = pods.filter(({ name }) => name !== '3');
-    if (inOrder(without, `SHA256:${key}`)[0]?.name !== first) moved++;
-  }
-  expect(moved).toBe(users.get('3'));
-  expect(Math.min(...users.values())).toBeGreaterThan(50);
 });

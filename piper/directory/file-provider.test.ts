@@ -72,7 +72,9 @@ test('Secrets and EndpointSlices come from one file or many, encoded or plain', 
   });
   expect(errors).toEqual([]);
   const login = directory.lookup('acme-hello');
-  expect(login && directory.pods(login.route)).toEqual([{ name: '127.0.0.1', address: '127.0.0.1', state: 'ready' }]);
+  expect(login && directory.pods(login.route)).toMatchObject([
+    { name: '127.0.0.1', address: '127.0.0.1', state: 'ready' },
+  ]);
   expect(directory.lookup('acme-hello-dev')).toBeDefined();
 });
 
