@@ -3,6 +3,7 @@ import { ANNOTATION_INJECTED, InjectionRecord, LABEL_ACCESS, SIDECAR_CONTAINER }
 
 const Terminated = z.object({
   exitCode: z.int(),
+  message: z.string().default(''),
   startedAt: z.string().default(''),
   finishedAt: z.string().default(''),
 });
@@ -11,25 +12,42 @@ const ContainerStatus = z.object({
   name: z.string(),
   ready: z.boolean().default(false),
   restartCount: z.int().default(0),
+  containerID: z.string().default(''),
   state: z
-    .object({ waiting: z.object({ reason: z.string().default(''), message: z.string().default('') }).optional() })
+    .object({
+      waiting: z.object({ reason: z.string().default(''), message: z.string().default('') }).optional(),
+      running: z.object({ startedAt: z.string().default('') }).optional(),
+      terminated: Terminated.optional(),
+    })
     .default({}),
   lastState: z.object({ terminated: Terminated.optional() }).default({}),
 });
 type ContainerStatus = z.infer<typeof ContainerStatus>;
 
+const Container = z.object({
+  name: z.string(),
+  ports: z.array(z.object({ containerPort: z.int(), protocol: z.string().default('TCP') })).default([]),
+});
+
 const Pod = z.object({
   metadata: z.object({
     name: z.string(),
     namespace: z.string(),
+    uid: z.string(),
     labels: z.record(z.string(), z.string()).default({}),
     annotations: z.record(z.string(), z.string()).default({}),
     deletionTimestamp: z.string().optional(),
   }),
-  spec: z.object({ shareProcessNamespace: z.boolean().default(false) }).prefault({}),
+  spec: z
+    .object({
+      shareProcessNamespace: z.boolean().default(false),
+      containers: z.array(Container).default([]),
+    })
+    .prefault({}),
   status: z
     .object({
       phase: z.string().default('Pending'),
+      podIP: z.string().optional(),
       initContainerStatuses: z.array(ContainerStatus).default([]),
       containerStatuses: z.array(ContainerStatus).default([]),
     })
@@ -40,18 +58,36 @@ const Pod = z.object({
 export type AccessPod = {
   readonly namespace: string;
   readonly name: string;
+  readonly uid: string;
+  /** Where it is, by the API server; undefined: nowhere yet. */
+  readonly address: string | undefined;
   /** The SshAccess in its label. */
   readonly access: string;
   /** Undefined: it was started without ssh. */
   readonly record: InjectionRecord | undefined;
-  /** The sidecar takes connections. */
+  /** It takes connections: as the kubelet says of the sidecar, and the prober of a main_container. */
   readonly isReady: boolean;
   /** Why it does not, in the kubelet's words. */
   readonly waiting: string;
+  /** The container whose image has the sshd. Undefined: there is a sidecar. */
+  readonly main: MainContainerState | undefined;
   /** Its containers see each other's processes, and none of them is process 1. */
   readonly sharesProcesses: boolean;
   /** A container of the app that ends as soon as it has started, again and again. */
   readonly crashing: Crashing | undefined;
+};
+/** What the kubelet tells of a container with an sshd of its own. */
+export type MainContainerState = {
+  readonly name: string;
+  /** Another with each start; empty: it has not been started yet. */
+  readonly id: string;
+  readonly isRunning: boolean;
+  /** RFC 3339; empty where it does not run. */
+  readonly startedAt: string;
+  /** The TCP ports that it declares. */
+  readonly ports: readonly number[];
+  /** How it ended the last time; `message` is the end of its log, or what it left for the purpose. */
+  readonly ended: { readonly exitCode: number; readonly message: string } | undefined;
 };
 export type Crashing = { readonly container: string; readonly exitCode: number };
 
@@ -61,20 +97,48 @@ export function parsePod(object: unknown): AccessPod | undefined {
   const access = metadata.labels[LABEL_ACCESS];
   if (access === undefined || metadata.deletionTimestamp !== undefined) return undefined;
   if (status.phase === 'Succeeded' || status.phase === 'Failed') return undefined;
-  const sidecar = status.initContainerStatuses.find(({ name }) => name === SIDECAR_CONTAINER);
-  const { reason = '', message = '' } = sidecar?.state.waiting ?? {};
+  const record = parseRecord(metadata.annotations[ANNOTATION_INJECTED]);
+  const isMain = record?.runtime === 'main_container';
+  const named = (statuses: readonly ContainerStatus[], wanted: string) => statuses.find(({ name }) => name === wanted);
+  const server = isMain
+    ? named(status.containerStatuses, record.container)
+    : named(status.initContainerStatuses, SIDECAR_CONTAINER);
+  const { reason = '', message = '' } = server?.state.waiting ?? {};
   return {
     namespace: metadata.namespace,
     name: metadata.name,
+    uid: metadata.uid,
+    address: status.podIP,
     access,
-    record: parseRecord(metadata.annotations[ANNOTATION_INJECTED]),
-    isReady: sidecar?.ready ?? false,
+    record,
+    isReady: isMain ? false : (server?.ready ?? false),
     waiting: [reason, message]
       .filter((part) => part !== '')
       .join(': ')
       .slice(0, 300),
+    main: isMain ? mainContainer(record.container, server, spec.containers) : undefined,
     sharesProcesses: spec.shareProcessNamespace,
     crashing: status.containerStatuses.map(crashingOf).find((crashing) => crashing !== undefined),
+  };
+}
+
+/** As much as the kubelet takes of a log; the bound is ours as well. */
+const MOST_OF_A_LOG = 4_096;
+
+function mainContainer(
+  name: string,
+  status: ContainerStatus | undefined,
+  containers: readonly z.infer<typeof Container>[],
+): MainContainerState {
+  const declared = containers.find((container) => container.name === name)?.ports ?? [];
+  const ended = status?.state.terminated ?? status?.lastState.terminated;
+  return {
+    name,
+    id: status?.containerID ?? '',
+    isRunning: status?.state.running !== undefined,
+    startedAt: status?.state.running?.startedAt ?? '',
+    ports: declared.filter(({ protocol }) => protocol === 'TCP').map(({ containerPort }) => containerPort),
+    ended: ended && { exitCode: ended.exitCode, message: ended.message.slice(-MOST_OF_A_LOG) },
   };
 }
 

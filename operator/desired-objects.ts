@@ -9,7 +9,7 @@ import {
   ROUTE_SECRET_KEYS,
   routeSecretName,
   serviceName,
-  SSH_PORT,
+  SSHD_SECRET_KEYS,
   type Ceiling,
   type RouteUser,
   type Runtime,
@@ -21,6 +21,7 @@ import type { KeyPair } from './key-material.ts';
 import type { PreviousCeiling } from './policies.ts';
 import { SSH_ACCESSES } from './resources.ts';
 import { encode } from './secret.ts';
+import { sshdSettings } from './sshd-settings.ts';
 
 const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'sshaccess' };
 /** On the pod's Secret, while kubelets still carry the ceiling before. */
@@ -38,11 +39,19 @@ export type SecretManifest = Manifest & {
   data: Record<string, string>;
 };
 
-export function podSecret(
-  metadata: Metadata,
-  content: { hostKey: KeyPair; mappingKey: KeyPair; ceiling: Ceiling; previous: PreviousCeiling | undefined },
-): SecretManifest {
-  const { hostKey, mappingKey, ceiling, previous } = content;
+export type ServiceManifest = Manifest & { metadata: { labels: Record<string, string> } };
+
+export type PodSecretContent = {
+  hostKey: KeyPair;
+  mappingKey: KeyPair;
+  ceiling: Ceiling;
+  previous: PreviousCeiling | undefined;
+  /** Where there are, or will be, pods of runtime main_container. */
+  initScript: string | undefined;
+};
+
+export function podSecret(metadata: Metadata, content: PodSecretContent): SecretManifest {
+  const { hostKey, mappingKey, ceiling, previous, initScript } = content;
   return {
     metadata: {
       namespace: metadata.namespace,
@@ -56,6 +65,10 @@ export function podSecret(
       [POD_SECRET_KEYS.hostKey]: encode(hostKey.pem),
       [POD_SECRET_KEYS.mappingKeyPublic]: encode(`${mappingKey.publicLine}\n`),
       [POD_SECRET_KEYS.ceiling]: encode(JSON.stringify(ceiling)),
+      ...(initScript !== undefined && {
+        [SSHD_SECRET_KEYS.initScript]: encode(initScript),
+        [SSHD_SECRET_KEYS.settings]: encode(sshdSettings(ceiling)),
+      }),
     },
   };
 }
@@ -63,7 +76,13 @@ export function podSecret(
 /** @throws ZodError where the route would not be what the piper parses */
 export function route(
   metadata: Metadata,
-  content: { enabled: boolean; runtime: Runtime; hostKeys: readonly string[]; users: readonly RouteUser[] },
+  content: {
+    enabled: boolean;
+    runtime: Runtime;
+    port: number;
+    hostKeys: readonly string[];
+    users: readonly RouteUser[];
+  },
 ): Route {
   return Route.parse({
     version: 1,
@@ -72,7 +91,7 @@ export function route(
     uid: metadata.uid,
     enabled: content.enabled,
     service: serviceName(metadata.name),
-    port: SSH_PORT,
+    port: content.port,
     runtime: content.runtime,
     hostKeys: content.hostKeys,
     users: content.enabled ? content.users : [],
@@ -104,7 +123,7 @@ export function routeSecret(
 }
 
 /** Headless, and it publishes pods that are not ready: broken apps are when people need ssh. */
-export function service(metadata: Metadata): Manifest & { metadata: { labels: Record<string, string> } } {
+export function service(metadata: Metadata, port: number): ServiceManifest {
   return {
     metadata: {
       namespace: metadata.namespace,
@@ -116,7 +135,7 @@ export function service(metadata: Metadata): Manifest & { metadata: { labels: Re
       clusterIP: 'None',
       publishNotReadyAddresses: true,
       selector: { [LABEL_ACCESS]: metadata.name },
-      ports: [{ name: 'ssh', port: SSH_PORT, targetPort: SSH_PORT, protocol: 'TCP' }],
+      ports: [{ name: 'ssh', port, targetPort: port, protocol: 'TCP' }],
     },
   };
 }

@@ -50,20 +50,27 @@ function nameSome(names: readonly string[]): string {
   return names.length > MAX_NAMED ? `${named} and ${names.length - MAX_NAMED} more` : named;
 }
 
-/** What sessions run as, in the webhook's words (webhook/security-context.ts); undefined: no pod has told yet. */
+/**
+ * What sessions run as, in the webhook's words (webhook/security-context.ts); undefined: no pod has told yet. sshd in a
+ * main_container is not root, so everybody is who it is: root and limited alike.
+ */
 export function effectiveUser(
   { role, uidOffset }: { role: Role; uidOffset: number },
   record: AccessPod['record'],
+  account?: string,
 ): string | undefined {
   if (record === undefined) return undefined;
   if (isRoleImpossible(role, record)) return 'none: not possible at this Pod Security level';
-  const uid = role === 'limited' && record.limitedUid !== null ? record.limitedUid + uidOffset : record.rootUid;
-  return uid === null ? 'uid of the app' : `uid ${uid}`;
+  if (account !== undefined) return `${account} of the image (shared)`;
+  const isShared = record.runtime === 'main_container';
+  const { rootUid, limitedUid } = record;
+  const uid = role === 'limited' && limitedUid !== null && !isShared ? limitedUid + uidOffset : rootUid;
+  return `${uid === null ? 'uid of the app' : `uid ${uid}`}${isShared ? ' (shared)' : ''}`;
 }
 
 /** The sidecar refuses the role, whoever asserts it. */
 export const isRoleImpossible = (role: Role, record: AccessPod['record']): boolean =>
-  role === 'limited' && record?.limitedUid === null;
+  role === 'limited' && record?.runtime === 'sidecar' && record.limitedUid === null;
 
 /**
  * Pods that were started without ssh (the webhook was down) are rolled once per cause: when Injected became False after

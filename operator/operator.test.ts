@@ -1,122 +1,20 @@
 /** The whole operator against an API server on loopback. */
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Ceiling, FINALIZER, LABEL_ACCESS, Route, SshAccessSpec } from '../crds/index.ts';
-import { TestApiServer } from '../lib/kube/testing/api-server.ts';
-import { createLogger } from '../lib/process/logger.ts';
+import { expect, test } from 'vitest';
+import { Ceiling, FINALIZER, LABEL_ACCESS } from '../crds/index.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { parseAccess } from './cached-access.ts';
-import { createOperator } from './operator.ts';
-import { encode, Secret, textOf } from './secret.ts';
-import { publicLine, record } from './testing/samples.ts';
+import { encode, textOf } from './secret.ts';
+import { at, deploymentAt, secretAt, serviceAt, soon, useOperator } from './testing/rig.ts';
+import { publicLine } from './testing/samples.ts';
 
-const config = {
-  systemNamespace: 'sys',
-  identity: 'operator-1',
-  endpoint: { host: 'ssh.example.com', port: 2222 },
-  healthPort: 0,
-  webhookService: 'hook',
-};
-const at = (name: string, namespace = 'acme') =>
-  `/apis/sshaccess.dev/v1alpha1/namespaces/${namespace}/sshaccesses/${name}`;
-const secretAt = (name: string, namespace = 'acme') => `/api/v1/namespaces/${namespace}/secrets/${name}`;
-const serviceAt = (name: string) => `/api/v1/namespaces/acme/services/${name}`;
-const deploymentAt = (name: string) => `/apis/apps/v1/namespaces/acme/deployments/${name}`;
-const podAt = (name: string) => `/api/v1/namespaces/acme/pods/${name}`;
-
-vi.setConfig({ testTimeout: 20_000 });
-
-let server: TestApiServer;
-let stop: AbortController;
-let clock: () => Date;
-let running: Promise<void>;
-
-beforeEach(async () => {
-  server = new TestApiServer();
-  await server.start();
-  stop = new AbortController();
-  clock = () => new Date();
-  putNamespace('acme');
-  putDeployment('web');
-});
-afterEach(async () => {
-  stop.abort();
-  await running;
-  await server.stop();
-});
-
-async function startOperator(): Promise<void> {
-  const log = createLogger('operator', { level: 'silent' });
-  const operator = createOperator({ client: server.client(), config, log, clock: () => clock() });
-  await operator.follow(stop.signal);
-  running = operator.lead(stop.signal);
-}
-
-function putKey(name: string, data: Record<string, string>): void {
-  const encoded = Object.entries(data).map(([key, value]) => [key, encode(value)]);
-  server.put(secretAt(name), { metadata: {}, type: 'Opaque', data: Object.fromEntries(encoded) });
-}
-
-/** With the Secret that putAccess names. */
-function putNamespace(name: string): void {
-  server.put(`/api/v1/namespaces/${name}`, { metadata: {} });
-  server.put(secretAt('alice-key', name), { metadata: {}, data: { 'ssh-publickey': encode(publicLine()) } });
-}
-
-function putDeployment(name: string): void {
-  const template = { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'app' }] } };
-  server.put(deploymentAt(name), { metadata: {}, spec: { replicas: 1, template } });
-}
-
-function putPod(name: string, access: string, isInjected = true): void {
-  server.put(podAt(name), {
-    metadata: {
-      labels: { [LABEL_ACCESS]: access },
-      annotations: isInjected ? { 'sshaccess.dev/injected': JSON.stringify({ ...record, access }) } : {},
-    },
-    status: { phase: 'Running', initContainerStatuses: [{ name: 'sshaccess', ready: isInjected }] },
-  });
-}
-
-function putAccess(name: string, spec: object = {}, namespace = 'acme'): string {
-  const whole = SshAccessSpec.parse({
-    target: { name: 'web' },
-    users: [{ secretRef: { name: 'alice-key' } }],
-    ...spec,
-  });
-  const stored = server.get(at(name, namespace));
-  return server.put(at(name, namespace), { ...stored, metadata: stored?.metadata ?? {}, spec: whole }).metadata.uid;
-}
-
-const secretOf = (path: string) => {
-  const stored = server.get(path);
-  return stored === undefined ? undefined : Secret.parse(stored);
-};
-const routeOf = (uid: string) => {
-  const text = textOf(secretOf(secretAt(`route-${uid}`, 'sys')), 'route.json');
-  return text === undefined ? undefined : Route.parse(JSON.parse(text));
-};
-const usersOf = (uid: string) => routeOf(uid)?.users.map(({ username }) => username);
-const reason = (name: string, type: string, namespace = 'acme') => {
-  const stored = server.get(at(name, namespace));
-  return stored && parseAccess(stored).status.conditions?.find((condition) => condition.type === type)?.reason;
-};
-const labelOf = (name: string) => JSON.stringify(server.get(deploymentAt(name))?.['spec'] ?? {}).includes(LABEL_ACCESS);
-const soon = (check: () => void) => vi.waitFor(check, { timeout: 8_000, interval: 20 });
-const writes = () => server.requests.filter((line) => !line.startsWith('GET') && !line.includes('/events'));
-const quiet = async () => {
-  let before = -1;
-  while (before !== server.requests.length) {
-    before = server.requests.length;
-    await new Promise((resolve) => setTimeout(resolve, 400));
-  }
-};
+const rig = useOperator();
 
 test('everything of one SshAccess is made, and a second look writes nothing', async () => {
-  const uid = putAccess('web');
-  await startOperator();
-  await soon(() => expect(reason('web', 'Ready')).toBe('WaitingForPods'));
-  const podSecret = secretOf(secretAt('web-sshaccess'));
-  const routeSecret = secretOf(secretAt(`route-${uid}`, 'sys'));
+  const uid = rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('WaitingForPods'));
+  const podSecret = rig.secretOf(secretAt('web-sshaccess'));
+  const routeSecret = rig.secretOf(secretAt(`route-${uid}`, 'sys'));
   const hostKey = PrivateKey.parse(textOf(podSecret, 'host-key') ?? '');
   const mappingKey = PrivateKey.parse(textOf(routeSecret, 'mapping-key') ?? '');
   expect(textOf(podSecret, 'mapping-key.pub')?.trim()).toBe(mappingKey.publicKey.toLine());
@@ -124,29 +22,29 @@ test('everything of one SshAccess is made, and a second look writes nothing', as
   // Each private half lies in one Secret only.
   expect(Object.keys(podSecret?.data ?? {}).toSorted()).toEqual(['ceiling.json', 'host-key', 'mapping-key.pub']);
   const hostKeys = [hostKey.publicKey.toLine()];
-  expect(routeOf(uid)).toMatchObject({ enabled: true, service: 'web-sshaccess', hostKeys });
-  expect(usersOf(uid)).toEqual(['acme-web']);
-  expect(server.get(serviceAt('web-sshaccess'))).toMatchObject({
+  expect(rig.routeOf(uid)).toMatchObject({ enabled: true, service: 'web-sshaccess', hostKeys });
+  expect(rig.usersOf(uid)).toEqual(['acme-web']);
+  expect(rig.server.get(serviceAt('web-sshaccess'))).toMatchObject({
     metadata: { labels: { 'sshaccess.dev/endpoints': 'web' }, ownerReferences: [{ uid, controller: true }] },
     spec: { clusterIP: 'None', publishNotReadyAddresses: true, selector: { [LABEL_ACCESS]: 'web' } },
   });
-  expect(server.get(at('web'))?.metadata.finalizers).toEqual([FINALIZER]);
-  expect(labelOf('web')).toBe(true);
+  expect(rig.server.get(at('web'))?.metadata.finalizers).toEqual([FINALIZER]);
+  expect(rig.labelOf('web')).toBe(true);
 
-  await quiet();
-  const before = writes().length;
-  putKey('alice-key', { 'ssh-publickey': `${textOf(secretOf(secretAt('alice-key')), 'ssh-publickey')}\n` });
-  await quiet();
-  expect(writes().slice(before)).toEqual([]);
+  await rig.quiet();
+  const before = rig.writes().length;
+  rig.putKey('alice-key', { 'ssh-publickey': `${textOf(rig.secretOf(secretAt('alice-key')), 'ssh-publickey')}\n` });
+  await rig.quiet();
+  expect(rig.writes().slice(before)).toEqual([]);
 });
 
 test('Ready when a pod takes connections, and the pods are named', async () => {
-  putAccess('web');
-  await startOperator();
-  await soon(() => expect(reason('web', 'Injected')).toBe('WaitingForPods'));
-  putPod('web-1', 'web');
-  await soon(() => expect(reason('web', 'Ready')).toBe('SshReady'));
-  expect(parseAccess(server.get(at('web'))).status).toMatchObject({
+  rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'Injected')).toBe('WaitingForPods'));
+  rig.putPod('web-1', 'web');
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('SshReady'));
+  expect(parseAccess(rig.server.get(at('web'))).status).toMatchObject({
     sessionEntry: 'chroot',
     pods: [{ name: 'web-1', ready: true }],
     users: [{ effectiveUser: 'uid 0', command: expect.stringContaining('acme-web@ssh.example.com') }],
@@ -154,246 +52,244 @@ test('Ready when a pod takes connections, and the pods are named', async () => {
 });
 
 test('users come and go with their Secrets, the toggle and the clock', async () => {
-  const uid = putAccess('web', {
+  const uid = rig.putAccess('web', {
     users: [
       { secretRef: { name: 'alice-key' } },
       { suffix: 'dev', secretRef: { name: 'bob-key' }, expiresAt: '2026-06-01T00:00:00Z' },
     ],
   });
-  clock = () => new Date('2026-05-31T23:59:58.500Z');
-  await startOperator();
-  await soon(() => expect(reason('web', 'KeysValid')).toBe('KeySecretNotFound'));
-  expect(usersOf(uid)).toEqual(['acme-web']);
-  putKey('bob-key', { authorized_keys: publicLine() });
-  await soon(() => expect(usersOf(uid)).toEqual(['acme-web', 'acme-web-dev']));
-  await quiet();
-  clock = () => new Date('2026-06-01T00:00:01Z');
+  rig.clock = () => new Date('2026-05-31T23:59:58.500Z');
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'KeysValid')).toBe('KeySecretNotFound'));
+  expect(rig.usersOf(uid)).toEqual(['acme-web']);
+  rig.putKey('bob-key', { authorized_keys: publicLine() });
+  await soon(() => expect(rig.usersOf(uid)).toEqual(['acme-web', 'acme-web-dev']));
+  await rig.quiet();
+  rig.clock = () => new Date('2026-06-01T00:00:01Z');
   // The expiry itself wakes the operator.
-  await soon(() => expect(usersOf(uid)).toEqual(['acme-web']));
-  putKey('alice-key', { 'ssh-publickey': publicLine(), id: PrivateKey.generateEd25519().toOpenSsh() });
-  await soon(() => expect(reason('web', 'KeysValid')).toBe('PrivateKeyInSecret'));
-  expect(usersOf(uid)).toEqual([]);
-  putKey('alice-key', { 'ssh-publickey': publicLine() });
-  await soon(() => expect(usersOf(uid)).toEqual(['acme-web']));
-  putAccess('web', { enabled: false });
-  await soon(() => expect(routeOf(uid)).toMatchObject({ enabled: false, users: [] }));
-  await soon(() => expect(reason('web', 'Ready')).toBe('Disabled'));
-  expect(labelOf('web')).toBe(true);
+  await soon(() => expect(rig.usersOf(uid)).toEqual(['acme-web']));
+  rig.putKey('alice-key', { 'ssh-publickey': publicLine(), id: PrivateKey.generateEd25519().toOpenSsh() });
+  await soon(() => expect(rig.reason('web', 'KeysValid')).toBe('PrivateKeyInSecret'));
+  expect(rig.usersOf(uid)).toEqual([]);
+  rig.putKey('alice-key', { 'ssh-publickey': publicLine() });
+  await soon(() => expect(rig.usersOf(uid)).toEqual(['acme-web']));
+  rig.putAccess('web', { enabled: false });
+  await soon(() => expect(rig.routeOf(uid)).toMatchObject({ enabled: false, users: [] }));
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('Disabled'));
+  expect(rig.labelOf('web')).toBe(true);
 });
 
 test('keys are kept; a lost or damaged one is made anew and both ends agree again', async () => {
-  const uid = putAccess('web');
-  await startOperator();
-  await soon(() => expect(reason('web', 'Ready')).toBeDefined());
-  const hostKeys = routeOf(uid)?.hostKeys;
-  server.remove(secretAt(`route-${uid}`, 'sys'));
-  await soon(() => expect(routeOf(uid)?.hostKeys).toEqual(hostKeys));
-  const damaged = { ...secretOf(secretAt('web-sshaccess'))?.data, 'host-key': 'eA==' };
-  server.put(secretAt('web-sshaccess'), { ...server.get(secretAt('web-sshaccess')), data: damaged });
-  await soon(() => expect(routeOf(uid)?.hostKeys).not.toEqual(hostKeys));
+  const uid = rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'Ready')).toBeDefined());
+  const hostKeys = rig.routeOf(uid)?.hostKeys;
+  rig.server.remove(secretAt(`route-${uid}`, 'sys'));
+  await soon(() => expect(rig.routeOf(uid)?.hostKeys).toEqual(hostKeys));
+  const damaged = { ...rig.secretOf(secretAt('web-sshaccess'))?.data, 'host-key': 'eA==' };
+  rig.server.put(secretAt('web-sshaccess'), { ...rig.server.get(secretAt('web-sshaccess')), data: damaged });
+  await soon(() => expect(rig.routeOf(uid)?.hostKeys).not.toEqual(hostKeys));
   await soon(() => {
-    const pod = secretOf(secretAt('web-sshaccess'));
-    const mapping = PrivateKey.parse(textOf(secretOf(secretAt(`route-${uid}`, 'sys')), 'mapping-key') ?? '');
-    expect(PrivateKey.parse(textOf(pod, 'host-key') ?? '').publicKey.toLine()).toBe(routeOf(uid)?.hostKeys[0]);
+    const pod = rig.secretOf(secretAt('web-sshaccess'));
+    const mapping = PrivateKey.parse(textOf(rig.secretOf(secretAt(`route-${uid}`, 'sys')), 'mapping-key') ?? '');
+    expect(PrivateKey.parse(textOf(pod, 'host-key') ?? '').publicKey.toLine()).toBe(rig.routeOf(uid)?.hostKeys[0]);
     expect(textOf(pod, 'mapping-key.pub')?.trim()).toBe(mapping.publicKey.toLine());
   });
 });
 
 test('objects of the same name that are not ours are left alone', async () => {
-  putKey('web-sshaccess', { theirs: 'x' });
-  server.put(serviceAt('web-sshaccess'), { metadata: {}, spec: { ports: [] } });
-  const uid = putAccess('web');
-  await startOperator();
-  await soon(() => expect(reason('web', 'Ready')).toBe('NameTaken'));
-  expect(secretOf(secretAt('web-sshaccess'))?.data).toEqual({ theirs: encode('x') });
-  expect(server.get(serviceAt('web-sshaccess'))?.['spec']).toEqual({ ports: [] });
-  expect(routeOf(uid)).toBeUndefined();
-  server.remove(secretAt('web-sshaccess'));
-  await soon(() => expect(routeOf(uid)).toBeDefined());
+  rig.putKey('web-sshaccess', { theirs: 'x' });
+  rig.server.put(serviceAt('web-sshaccess'), { metadata: {}, spec: { ports: [] } });
+  const uid = rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('NameTaken'));
+  expect(rig.secretOf(secretAt('web-sshaccess'))?.data).toEqual({ theirs: encode('x') });
+  expect(rig.server.get(serviceAt('web-sshaccess'))?.['spec']).toEqual({ ports: [] });
+  expect(rig.routeOf(uid)).toBeUndefined();
+  rig.server.remove(secretAt('web-sshaccess'));
+  await soon(() => expect(rig.routeOf(uid)).toBeDefined());
 });
 
 test('a route is kept current even when the Secret of the pods was taken over', async () => {
-  const uid = putAccess('web');
-  await startOperator();
-  await soon(() => expect(usersOf(uid)).toEqual(['acme-web']));
-  await quiet();
-  server.remove(secretAt('web-sshaccess'));
-  putKey('web-sshaccess', { theirs: 'x' });
-  putAccess('web', { enabled: false });
-  await soon(() => expect(usersOf(uid)).toEqual([]));
+  const uid = rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.usersOf(uid)).toEqual(['acme-web']));
+  await rig.quiet();
+  rig.server.remove(secretAt('web-sshaccess'));
+  rig.putKey('web-sshaccess', { theirs: 'x' });
+  rig.putAccess('web', { enabled: false });
+  await soon(() => expect(rig.usersOf(uid)).toEqual([]));
 });
 
 test('the older claim wins a username; when it goes the other gets it', async () => {
-  const first = putAccess('web');
+  const first = rig.putAccess('web');
   // The test server's clock has milliseconds, the API's seconds: a clear order.
   await new Promise((resolve) => setTimeout(resolve, 10));
-  putNamespace('other');
-  const second = putAccess('x', { organization: 'acme', slug: 'web' }, 'other');
-  await startOperator();
-  await soon(() => expect(usersOf(first)).toEqual(['acme-web']));
-  await soon(() => expect(reason('x', 'UsernamesOwned', 'other')).toBe('UsernameTaken'));
-  expect(usersOf(second)).toEqual([]);
-  const status = parseAccess(server.get(at('x', 'other'))).status;
+  rig.putNamespace('other');
+  const second = rig.putAccess('x', { organization: 'acme', slug: 'web' }, 'other');
+  await rig.startOperator();
+  await soon(() => expect(rig.usersOf(first)).toEqual(['acme-web']));
+  await soon(() => expect(rig.reason('x', 'UsernamesOwned', 'other')).toBe('UsernameTaken'));
+  expect(rig.usersOf(second)).toEqual([]);
+  const status = parseAccess(rig.server.get(at('x', 'other'))).status;
   expect(status.conditions?.map(({ message }) => message).join()).not.toContain('acme/web');
-  server.remove(at('web'));
-  await soon(() => expect(usersOf(second)).toEqual(['acme-web']));
-  expect(routeOf(first)).toBeUndefined();
+  rig.server.remove(at('web'));
+  await soon(() => expect(rig.usersOf(second)).toEqual(['acme-web']));
+  expect(rig.routeOf(first)).toBeUndefined();
 });
 
 test('an older SshAccess that is edited does not take a username from who has it, not even after a restart', async () => {
-  putNamespace('acme-web');
-  const thief = putAccess('x', {}, 'acme-web');
+  rig.putNamespace('acme-web');
+  const thief = rig.putAccess('x', {}, 'acme-web');
   await new Promise((resolve) => setTimeout(resolve, 10));
-  const victim = putAccess('web', { slug: 'web-api' });
-  await startOperator();
-  await soon(() => expect([usersOf(victim), usersOf(thief)]).toEqual([['acme-web-api'], ['acme-web-x']]));
-  await quiet();
-  putAccess('x', { slug: 'api' }, 'acme-web');
-  await soon(() => expect(reason('x', 'UsernamesOwned', 'acme-web')).toBe('UsernameTaken'));
-  expect([usersOf(victim), usersOf(thief)]).toEqual([['acme-web-api'], []]);
-  stop.abort();
-  await running;
-  stop = new AbortController();
+  const victim = rig.putAccess('web', { slug: 'web-api' });
+  await rig.startOperator();
+  await soon(() => expect([rig.usersOf(victim), rig.usersOf(thief)]).toEqual([['acme-web-api'], ['acme-web-x']]));
+  await rig.quiet();
+  rig.putAccess('x', { slug: 'api' }, 'acme-web');
+  await soon(() => expect(rig.reason('x', 'UsernamesOwned', 'acme-web')).toBe('UsernameTaken'));
+  expect([rig.usersOf(victim), rig.usersOf(thief)]).toEqual([['acme-web-api'], []]);
+  await rig.stopOperator();
   // Its users cannot log in for now; the name is still theirs.
-  server.remove(secretAt('alice-key'));
-  await startOperator();
-  await soon(() => expect(usersOf(victim)).toEqual([]));
-  await quiet();
-  expect(usersOf(thief)).toEqual([]);
-  putAccess('web', { slug: 'renamed' });
-  await soon(() => expect(usersOf(thief)).toEqual(['acme-web-api']));
+  rig.server.remove(secretAt('alice-key'));
+  await rig.startOperator();
+  await soon(() => expect(rig.usersOf(victim)).toEqual([]));
+  await rig.quiet();
+  expect(rig.usersOf(thief)).toEqual([]);
+  rig.putAccess('web', { slug: 'renamed' });
+  await soon(() => expect(rig.usersOf(thief)).toEqual(['acme-web-api']));
 });
 
 test('who waits under the name of an organization for its people has to make room for it', async () => {
-  putNamespace('other');
-  const squatter = putAccess('x', { organization: 'acme', slug: 'web' }, 'other');
-  await startOperator();
-  await soon(() => expect(usersOf(squatter)).toEqual(['acme-web']));
-  const native = putAccess('web');
-  await soon(() => expect([usersOf(native), usersOf(squatter)]).toEqual([['acme-web'], []]));
+  rig.putNamespace('other');
+  const squatter = rig.putAccess('x', { organization: 'acme', slug: 'web' }, 'other');
+  await rig.startOperator();
+  await soon(() => expect(rig.usersOf(squatter)).toEqual(['acme-web']));
+  const native = rig.putAccess('web');
+  await soon(() => expect([rig.usersOf(native), rig.usersOf(squatter)]).toEqual([['acme-web'], []]));
 });
 
 test('a namespace label changes the usernames at once', async () => {
-  const uid = putAccess('web');
-  await startOperator();
-  await soon(() => expect(usersOf(uid)).toEqual(['acme-web']));
+  const uid = rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.usersOf(uid)).toEqual(['acme-web']));
   const label = (value: string) =>
-    server.put('/api/v1/namespaces/acme', { metadata: { labels: { 'sshaccess.dev/organization': value } } });
+    rig.server.put('/api/v1/namespaces/acme', { metadata: { labels: { 'sshaccess.dev/organization': value } } });
   label('org');
-  await soon(() => expect(usersOf(uid)).toEqual(['org-web']));
+  await soon(() => expect(rig.usersOf(uid)).toEqual(['org-web']));
   label('Not.Valid');
-  await soon(() => expect(reason('web', 'UsernamesOwned')).toBe('InvalidOrganization'));
-  expect(usersOf(uid)).toEqual([]);
+  await soon(() => expect(rig.reason('web', 'UsernamesOwned')).toBe('InvalidOrganization'));
+  expect(rig.usersOf(uid)).toEqual([]);
 });
 
 test('a target that comes later is labelled; a former target is released', async () => {
-  putAccess('web', { target: { name: 'late' } });
-  await startOperator();
-  await soon(() => expect(reason('web', 'Injected')).toBe('TargetNotFound'));
-  putDeployment('late');
-  await soon(() => expect(labelOf('late')).toBe(true));
-  putAccess('web');
-  await soon(() => expect(labelOf('web')).toBe(true));
-  await soon(() => expect(labelOf('late')).toBe(false));
+  rig.putAccess('web', { target: { name: 'late' } });
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'Injected')).toBe('TargetNotFound'));
+  rig.putDeployment('late');
+  await soon(() => expect(rig.labelOf('late')).toBe(true));
+  rig.putAccess('web');
+  await soon(() => expect(rig.labelOf('web')).toBe(true));
+  await soon(() => expect(rig.labelOf('late')).toBe(false));
 });
 
 test('of two with one target the older labels it, and the other says so', async () => {
-  putAccess('web');
+  rig.putAccess('web');
   await new Promise((resolve) => setTimeout(resolve, 10));
-  putAccess('second');
-  await startOperator();
-  await soon(() => expect(reason('second', 'Injected')).toBe('TargetTaken'));
-  await quiet();
-  expect(JSON.stringify(server.get(deploymentAt('web'))?.['spec'])).toContain(`"${LABEL_ACCESS}":"web"`);
+  rig.putAccess('second');
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('second', 'Injected')).toBe('TargetTaken'));
+  await rig.quiet();
+  expect(JSON.stringify(rig.server.get(deploymentAt('web'))?.['spec'])).toContain(`"${LABEL_ACCESS}":"web"`);
 });
 
 test('Manual labels nothing and says what to type', async () => {
-  putAccess('web', { rollout: 'Manual' });
-  await startOperator();
-  await soon(() => expect(reason('web', 'Injected')).toBe('LabelMissing'));
-  expect(labelOf('web')).toBe(false);
+  rig.putAccess('web', { rollout: 'Manual' });
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'Injected')).toBe('LabelMissing'));
+  expect(rig.labelOf('web')).toBe(false);
 });
 
 test('deletion: route, label and finalizer go, also when the workload is gone or refuses', async () => {
-  const uid = putAccess('web');
-  await startOperator();
-  await soon(() => expect(labelOf('web')).toBe(true));
-  await quiet();
-  server.remove(at('web'));
-  await soon(() => expect(server.get(at('web'))).toBeUndefined());
-  expect(routeOf(uid)).toBeUndefined();
-  expect(labelOf('web')).toBe(false);
+  const uid = rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.labelOf('web')).toBe(true));
+  await rig.quiet();
+  rig.server.remove(at('web'));
+  await soon(() => expect(rig.server.get(at('web'))).toBeUndefined());
+  expect(rig.routeOf(uid)).toBeUndefined();
+  expect(rig.labelOf('web')).toBe(false);
 
-  putAccess('web');
-  await soon(() => expect(labelOf('web')).toBe(true));
-  await quiet();
-  server.fail(100, 403, /PATCH .*deployments/);
-  server.remove(at('web'));
-  await soon(() => expect(server.get(at('web'))).toBeUndefined());
+  rig.putAccess('web');
+  await soon(() => expect(rig.labelOf('web')).toBe(true));
+  await rig.quiet();
+  rig.server.fail(100, 403, /PATCH .*deployments/);
+  rig.server.remove(at('web'));
+  await soon(() => expect(rig.server.get(at('web'))).toBeUndefined());
 });
 
 test('an SshAccess that does not parse says so, and can be deleted', async () => {
-  server.put(at('web'), { metadata: { finalizers: [FINALIZER] }, spec: { users: 'x' } });
-  await startOperator();
-  await soon(() => expect(reason('web', 'Ready')).toBe('InvalidSpec'));
-  server.remove(at('web'));
-  await soon(() => expect(server.get(at('web'))).toBeUndefined());
+  rig.server.put(at('web'), { metadata: { finalizers: [FINALIZER] }, spec: { users: 'x' } });
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('InvalidSpec'));
+  rig.server.remove(at('web'));
+  await soon(() => expect(rig.server.get(at('web'))).toBeUndefined());
 });
 
 test('a spec that does not parse lets nobody in, for it may be the one that revokes somebody', async () => {
-  const uid = putAccess('web');
-  await startOperator();
-  await soon(() => expect(usersOf(uid)).toEqual(['acme-web']));
-  await quiet();
+  const uid = rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.usersOf(uid)).toEqual(['acme-web']));
+  await rig.quiet();
   // The API server takes RFC 3339 in small letters too.
   const users = [{ secretRef: { name: 'alice-key' }, expiresAt: '2020-01-01t00:00:00z' }];
-  server.put(at('web'), { ...server.get(at('web')), spec: { target: { name: 'web' }, users } });
-  await soon(() => expect(usersOf(uid)).toEqual([]));
-  await soon(() => expect(reason('web', 'Ready')).toBe('InvalidSpec'));
+  rig.server.put(at('web'), { ...rig.server.get(at('web')), spec: { target: { name: 'web' }, users } });
+  await soon(() => expect(rig.usersOf(uid)).toEqual([]));
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('InvalidSpec'));
 });
 
 test('a refusal of the API server becomes a condition, and is retried', async () => {
-  server.fail(1_000, 403, /POST .*acme\/secrets/);
-  putAccess('web');
-  await startOperator();
-  await soon(() => expect(reason('web', 'Ready')).toBe('ApplyFailed'));
-  server.fail(0, 403);
-  await soon(() => expect(reason('web', 'Ready')).toBe('WaitingForPods'));
+  rig.server.fail(1_000, 403, /POST .*acme\/secrets/);
+  rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('ApplyFailed'));
+  rig.server.fail(0, 403);
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('WaitingForPods'));
 });
 
 test('a route whose SshAccess is gone without its finalizer is deleted', async () => {
-  server.put(secretAt('route-dead', 'sys'), { metadata: { labels: { 'sshaccess.dev/route': 'true' } } });
-  server.put(secretAt('unrelated', 'sys'), { metadata: {} });
-  await startOperator();
-  await soon(() => expect(server.get(secretAt('route-dead', 'sys'))).toBeUndefined());
-  expect(server.get(secretAt('unrelated', 'sys'))).toBeDefined();
+  rig.server.put(secretAt('route-dead', 'sys'), { metadata: { labels: { 'sshaccess.dev/route': 'true' } } });
+  rig.server.put(secretAt('unrelated', 'sys'), { metadata: {} });
+  await rig.startOperator();
+  await soon(() => expect(rig.server.get(secretAt('route-dead', 'sys'))).toBeUndefined());
+  expect(rig.server.get(secretAt('unrelated', 'sys'))).toBeDefined();
 });
 
 test('pods that the webhook missed are rolled once, and only when it is back', async () => {
-  putAccess('web');
-  await startOperator();
-  await soon(() => expect(labelOf('web')).toBe(true));
-  putPod('web-1', 'web', false);
-  await soon(() => expect(reason('web', 'Injected')).toBe('PodsNotInjected'));
-  await quiet();
+  rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.labelOf('web')).toBe(true));
+  rig.putPod('web-1', 'web', false);
+  await soon(() => expect(rig.reason('web', 'Injected')).toBe('PodsNotInjected'));
+  await rig.quiet();
   const rolled = () =>
-    /"sshaccess.dev\/rolled-at":"([^"]+)"/.exec(JSON.stringify(server.get(deploymentAt('web'))))?.[1];
+    /"sshaccess.dev\/rolled-at":"([^"]+)"/.exec(JSON.stringify(rig.server.get(deploymentAt('web'))))?.[1];
   expect(rolled()).toBeUndefined();
-  server.put('/apis/discovery.k8s.io/v1/namespaces/sys/endpointslices/hook-1', {
+  rig.server.put('/apis/discovery.k8s.io/v1/namespaces/sys/endpointslices/hook-1', {
     metadata: { labels: { 'kubernetes.io/service-name': 'hook' } },
     endpoints: [{ conditions: { ready: true } }],
   });
-  putPod('web-2', 'web', false);
+  rig.putPod('web-2', 'web', false);
   await soon(() => expect(rolled()).toBeDefined());
   const first = rolled();
-  putPod('web-3', 'web', false);
-  await quiet();
+  rig.putPod('web-3', 'web', false);
+  await rig.quiet();
   expect(rolled()).toBe(first);
   // It helped, then the webhook missed another: a cause of its own.
-  clock = () => new Date(Date.now() + 60_000);
-  for (const name of ['web-1', 'web-2', 'web-3']) putPod(name, 'web');
-  await soon(() => expect(reason('web', 'Injected')).toBe('PodsInjected'));
-  clock = () => new Date(Date.now() + 120_000);
-  putPod('web-4', 'web', false);
+  rig.clock = () => new Date(Date.now() + 60_000);
+  for (const name of ['web-1', 'web-2', 'web-3']) rig.putPod(name, 'web');
+  await soon(() => expect(rig.reason('web', 'Injected')).toBe('PodsInjected'));
+  rig.clock = () => new Date(Date.now() + 120_000);
+  rig.putPod('web-4', 'web', false);
   await soon(() => expect(rolled()).not.toBe(first));
 });

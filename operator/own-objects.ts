@@ -22,7 +22,7 @@ import {
   ANNOTATION_USERNAMES,
   parseUsernames,
   type SecretManifest,
-  service,
+  type ServiceManifest,
 } from './desired-objects.ts';
 import { PreviousCeiling } from './policies.ts';
 import { Secret, textOf } from './secret.ts';
@@ -119,8 +119,11 @@ function isSecretAsWanted(stored: Secret, wanted: SecretManifest): boolean {
   );
 }
 
-export async function writeService(metadata: Metadata, stored: Service | undefined, writer: Writer): Promise<void> {
-  const wanted = service(metadata);
+export async function writeService(
+  wanted: ServiceManifest,
+  stored: Service | undefined,
+  writer: Writer,
+): Promise<void> {
   const options = { fieldManager: FIELD_MANAGERS.operator, signal: writer.signal };
   if (stored === undefined) {
     await create(writer.client, SERVICES, wanted, options);

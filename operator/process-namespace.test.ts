@@ -30,6 +30,7 @@ describe('the hint', () => {
       metadata: {
         name: 'web-1',
         namespace: 'acme',
+        uid: 'u1',
         labels: { 'sshaccess.dev/access': 'web' },
         annotations: { 'sshaccess.dev/injected': JSON.stringify({ ...record, processNamespaceReason: 'default' }) },
       },

@@ -9,10 +9,11 @@ import { addFinalizer } from '../lib/kube/finalizers.ts';
 import { keyOf } from '../lib/kube/object-key.ts';
 import { pathOf } from '../lib/kube/resources.ts';
 import type { Logger } from '../lib/process/logger.ts';
+import type { AccessPod } from './access-pod.ts';
 import type { CachedAccess } from './cached-access.ts';
 import type { Config } from './config.ts';
 import { finishDeletion } from './deletion.ts';
-import { podSecret, route, routeSecret } from './desired-objects.ts';
+import { podSecret, route, routeSecret, service } from './desired-objects.ts';
 import { finding, type Finding } from './findings.ts';
 import { injectionFinding, mayRollAgain } from './injection.ts';
 import { keyMaterial } from './key-material.ts';
@@ -30,6 +31,7 @@ import {
 } from './own-objects.ts';
 import { ceilingOf, heldPolicy, policyOf, previousCeiling } from './policies.ts';
 import { isExpired, requestedUsers } from './requested-users.ts';
+import { hostKeysOf, servingOf, upstreamUserOf, type Serving } from './serving.ts';
 import { SSH_ACCESSES } from './resources.ts';
 import { desiredStatus, failedStatus, type Outcome, type Verdict } from './status.ts';
 import { conditionStory, routeStory, storyteller, type Tell } from './story.ts';
@@ -48,6 +50,8 @@ export type ReconcilerOptions = {
   config: Config;
   log: Logger;
   clock: () => Date;
+  /** What the pods' Secret brings to images with an sshd of their own. */
+  initScript: string;
 };
 
 export function makeReconciler(options: ReconcilerOptions): Reconcile {
@@ -117,15 +121,19 @@ class Reconciliation {
     await this.#holdFinalizer();
     const objects = await readOwnObjects(this.#cached.metadata, this.#writer);
     const users = await this.#judgeUsers(access);
-    const isServed = await this.#writeObjects(access, objects, users);
-    const outcome = { ...users, ...(await this.#bringTarget(access)), objectProblem: isServed };
-    await this.#writeStatus(desiredStatus(this.#cached, this.#complete(access, outcome), this.#now));
+    const pods = this.#pods();
+    const serving = servingOf(access.spec, pods, storedRoute(objects.routeSecret));
+    const objectProblem = await this.#writeObjects(access, objects, { ...users, serving });
+    const injection = await this.#bringTarget(access, pods);
+    const { enabled } = access.spec;
+    const { endpoint } = this.#options.config;
+    const outcome: Outcome = { ...users, enabled, endpoint, objectProblem, injection, pods, serving };
+    await this.#writeStatus(desiredStatus(this.#cached, outcome, this.#now));
   }
 
-  #complete(access: SshAccess, found: Omit<Outcome, 'enabled' | 'runtime' | 'endpoint' | 'pods'>): Outcome {
-    const { config, world } = this.#options;
-    const { enabled, runtime } = access.spec;
-    return { ...found, enabled, runtime, endpoint: config.endpoint, pods: world.pods(keyOf(this.#cached.metadata)) };
+  #pods(): readonly AccessPod[] {
+    const pods = this.#options.world.pods(keyOf(this.#cached.metadata));
+    return pods.map((pod) => (pod.main === undefined ? pod : { ...pod, isReady: pod.main.isRunning }));
   }
 
   /** Before the first route: else one could outlive its SshAccess. */
@@ -190,7 +198,7 @@ class Reconciliation {
   async #writeObjects(
     access: SshAccess,
     objects: OwnObjects,
-    { routed, owned }: { routed: readonly RouteUser[]; owned: readonly string[] },
+    { routed, owned, serving }: { routed: readonly RouteUser[]; owned: readonly string[]; serving: Serving },
   ): Promise<Finding | undefined> {
     const { metadata } = this.#cached;
     const stored = storedRoute(objects.routeSecret);
@@ -205,24 +213,35 @@ class Reconciliation {
     const previous = previousCeiling(storedCeiling(objects.podSecret), ceiling, kept, this.#now);
     if (previous !== undefined) this.#requeueAt(previous.until);
 
-    const hostKeys = objects.isPodSecretForeign && stored ? stored.hostKeys : [keys.hostKey.publicLine];
-    const held = routed.map((user) => ({ ...user, policy: heldPolicy(user.role, user.policy, previous) }));
-    const { enabled, runtime } = access.spec;
-    const wanted = route(metadata, { enabled, runtime, hostKeys, users: held });
+    const known = { own: keys.hostKey.publicLine, learned: [] };
+    const hostKeys = objects.isPodSecretForeign && stored ? stored.hostKeys : hostKeysOf(serving, access.spec, known);
+    const users = routed.map((user) => ({
+      ...user,
+      upstreamUser: upstreamUserOf(serving, user.username),
+      policy: heldPolicy(user.role, user.policy, previous),
+    }));
+    const { runtime, port } = serving;
+    const wanted = route(metadata, { enabled: access.spec.enabled, runtime, port, hostKeys, users });
     const { systemNamespace } = this.#writer;
     const secret = routeSecret(systemNamespace, wanted, keys.mappingKey, owned);
     await writeSecret(objects.routeSecret, secret, this.#writer);
     for (const found of routeStory(stored, wanted)) await this.#tell(found);
     if (!objects.isPodSecretForeign) {
-      await writeSecret(objects.podSecret, podSecret(metadata, { ...keys, ceiling, previous }), this.#writer);
+      const isNeeded = access.spec.runtime === 'main_container' || runtime === 'main_container';
+      const initScript = isNeeded ? this.#options.initScript : undefined;
+      await writeSecret(
+        objects.podSecret,
+        podSecret(metadata, { ...keys, ceiling, previous, initScript }),
+        this.#writer,
+      );
       for (const found of keys.findings) await this.#tell(found);
     }
-    if (!objects.isServiceForeign) await writeService(metadata, objects.service, this.#writer);
+    if (!objects.isServiceForeign) await writeService(service(metadata, port), objects.service, this.#writer);
     return taken;
   }
 
   /** The pod template and what its pods say. */
-  async #bringTarget(access: SshAccess): Promise<{ injection: Finding }> {
+  async #bringTarget(access: SshAccess, pods: readonly AccessPod[]): Promise<Finding> {
     const { client, world } = this.#options;
     const { metadata } = this.#cached;
     const key = keyOf(metadata);
@@ -236,9 +255,9 @@ class Reconciliation {
       await this.#tell(await labelTemplate(client, workload, this.#labeller(access), this.#signal));
     }
     const problem = decision.action === 'none' ? decision.problem : undefined;
-    const injection = injectionFinding(world.pods(key), workload, problem, access.spec.processNamespace);
+    const injection = injectionFinding(pods, workload, problem, access.spec.processNamespace);
     if (workload !== undefined && this.#areWrong(injection, access, workload)) await this.#rollAgain(access, workload);
-    return { injection };
+    return injection;
   }
 
   /** Pods that another roll makes right; none that has been tried for the same cause. */
@@ -260,8 +279,8 @@ class Reconciliation {
     const { metadata } = this.#cached;
     const isOurs = enabled && rollout === 'Automatic' && workload.isOurs && workload.label === metadata.name;
     if (!isOurs || config.webhookService === undefined) return;
-    const service = { namespace: config.systemNamespace, name: config.webhookService };
-    if (await isServiceReady(client, service, this.#signal)) {
+    const webhook = { namespace: config.systemNamespace, name: config.webhookService };
+    if (await isServiceReady(client, webhook, this.#signal)) {
       const found = await rollTemplate(client, workload, this.#labeller(access), {
         now: this.#now,
         signal: this.#signal,

@@ -2,9 +2,10 @@ import { expect, test } from 'vitest';
 import { DEFAULT_POLICIES } from '../crds/index.ts';
 import { finding } from './findings.ts';
 import { effectiveUser, injectionFinding, mayRollAgain } from './injection.ts';
+import { servingOf } from './serving.ts';
 import { desiredStatus, failedStatus, loginCommand, type Outcome } from './status.ts';
 import { conditionStory, routeStory } from './story.ts';
-import { cachedAccess, pod, record, workload } from './testing/samples.ts';
+import { cachedAccess, mainPod, mainRecord, pod, record, workload } from './testing/samples.ts';
 
 const now = new Date('2026-01-01T00:00:00Z');
 const user = {
@@ -17,17 +18,17 @@ const user = {
 } as const;
 const alice = { user, fingerprints: ['SHA256:a'], mayLogIn: true };
 
-function outcome(changes: Partial<Outcome> = {}): Outcome {
+function outcome({ pods = [pod('web-1')], ...changes }: Partial<Outcome> = {}): Outcome {
   return {
     enabled: true,
-    runtime: 'sidecar',
     endpoint: { host: 'ssh.example.com', port: 2222 },
     users: [alice],
     keyProblems: [],
     nameProblems: [],
     objectProblem: undefined,
     injection: finding('PodsInjected', 1),
-    pods: [pod('web-1')],
+    pods,
+    serving: servingOf({ runtime: 'sidecar' }, pods, undefined),
     ...changes,
   };
 }
@@ -149,6 +150,32 @@ test('the uid of a session', () => {
     'none: not possible at this Pod Security level',
   );
   expect(effectiveUser({ role: 'root', uidOffset: 7 }, undefined)).toBeUndefined();
+});
+
+test('the uid of a session in a main_container is one for all', () => {
+  const main = mainRecord();
+  expect(effectiveUser({ role: 'root', uidOffset: 0 }, main)).toBe('uid 1000 (shared)');
+  expect(effectiveUser({ role: 'limited', uidOffset: 7 }, main)).toBe('uid 1000 (shared)');
+  expect(effectiveUser({ role: 'limited', uidOffset: 7 }, { ...main, limitedUid: 61_000 })).toBe('uid 1000 (shared)');
+  expect(effectiveUser({ role: 'limited', uidOffset: 7 }, { ...main, rootUid: null })).toBe('uid of the app (shared)');
+  expect(effectiveUser({ role: 'limited', uidOffset: 7 }, main, 'deploy')).toBe('deploy of the image (shared)');
+});
+
+test('status of a main_container', () => {
+  const dev = { ...alice, user: { ...user, username: 'acme-web-dev', role: 'limited', isPrimary: false } as const };
+  const pods = [mainPod('web-1'), pod('web-0')];
+  const serving = servingOf({ runtime: 'main_container' }, pods, undefined);
+  const status = desiredStatus(cachedAccess(), outcome({ pods, serving, users: [alice, dev] }), now);
+  expect(status).toMatchObject({ runtime: 'main_container', sessionEntry: 'sshd' });
+  expect(status.users?.map(({ effectiveUser: uid, command }) => [uid, command !== undefined])).toEqual([
+    ['uid 1000 (shared)', true],
+    ['uid 1000 (shared)', true],
+  ]);
+  // The other has a sidecar, to which the route does not speak any more.
+  expect(status.pods).toEqual([
+    { name: 'web-0', ready: false },
+    { name: 'web-1', ready: true },
+  ]);
 });
 
 test('where limited is not possible, it is told who cannot log in', () => {

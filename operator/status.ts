@@ -7,6 +7,7 @@ import type { Finding, Reason } from './findings.ts';
 import { finding } from './findings.ts';
 import { effectiveUser, isRoleImpossible } from './injection.ts';
 import type { RequestedUser } from './requested-users.ts';
+import type { Serving } from './serving.ts';
 
 const MAX_PODS = 50;
 const MAX_MESSAGE = 4_096;
@@ -21,7 +22,6 @@ export type Verdict = {
 /** Everything that status tells, found by the reconciler. */
 export type Outcome = {
   readonly enabled: boolean;
-  readonly runtime: string;
   readonly endpoint: { host: string | undefined; port: number };
   readonly users: readonly Verdict[];
   readonly keyProblems: readonly Finding[];
@@ -30,6 +30,7 @@ export type Outcome = {
   readonly objectProblem: Finding | undefined;
   readonly injection: Finding;
   readonly pods: readonly AccessPod[];
+  readonly serving: Serving;
 };
 
 export const CONDITION_TYPES = ['Ready', 'KeysValid', 'UsernamesOwned', 'Injected'] as const;
@@ -38,20 +39,24 @@ type ConditionType = (typeof CONDITION_TYPES)[number];
 type Judgement = { readonly type: ConditionType; readonly holds: boolean; readonly finding: Finding };
 
 export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date): SshAccessStatus {
-  const { endpoint, pods, users } = outcome;
-  const record = speakerOf(pods)?.record;
+  const { endpoint, pods, serving, users } = outcome;
+  const record = speakerOf(serving.pods)?.record;
   const listed = pods.toSorted((left, right) => (left.name < right.name ? -1 : 1)).slice(0, MAX_PODS);
   return {
     observedGeneration: cached.metadata.generation,
     conditions: conditions(cached, judge(outcome), now),
     ...(endpoint.host === undefined ? {} : { endpoint: { host: endpoint.host, port: endpoint.port } }),
-    runtime: outcome.runtime,
+    runtime: serving.runtime,
     ...(record === undefined ? {} : { sessionEntry: record.sessionEntry }),
     ...primaryOf(users),
-    users: users.map((verdict) => userStatus(verdict, endpoint, record)),
-    pods: listed.map(({ name, isReady }) => ({ name, ready: isReady })),
+    users: users.map((verdict) => userStatus(verdict, endpoint, { record, account: serving.account })),
+    pods: listed.map((pod) => ({ name: pod.name, ready: reaches(serving, pod) })),
   };
 }
+
+/** Users get into it: it is ready, and the route speaks to its kind. */
+const reaches = ({ pods }: Serving, pod: AccessPod): boolean =>
+  pods.some(({ name, isReady }) => isReady && name === pod.name);
 
 /** Whose record stands for all: they come from one template. */
 const speakerOf = (pods: readonly AccessPod[]): AccessPod | undefined =>
@@ -114,21 +119,20 @@ const BLOCKING: ReadonlySet<Reason> = new Set<Reason>([
 ]);
 
 /** Ready: somebody may log in, and at least one pod takes them. */
-function readiness({ enabled, users, objectProblem, injection, pods }: Outcome): Finding {
+function readiness({ enabled, users, objectProblem, injection, pods, serving }: Outcome): Finding {
   if (!enabled) return finding('Disabled');
   if (objectProblem !== undefined) return objectProblem;
   if (!users.some(({ mayLogIn }) => mayLogIn)) return finding('NobodyCanLogIn');
   if (BLOCKING.has(injection.reason)) return injection;
-  const injected = pods.filter(({ record }) => record !== undefined);
-  const ready = injected.filter(({ isReady }) => isReady);
+  const ready = serving.pods.filter(({ isReady }) => isReady);
   const mayLogIn = users.filter((verdict) => verdict.mayLogIn).map(({ user }) => user);
-  const refused = mayLogIn.filter(({ role }) => isRoleImpossible(role, speakerOf(pods)?.record));
+  const refused = mayLogIn.filter(({ role }) => isRoleImpossible(role, speakerOf(serving.pods)?.record));
   const names = refused.map(({ username }) => username).join(', ');
   if (refused.length === mayLogIn.length) return finding('LimitedNotPossible', names);
   if (ready.length > 0) return finding('SshReady', ready.length, pods.length, names);
-  const [first] = injected;
+  const [first] = serving.pods;
   if (first === undefined) return injection;
-  const waiting = injected.find((pod) => pod.waiting !== '') ?? first;
+  const waiting = serving.pods.find((pod) => pod.waiting !== '') ?? first;
   return finding('SshNotReady', `${waiting.name}: ${waiting.waiting === '' ? 'starting' : waiting.waiting}`);
 }
 
@@ -147,9 +151,9 @@ const primaryOf = (users: readonly Verdict[]): { primaryUser?: string } => {
 function userStatus(
   { user, fingerprints, mayLogIn }: Verdict,
   endpoint: Outcome['endpoint'],
-  record: AccessPod['record'],
+  { record, account }: { record: AccessPod['record']; account: string | undefined },
 ): UserStatus {
-  const uid = effectiveUser(user, record);
+  const uid = effectiveUser(user, record, account);
   const isServed = mayLogIn && !isRoleImpossible(user.role, record);
   return {
     username: user.username,

@@ -1,7 +1,7 @@
 /** Objects for unit tests, with the least that a test must say. */
-import { SshAccess, SshAccessSpec } from '../../crds/index.ts';
+import { SshAccess, SshAccessSpec, type InjectionRecord, type SshdSetup } from '../../crds/index.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
-import type { AccessPod } from '../access-pod.ts';
+import type { AccessPod, MainContainerState } from '../access-pod.ts';
 import type { CachedAccess } from '../cached-access.ts';
 import { encode, type Secret } from '../secret.ts';
 import type { Workload } from '../workload.ts';
@@ -49,10 +49,33 @@ export const record = {
   runtime: 'sidecar',
 } as const;
 
-const healthy = { isReady: true, waiting: '', sharesProcesses: true, crashing: undefined } as const;
+const healthy = { isReady: true, waiting: '', sharesProcesses: true, main: undefined, crashing: undefined } as const;
 
 export function pod(name: string, changes: Partial<AccessPod> = {}): AccessPod {
-  return { namespace: 'acme', name, access: 'web', record, ...healthy, ...changes };
+  const identity = { namespace: 'acme', name, uid: `uid-of-${name}`, address: '10.0.0.1' };
+  return { ...identity, access: 'web', record, ...healthy, ...changes };
+}
+
+type MainContainerRecord = NonNullable<InjectionRecord['mainContainer']>;
+
+/** What the webhook notes of a pod whose image brings the sshd. */
+export function mainRecord(setup: SshdSetup = 'init-script', changes: Partial<MainContainerRecord> = {}) {
+  const mainContainer = { setup, port: 2222, usernames: ['acme-web'], ...changes };
+  const facts = { sessionEntry: 'sshd', rootUid: 1000, limitedUid: null, runtime: 'main_container' } as const;
+  return { ...record, ...facts, mainContainer };
+}
+
+/** A pod of runtime main_container whose sshd has been reached. */
+export function mainPod(name: string, changes: Partial<AccessPod> = {}, main: Partial<MainContainerState> = {}) {
+  const state = {
+    name: 'app',
+    id: `containerd://${name}`,
+    isRunning: true,
+    startedAt: '',
+    ports: [],
+    ended: undefined,
+  };
+  return pod(name, { record: mainRecord(), sharesProcesses: false, main: { ...state, ...main }, ...changes });
 }
 
 export function workload(changes: Partial<Workload> = {}): Workload {

@@ -1,0 +1,149 @@
+/** The whole operator against an API server on loopback, and what a test puts there and looks at. */
+import { afterEach, beforeEach, vi } from 'vitest';
+import { LABEL_ACCESS, Route, SshAccessSpec } from '../../crds/index.ts';
+import { TestApiServer } from '../../lib/kube/testing/api-server.ts';
+import { createLogger } from '../../lib/process/logger.ts';
+import { parseAccess } from '../cached-access.ts';
+import { createOperator } from '../operator.ts';
+import { encode, Secret, textOf } from '../secret.ts';
+import { publicLine, record } from './samples.ts';
+
+const config = {
+  systemNamespace: 'sys',
+  identity: 'operator-1',
+  endpoint: { host: 'ssh.example.com', port: 2222 },
+  healthPort: 0,
+  webhookService: 'hook',
+};
+export const at = (name: string, namespace = 'acme') =>
+  `/apis/sshaccess.dev/v1alpha1/namespaces/${namespace}/sshaccesses/${name}`;
+export const secretAt = (name: string, namespace = 'acme') => `/api/v1/namespaces/${namespace}/secrets/${name}`;
+export const serviceAt = (name: string) => `/api/v1/namespaces/acme/services/${name}`;
+export const deploymentAt = (name: string) => `/apis/apps/v1/namespaces/acme/deployments/${name}`;
+export const podAt = (name: string) => `/api/v1/namespaces/acme/pods/${name}`;
+
+export const soon = (check: () => void) => vi.waitFor(check, { timeout: 8_000, interval: 20 });
+
+/** Registers the hooks of a test file: each test has a cluster of its own, with a namespace and a Deployment. */
+export function useOperator(): Rig {
+  vi.setConfig({ testTimeout: 20_000 });
+  const rig = new Rig();
+  beforeEach(() => rig.begin());
+  afterEach(() => rig.end());
+  return rig;
+}
+
+class Rig {
+  server = new TestApiServer();
+  clock = (): Date => new Date();
+  #stop = new AbortController();
+  #running: Promise<void> | undefined;
+
+  async begin(): Promise<void> {
+    this.server = new TestApiServer();
+    await this.server.start();
+    this.clock = () => new Date();
+    this.putNamespace('acme');
+    this.putDeployment('web');
+  }
+
+  async end(): Promise<void> {
+    await this.stopOperator();
+    await this.server.stop();
+  }
+
+  async startOperator(): Promise<void> {
+    this.#stop = new AbortController();
+    const { signal } = this.#stop;
+    const log = createLogger('operator', { level: 'silent' });
+    const operator = createOperator({ client: this.server.client(), config, log, clock: () => this.clock() });
+    await operator.follow(signal);
+    this.#running = operator.lead(signal);
+  }
+
+  async stopOperator(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  putKey(name: string, data: Record<string, string>): void {
+    const encoded = Object.entries(data).map(([key, value]) => [key, encode(value)]);
+    this.server.put(secretAt(name), { metadata: {}, type: 'Opaque', data: Object.fromEntries(encoded) });
+  }
+
+  /** With the Secret that putAccess names. */
+  putNamespace(name: string): void {
+    this.server.put(`/api/v1/namespaces/${name}`, { metadata: {} });
+    this.server.put(secretAt('alice-key', name), { metadata: {}, data: { 'ssh-publickey': encode(publicLine()) } });
+  }
+
+  putDeployment(name: string): void {
+    const template = { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'app' }] } };
+    this.server.put(deploymentAt(name), { metadata: {}, spec: { replicas: 1, template } });
+  }
+
+  putPod(name: string, access: string, isInjected = true): void {
+    this.server.put(podAt(name), {
+      metadata: {
+        labels: { [LABEL_ACCESS]: access },
+        annotations: isInjected ? { 'sshaccess.dev/injected': JSON.stringify({ ...record, access }) } : {},
+      },
+      status: { phase: 'Running', initContainerStatuses: [{ name: 'sshaccess', ready: isInjected }] },
+    });
+  }
+
+  putAccess(name: string, spec: object = {}, namespace = 'acme'): string {
+    const whole = SshAccessSpec.parse({
+      target: { name: 'web' },
+      users: [{ secretRef: { name: 'alice-key' } }],
+      ...spec,
+    });
+    const stored = this.server.get(at(name, namespace));
+    const object = { ...stored, metadata: stored?.metadata ?? {}, spec: whole };
+    return this.server.put(at(name, namespace), object).metadata.uid;
+  }
+
+  secretOf(path: string): Secret | undefined {
+    const stored = this.server.get(path);
+    return stored === undefined ? undefined : Secret.parse(stored);
+  }
+
+  routeOf(uid: string): Route | undefined {
+    const text = textOf(this.secretOf(secretAt(`route-${uid}`, 'sys')), 'route.json');
+    return text === undefined ? undefined : Route.parse(JSON.parse(text));
+  }
+
+  usersOf(uid: string): readonly string[] | undefined {
+    return this.routeOf(uid)?.users.map(({ username }) => username);
+  }
+
+  statusOf(name: string, namespace = 'acme') {
+    const stored = this.server.get(at(name, namespace));
+    return stored && parseAccess(stored).status;
+  }
+
+  condition(name: string, type: string, namespace = 'acme') {
+    return this.statusOf(name, namespace)?.conditions?.find((condition) => condition.type === type);
+  }
+
+  reason(name: string, type: string, namespace = 'acme'): string | undefined {
+    return this.condition(name, type, namespace)?.reason;
+  }
+
+  labelOf(name: string): boolean {
+    return JSON.stringify(this.server.get(deploymentAt(name))?.['spec'] ?? {}).includes(LABEL_ACCESS);
+  }
+
+  writes(): readonly string[] {
+    return this.server.requests.filter((line) => !line.startsWith('GET') && !line.includes('/events'));
+  }
+
+  /** Returns when the operator has nothing more to say. */
+  async quiet(): Promise<void> {
+    let before = -1;
+    while (before !== this.server.requests.length) {
+      before = this.server.requests.length;
+      await new Promise((resolve) => setTimeout(resolve, 400));
+    }
+  }
+}
