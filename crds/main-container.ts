@@ -86,3 +86,32 @@ export const SESSION_FACTS = {
  */
 export const SETUP_MARK = 'sshaccess-setup-1';
 export const BOOTSTRAP_FAILED_MARK = 'sshaccess-bootstrap-failed';
+
+/**
+ * Why our init script ended without an sshd: the word in brackets of the one line that it leaves on stderr and in the
+ * container's termination message, `sshaccess: [no-sshd] <a sentence that says what to do>`.
+ */
+export const INIT_FAILURES = [
+  /** A variable of {@link SSH_ENV} is missing, or is not what it should be. */
+  'environment',
+  /** The image lacks one of the few programs that the script runs. */
+  'tools',
+  'no-sshd',
+  /** There is no volume at SSH_RUNTIME_DIR, or the container's user cannot write it. */
+  'runtime-dir',
+  /** The host key or the mapping key is not mounted, empty, or not readable for the container's user. */
+  'secret',
+  /** The settings are not mounted, lack a line, or have a value that this script does not know. */
+  'settings',
+  /** A username of SSH_USERNAMES has no passwd entry that sshd could log in: libnss-wrapper, uid, shell. */
+  'username',
+  /** The home or the authorized keys cannot be written. */
+  'home',
+  /** This sshd does not start with a configuration that it was asked about line by line. */
+  'sshd-config',
+  /** The bootstrap script failed, and is required. */
+  'bootstrap',
+] as const;
+
+/** What of the line is for people; both groups are a container's, and so hostile until parsed. */
+export const INIT_FAILURE_LINE = /^sshaccess: \[([a-z-]{1,32})\] ([\x20-\x7e]{1,512})$/m;

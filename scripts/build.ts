@@ -1,9 +1,10 @@
 /** `npm run build`: the four programs as bundles, and the sidecar's native helpers, in dist/, ready to be copied into images. */
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { build as bundle, type BuildOptions, type Plugin } from 'esbuild';
 import { buildEnter } from '../sidecar/enter/testing/build-enter.ts';
+import { INIT_SCRIPT_FILE } from '../operator/init-script/init-script.ts';
 import { fingerprint } from './machine/cache.ts';
 import { ensurePackages } from './machine/apt.ts';
 import { messageOf, SetupError } from './machine/errors.ts';
@@ -27,6 +28,7 @@ export async function build(anew = false): Promise<void> {
   if (!anew && existsSync(stamp) && (await readFile(stamp, 'utf8')) === sources) return;
   await rm(dist, { recursive: true, force: true });
   await Promise.all([...programs.map(bundleProgram), buildTools()]);
+  await copyFile(INIT_SCRIPT_FILE, join(dist, 'operator', basename(INIT_SCRIPT_FILE)));
   await writeFile(stamp, sources);
 }
 
@@ -34,7 +36,7 @@ export async function build(anew = false): Promise<void> {
 async function sourceFiles(): Promise<(string | Buffer)[]> {
   const folders = [...programs, 'lib', 'crds'].map((folder) => join(projectFolder, folder));
   const entries = await Promise.all(folders.map((path) => readdir(path, { recursive: true, withFileTypes: true })));
-  const inFolders = entries.flat().filter((entry) => entry.isFile() && /\.(?:ts|c|h)$/.test(entry.name));
+  const inFolders = entries.flat().filter((entry) => entry.isFile() && /\.(?:ts|c|h|sh)$/.test(entry.name));
   const paths = inFolders.map((entry) => join(entry.parentPath, entry.name));
   const all = [...paths.toSorted(), join(projectFolder, 'package-lock.json'), addon, import.meta.filename];
   return (await Promise.all(all.map(async (path) => [relative(projectFolder, path), await readFile(path)]))).flat();
