@@ -50,8 +50,9 @@ export const InjectionRecord = z.object({
   /**
    * The first of the {@link LIMITED_UIDS} that role `limited` gets: nobody in the pod's spec has one of them. (The sidecar
    * takes the next thousand where the app has one by its image.) null: the pod allows no uid but one, and `limited` is refused.
+   * Of a main_container it is `rootUid`, even where that is 0: sshd has one uid for everybody.
    */
-  limitedUid: z.nullable(z.int().check(z.minimum(1))),
+  limitedUid: z.nullable(z.int().check(z.minimum(0))),
   /** Pods of an earlier version do not say it; a reason of a later one means nothing to us. */
   processNamespace: otherwise(z.optional(z.enum(PROCESS_NAMESPACES)), undefined),
   processNamespaceReason: otherwise(z.optional(z.enum(PROCESS_NAMESPACE_REASONS)), undefined),
@@ -66,6 +67,8 @@ export const InjectionRecord = z.object({
         usernames: z.array(z.string()),
         /** `podSettings` of the spec that the pod was made with (crds/pod-settings.ts). */
         settings: z.optional(z.string()),
+        /** Names of {@link SSH_ENV} that the webhook set: all others in the pod are its own. */
+        environment: otherwise(z.optional(z.array(z.string())), undefined),
       }),
     ),
     undefined,

@@ -60,6 +60,9 @@ export const SSH_ENV = {
 /** The only key that may log in: inside the home, which sshd's StrictModes takes for the end of its search. */
 export const SSH_AUTHORIZED_KEYS_PATH = `${SSH_RUNTIME_PATH}/home/.ssh/authorized_keys`;
 
+/** The init container that writes that file where the image sets sshd up itself: only uids of the app own what it checks. */
+export const SETUP_CONTAINER = 'sshaccess-setup';
+
 /** uid and gid of the contract, where the pod says nothing else. */
 export const CONTRACT_ID = 1000;
 

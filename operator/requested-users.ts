@@ -1,4 +1,4 @@
-import { organizationOf, roleOf, slugOf, username, type Role, type SshAccess } from '../crds/index.ts';
+import { isOrganization, organizationOf, roleOf, slugOf, username, type Role, type SshAccess } from '../crds/index.ts';
 import { uidOffsets } from './uid-offsets.ts';
 
 /** One user of the spec, with the defaults filled in. */
@@ -12,8 +12,6 @@ export type RequestedUser = {
   readonly isPrimary: boolean;
 };
 
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-
 /**
  * Who an SshAccess asks for. A namespace's organization label may hold what no username can (capitals, dots): then
  * there is nobody, rather than somebody under a name that the administrator did not mean.
@@ -25,7 +23,7 @@ export function requestedUsers(
   const organization = organizationOf(access, organizationLabel);
   // What only administrators write gives it, and not the spec alone.
   const isNative = organization === (organizationLabel ?? access.metadata.namespace);
-  if (!DNS_LABEL.test(organization)) return { users: [], isNative, invalidOrganization: organization };
+  if (!isOrganization(organization)) return { users: [], isNative, invalidOrganization: organization };
   const named = access.spec.users.map((user) => ({
     user,
     role: roleOf(user),

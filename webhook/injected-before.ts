@@ -1,16 +1,22 @@
-import { ANNOTATION_INJECTED, InjectionRecord, SIDECAR_CONTAINER } from '../crds/index.ts';
+import { ANNOTATION_INJECTED, InjectionRecord, SIDECAR_CONTAINER, SIDECAR_VOLUME } from '../crds/index.ts';
+import { has } from './named-list.ts';
 import type { Pod } from './pod.ts';
 
 /**
- * The record of an earlier injection: our annotation and our container, both. A pod made from a copy of an injected one
- * has them, and so has every pod in the second round that another webhook's change causes (reinvocationPolicy IfNeeded).
+ * The record of an earlier injection: our annotation, and what that injection put there. A pod made from a copy of an
+ * injected one has both, and so has every pod in the second round that another webhook's change causes
+ * (reinvocationPolicy IfNeeded).
  */
-export function injectedBefore(pod: Pod): InjectionRecord | undefined {
-  const present = pod.spec.initContainers?.some(({ name }) => name === SIDECAR_CONTAINER) ?? false;
-  const annotation = pod.metadata.annotations?.[ANNOTATION_INJECTED];
-  if (!present || annotation === undefined) return undefined;
+export function injectedBefore({ metadata, spec }: Pod): InjectionRecord | undefined {
+  const annotation = metadata.annotations?.[ANNOTATION_INJECTED];
+  if (annotation === undefined) return undefined;
   try {
-    return InjectionRecord.parse(JSON.parse(annotation));
+    const record = InjectionRecord.parse(JSON.parse(annotation));
+    const isThere = {
+      sidecar: () => has(spec.initContainers ?? [], SIDECAR_CONTAINER),
+      main_container: () => has(spec.volumes ?? [], SIDECAR_VOLUME),
+    };
+    return isThere[record.runtime]() ? record : undefined;
   } catch {
     // Not what we write: then the container is not ours either, and the clash is reported.
     return undefined;

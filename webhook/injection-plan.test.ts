@@ -6,7 +6,7 @@ import { podSecurityLevel } from './pod-security-level.ts';
 const access = (target: Record<string, unknown> = {}, metadata: Record<string, unknown> = {}): Access =>
   Access.parse({
     metadata: { namespace: 'acme', name: 'my-llm', uid: 'u', ...metadata },
-    spec: { target: { name: 'my-llm', ...target } },
+    spec: { target: { name: 'my-llm', ...target }, users: [{ secretRef: { name: 'key' } }] },
   });
 
 const clusterWith = (known: Access | undefined, labels: Record<string, string> | undefined = {}): Cluster => ({

@@ -1,16 +1,28 @@
 import type { z } from 'zod';
-import { LABEL_ACCESS, SIDECAR_CONTAINER, SSH_PORT, SshAccess, SshAccessSpec } from '../crds/index.ts';
+import { LABEL_ACCESS, SSH_PORT, SshAccess, SshAccessSpec } from '../crds/index.ts';
 import { injectedBefore } from './injected-before.ts';
+import { withoutInjection } from './injection.ts';
 import type { LimitRange } from './limit-range.ts';
-import { allContainers, type Pod } from './pod.ts';
+import { mainContainerPlan, type MainContainerPlan } from './main-container-plan.ts';
+import { mountsClash } from './mount-clash.ts';
+import { OUR_CONTAINERS, OUR_VOLUMES } from './our-names.ts';
+import { allContainers, isTcpPort, type Container, type Pod } from './pod.ts';
 import { podSecurityLevel, type PodSecurityLevel } from './pod-security-level.ts';
-import { decideProcessNamespace, type ProcessNamespaceDecision } from './process-namespace.ts';
-import { SIDECAR_VOLUMES } from './sidecar-volumes.ts';
+import { decideProcessNamespace, ofThePod, type ProcessNamespaceDecision } from './process-namespace.ts';
 import type { SkipReason } from './skip-reasons.ts';
 
 /** What the webhook reads of an SshAccess: nothing else in it, a later status say, can make it unreadable. */
 export const Access = SshAccess.pick({ metadata: true }).extend({
-  spec: SshAccessSpec.pick({ target: true, processNamespace: true }),
+  spec: SshAccessSpec.pick({
+    target: true,
+    processNamespace: true,
+    runtime: true,
+    mainContainer: true,
+    organization: true,
+    slug: true,
+    users: true,
+    audit: true,
+  }),
 });
 export type Access = z.infer<typeof Access>;
 
@@ -23,6 +35,8 @@ export type InjectionPlan = {
   processNamespace: ProcessNamespaceDecision;
   /** Those of the namespace. */
   limitRanges: readonly LimitRange[];
+  /** Undefined: the sidecar serves ssh. */
+  mainContainer: MainContainerPlan | undefined;
 };
 export type Decision = { plan: InjectionPlan } | { skip: SkipReason };
 
@@ -39,16 +53,18 @@ export type Cluster = {
  * Which SshAccess selects this pod, or why none injects it. A disabled SshAccess injects too: its Secret has no users
  * that matter, and switching it on later restarts nothing.
  *
- * | label | SshAccess in the same namespace | the pod                             | decision                         |
- * | ----- | ------------------------------- | ----------------------------------- | -------------------------------- |
- * | none  | any                             | any                                 | skip: not-selected               |
- * | set   | any                             | ours, mirror, Windows, host network | skip: what the pod is            |
- * | set   | absent                          | any other                           | skip: access-not-found           |
- * | set   | being deleted                   | any other                           | skip: access-deleting            |
- * | set   | present                         | lacks its target container          | skip: container-not-found        |
- * | set   | present                         | uses our name or port               | skip: name-taken, port-taken     |
- * | set   | present, enabled or not         | injected before (by us)             | plan: brought up to date         |
- * | set   | present, enabled or not         | any other                           | plan                             |
+ * | label | SshAccess in the same namespace | the pod                             | decision                            |
+ * | ----- | ------------------------------- | ----------------------------------- | ----------------------------------- |
+ * | none  | any                             | any                                 | skip: not-selected                  |
+ * | set   | any                             | ours, mirror, Windows, host network | skip: what the pod is               |
+ * | set   | absent                          | any other                           | skip: access-not-found              |
+ * | set   | being deleted                   | any other                           | skip: access-deleting               |
+ * | set   | present                         | lacks its target container          | skip: container-not-found           |
+ * | set   | present                         | uses our name, port or path         | skip: name-, port- or mount-taken   |
+ * | set   | sidecar                         | sees its node's processes           | skip: host-pid                      |
+ * | set   | main_container, without a name  | any other                           | skip: organization-invalid          |
+ * | set   | present, enabled or not         | injected before (by us)             | plan: brought up to date            |
+ * | set   | present, enabled or not         | any other                           | plan                                |
  */
 export function decide(pod: Pod, namespace: string, cluster: Cluster): Decision {
   const name = pod.metadata.labels?.[LABEL_ACCESS];
@@ -60,42 +76,67 @@ export function decide(pod: Pod, namespace: string, cluster: Cluster): Decision 
   if (access.metadata.deletionTimestamp !== undefined) return { skip: 'access-deleting' };
   const labels = cluster.namespaceLabels(namespace);
   if (labels === undefined) return { skip: 'namespace-not-found' };
-  const container = targetContainer(pod, access);
-  if (container === undefined) return { skip: 'container-not-found' };
-  const level = podSecurityLevel(labels, cluster.defaultLevel);
-  const processNamespace = decideProcessNamespace(pod, access.spec.processNamespace);
-  return { plan: { access: name, container, level, processNamespace, limitRanges: cluster.limitRanges(namespace) } };
+  // What an earlier round of ours put there is no clash.
+  const own = withoutInjection(pod);
+  const target = targetContainer(own, access, injectedBefore(pod)?.container);
+  if (target === undefined) return { skip: 'container-not-found' };
+  const mainContainer = mainContainerPlan(access, labels);
+  const hindrance =
+    clash(own) ?? (mainContainer === undefined ? sidecarHindrance(own) : sshdHindrance(own, target, mainContainer));
+  if (hindrance !== undefined) return { skip: hindrance };
+  const plan = {
+    access: name,
+    container: target.name,
+    level: podSecurityLevel(labels, cluster.defaultLevel),
+    // What is in the app's own container has no need of it.
+    processNamespace:
+      mainContainer === undefined ? decideProcessNamespace(pod, access.spec.processNamespace) : ofThePod(pod),
+    limitRanges: cluster.limitRanges(namespace),
+    mainContainer,
+  };
+  return { plan };
 }
 
 const MIRROR = 'kubernetes.io/config.mirror';
 const OS_LABEL = 'kubernetes.io/os';
 
-/** Why a pod of this shape cannot have a sidecar, whatever its SshAccess says. */
-function unfitness(pod: Pod): SkipReason | undefined {
-  const { spec, metadata } = pod;
+/** Why a pod of this shape is not injected, whatever its SshAccess says. */
+function unfitness({ spec, metadata }: Pod): SkipReason | undefined {
   if (metadata.annotations?.[MIRROR] !== undefined) return 'mirror-pod';
   if (spec.os?.name === 'windows' || spec.nodeSelector?.[OS_LABEL] === 'windows') return 'windows';
-  if (spec.hostNetwork === true) return 'host-network';
-  if (spec.hostPID === true) return 'host-pid';
-  // What an earlier round of ours put there is no clash.
-  const ours = injectedBefore(pod) !== undefined;
-  const others = allContainers(pod).filter((container) => !ours || container.name !== SIDECAR_CONTAINER);
-  const volumes = ours ? [] : (spec.volumes ?? []);
-  if (others.some(({ name }) => name === SIDECAR_CONTAINER)) return 'name-taken';
-  if (volumes.some(({ name }) => SIDECAR_VOLUMES.includes(name))) return 'name-taken';
-  const takesPort = others.some(({ ports }) => ports?.some(isSshPort) ?? false);
-  return takesPort ? 'port-taken' : undefined;
+  // And where the image's sshd is there already, the pod's address is its node's: so would be the sshd that we logged in to.
+  return spec.hostNetwork === true ? 'host-network' : undefined;
 }
 
-const isSshPort = (port: { containerPort: number; protocol?: string | undefined }): boolean =>
-  port.containerPort === SSH_PORT && (port.protocol ?? 'TCP') === 'TCP';
+function clash(own: Pod): SkipReason | undefined {
+  const isTaken =
+    allContainers(own).some(({ name }) => OUR_CONTAINERS.includes(name)) ||
+    (own.spec.volumes ?? []).some(({ name }) => OUR_VOLUMES.includes(name));
+  return isTaken ? 'name-taken' : undefined;
+}
+
+/** Why no sidecar can serve ssh beside the app. */
+function sidecarHindrance(own: Pod): SkipReason | undefined {
+  if (own.spec.hostPID === true) return 'host-pid';
+  return declaresPort(allContainers(own), SSH_PORT) ? 'port-taken' : undefined;
+}
+
+/** Why the sshd of the app's own image cannot be told what it needs. The target itself may declare the port. */
+function sshdHindrance(own: Pod, target: Container, plan: MainContainerPlan): SkipReason | undefined {
+  const others = allContainers(own).filter((container) => container !== target);
+  if (declaresPort(others, plan.port)) return 'port-taken';
+  if (mountsClash(own, target, plan)) return 'mount-taken';
+  return plan.setup !== 'unmanaged' && plan.usernames.length === 0 ? 'organization-invalid' : undefined;
+}
+
+const declaresPort = (containers: readonly Container[], number: number): boolean =>
+  containers.some(({ ports }) => ports?.some((port) => isTcpPort(port, number)) ?? false);
 
 /** The container that the SshAccess names, else the first; in a second round the first of the first round. */
-function targetContainer(pod: Pod, access: Access): string | undefined {
-  const names = pod.spec.containers.map(({ name }) => name);
-  const wanted = access.spec.target.container;
-  if (wanted !== undefined) return names.find((name) => name === wanted);
+function targetContainer({ spec }: Pod, access: Access, before: string | undefined): Container | undefined {
+  const find = (wanted: string | undefined) => spec.containers.find(({ name }) => name === wanted);
+  const { container: wanted } = access.spec.target;
+  if (wanted !== undefined) return find(wanted);
   // Other injectors put themselves first (linkerd): the app is what came first before them.
-  const before = injectedBefore(pod)?.container;
-  return names.find((name) => name === before) ?? names[0];
+  return find(before) ?? spec.containers[0];
 }

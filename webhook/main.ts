@@ -13,13 +13,13 @@ import { serveHealth } from '../lib/process/health.ts';
 import { createLogger } from '../lib/process/logger.ts';
 import { runProgram } from '../lib/process/run.ts';
 import { Config } from './config.ts';
-import type { SidecarSettings } from './inject.ts';
 import { Access, type Cluster } from './injection-plan.ts';
 import { LimitRange } from './limit-range.ts';
 import { mutatePod } from './mutate-pod.ts';
 import { Namespace } from './namespace.ts';
 import { admissionServer } from './server.ts';
 import { followCertificate, readCertificate } from './serving-certificate.ts';
+import type { SidecarSettings } from './sidecar-container.ts';
 
 const CERTIFICATE_PERIOD_MS = 10_000;
 /** Until every API server has heard that we are no endpoint any more. Pods that it sends to a closed port are missed. */

@@ -1,9 +1,10 @@
 import type { AdmissionRequest, AdmissionResponse } from './admission-review.ts';
 import { allowed, patched } from './admission-review.ts';
-import { inject, type SidecarSettings } from './inject.ts';
+import { inject } from './inject.ts';
 import { decide, type Cluster } from './injection-plan.ts';
 import { diff } from './patch.ts';
 import { Pod } from './pod.ts';
+import type { SidecarSettings } from './sidecar-container.ts';
 import { SKIP_REASONS, type SkipReason } from './skip-reasons.ts';
 
 /** What was decided on one pod, for the one line in the log. */

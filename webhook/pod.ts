@@ -35,15 +35,35 @@ export const ContainerSecurityContext = SharedSecurityContext.extend({
 export type PodSecurityContext = z.infer<typeof PodSecurityContext>;
 export type ContainerSecurityContext = z.infer<typeof ContainerSecurityContext>;
 
+const Variable = z.looseObject({ name: z.string(), value: z.string().optional() });
+export type Variable = z.infer<typeof Variable>;
+
+const Port = z.looseObject({
+  name: z.string().optional(),
+  containerPort: z.int(),
+  protocol: z.string().optional(),
+});
+export type Port = z.infer<typeof Port>;
+
+const Mount = z.looseObject({
+  name: z.string(),
+  mountPath: z.string(),
+  readOnly: z.boolean().optional(),
+  subPath: z.string().optional(),
+  subPathExpr: z.string().optional(),
+});
+export type Mount = z.infer<typeof Mount>;
+
 export const Container = z.looseObject({
   name: z.string(),
   image: z.string().optional(),
   command: z.array(z.string()).optional(),
   args: z.array(z.string()).optional(),
-  env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })).optional(),
-  ports: z.array(z.looseObject({ containerPort: z.int(), protocol: z.string().optional() })).optional(),
+  env: z.array(Variable).optional(),
+  ports: z.array(Port).optional(),
   resources: Resources.optional(),
-  volumeMounts: z.array(z.looseObject({ name: z.string(), mountPath: z.string() })).optional(),
+  volumeMounts: z.array(Mount).optional(),
+  volumeDevices: z.array(z.looseObject({ devicePath: z.string() })).optional(),
   securityContext: ContainerSecurityContext.optional(),
 });
 export type Container = z.infer<typeof Container>;
@@ -72,6 +92,9 @@ export const Pod = z.looseObject({
   }),
 });
 export type Pod = z.infer<typeof Pod>;
+
+export const isTcpPort = ({ containerPort, protocol = 'TCP' }: Port, number: number): boolean =>
+  containerPort === number && protocol === 'TCP';
 
 /** Init containers first: the order in which the kubelet starts them. */
 export const allContainers = (pod: Pod): readonly Container[] => [

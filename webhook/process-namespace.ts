@@ -19,10 +19,15 @@ export function decideProcessNamespace(
   pod: Pod,
   asked: SshAccess['spec']['processNamespace'],
 ): ProcessNamespaceDecision {
-  const ofThePod = explicit(pod);
-  if (ofThePod !== undefined) return { is: ofThePod ? 'shared' : 'isolated', because: 'pod-spec' };
+  if (explicit(pod) !== undefined) return ofThePod(pod);
   if (asked !== undefined) return { is: asked === 'Shared' ? 'shared' : 'isolated', because: 'ssh-access' };
   return insistsOnPid1(pod) ? { is: 'isolated', because: 'insists-on-pid-1' } : { is: 'shared', because: 'default' };
+}
+
+/** As the pod's own spec says, and nobody else. */
+export function ofThePod(pod: Pod): ProcessNamespaceDecision {
+  const share = explicit(pod);
+  return { is: share === true ? 'shared' : 'isolated', because: share === undefined ? 'default' : 'pod-spec' };
 }
 
 /** What the pod's own spec says. The true that an earlier round of ours set is no wish of the pod; we never set false. */

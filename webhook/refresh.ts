@@ -1,19 +1,19 @@
-import { GROUP, SIDECAR_CONTAINER } from '../crds/index.ts';
+import { GROUP } from '../crds/index.ts';
 import { putAll } from './named-list.ts';
-import type { Container, Pod } from './pod.ts';
+import type { Container, Mount, Pod } from './pod.ts';
 
-/** On an injected pod: the image that we asked for, by which a second round knows a sidecar of this very version. */
+/** On an injected pod: the image that we asked for, by which a second round knows a container of this very version. */
 export const ANNOTATION_SIDECAR_IMAGE = `${GROUP}/sidecar-image`;
 
 /**
- * The sidecar that the pod shall have, given the one that it may have already.
+ * Our container that the pod shall have, given the one that it may have already.
  *
  * Between two rounds of admission others change our container too, and check it afterwards: AlwaysPullImages sets the pull
  * policy, LimitRanger adds ephemeral-storage, a registry mirror rewrites the image. To take that back would get the pod
- * refused, so what they set stays. A sidecar of another version comes from a copied pod, and is replaced as a whole.
+ * refused, so what they set stays. One of another version comes from a copied pod, and is replaced as a whole.
  */
 export function refresh(pod: Pod, fresh: Container): Container {
-  const present = pod.spec.initContainers?.find(({ name }) => name === SIDECAR_CONTAINER);
+  const present = pod.spec.initContainers?.find(({ name }) => name === fresh.name);
   if (present === undefined || pod.metadata.annotations?.[ANNOTATION_SIDECAR_IMAGE] !== fresh['image']) return fresh;
   return {
     ...present,
@@ -26,8 +26,6 @@ export function refresh(pod: Pod, fresh: Container): Container {
     securityContext: { ...present.securityContext, ...fresh.securityContext },
   };
 }
-
-type Mount = NonNullable<Container['volumeMounts']>[number];
 
 /** Ours, and those of others at other paths. */
 function putMounts(present: readonly Mount[], fresh: readonly Mount[]): Mount[] {

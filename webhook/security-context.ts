@@ -110,7 +110,7 @@ function chroot(pod: Pod, app: Container): Granted {
 }
 
 /** A container's value wins over the pod's, field by field. */
-function effective(
+export function effective(
   pod: Pod,
   app: Container,
 ): Pick<ContainerSecurityContext, 'runAsUser' | 'runAsGroup' | 'runAsNonRoot'> {
@@ -124,7 +124,7 @@ function effective(
 }
 
 /** Sessions are confined like the app: seccomp by default at all, AppArmor and SELinux so that they may touch it. */
-function confinement(pod: Pod, app: Container): ContainerSecurityContext {
+export function confinement(pod: Pod, app: Container): ContainerSecurityContext {
   const own = app.securityContext;
   const seccompProfile = own?.seccompProfile ?? pod.spec.securityContext?.seccompProfile ?? { type: 'RuntimeDefault' };
   // A privileged container is unconfined whatever its profile says, and AppArmor forbids confined ones to look into it.

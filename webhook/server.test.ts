@@ -26,7 +26,12 @@ function makeCertificate(commonName: string): void {
 const cluster: Cluster = {
   access: (namespace, name) => ({
     metadata: { namespace, name, uid: 'u' },
-    spec: { target: { apiVersion: 'apps/v1', kind: 'Deployment', name } },
+    spec: {
+      target: { apiVersion: 'apps/v1', kind: 'Deployment', name },
+      runtime: 'sidecar',
+      users: [{ secretRef: { name: 'key' } }],
+      audit: { logging: true },
+    },
   }),
   namespaceLabels: () => ({}),
   limitRanges: () => [],

@@ -3,9 +3,12 @@ import type { InjectionPlan } from './injection-plan.ts';
 import type { Container, Resources } from './pod.ts';
 import type { Privileges } from './security-context.ts';
 import { SIDECAR_ARGUMENTS, SIDECAR_COMMAND } from './sidecar-command.ts';
+import type { ResourceSettings } from './sidecar-resources.ts';
 import { SIDECAR_MOUNTS } from './sidecar-volumes.ts';
 
 export type SidecarImage = { image: string; pullPolicy: string };
+/** What the installation says about every sidecar. */
+export type SidecarSettings = SidecarImage & { resources: ResourceSettings };
 
 /**
  * The native sidecar (Kubernetes KEP-753): it starts before the app and its init containers, and does not keep a Job from
