@@ -149,6 +149,9 @@ test('a client may set what the policy names and nothing else', () => {
   expect(['LD_PRELOAD', 'PATH', 'BASH_ENV', 'LANGUAGE', 'GIT_DIR', 'lang'].some(accepts)).toBe(false);
   const { root } = DEFAULT_POLICIES;
   expect(acceptsEnvironment(root, 'GIT_SSH_COMMAND')).toBe(true);
+  const generous = { ...root, clientEnvironment: ['S*', 'SSHACCESS_*', 'SSHACCESS_ROLE'] };
+  expect(acceptsEnvironment(generous, 'SHLVL')).toBe(true);
+  expect(acceptsEnvironment(generous, 'SSHACCESS_ROLE')).toBe(false);
   const listed = { ...root, commands: ['git pull'] };
   expect(['LC_ALL', 'GIT_SSH_COMMAND', 'GIT_CONFIG_COUNT'].map((name) => acceptsEnvironment(listed, name))).toEqual([
     true,

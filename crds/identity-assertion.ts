@@ -9,6 +9,10 @@ import { Role, SessionPolicy } from './session-policy.ts';
  */
 export const ASSERT_IDENTITY = 'assert-identity@sshaccess.dev';
 
+/** What the sidecar calls itself (RFC 4253 section 4.2), by which the piper knows that it can be told who comes. */
+// OpenSSH sends eow@openssh.com only to its own kind; without it `ssh host 'cat /dev/zero' | head` never ends.
+export const SIDECAR_SOFTWARE = 'OpenSSH_10.0 sshaccess';
+
 /**
  * A channel request (RFC 4254 section 5.4, want-reply false) of the sidecar to the piper, which does not pass it on: the
  * next CHANNEL_DATA on that channel is a warning of the sidecar's own, and no activity of the connection.

@@ -1,5 +1,6 @@
 // The schemas that the sidecar carries into every pod are of zod/mini: with the methods of zod it is 6 MiB larger there.
 import * as z from 'zod/mini';
+import { SESSION_FACTS_PREFIX } from './main-container.ts';
 
 /** What a role may do (design: root and limited). The words of `status` and of every record. */
 export const ROLES = ['root', 'limited'] as const;
@@ -109,9 +110,11 @@ export const MOST_ORIGINAL_COMMAND = 8192;
 
 /**
  * True where a client may set the environment variable `name` (RFC 4254 section 6.4). Where only named commands run, how
- * they speak is all that a client chooses: others, such as GIT_SSH_COMMAND, make a program run what nobody named.
+ * they speak is all that a client chooses: others, such as GIT_SSH_COMMAND, make a program run what nobody named. What
+ * the platform says of a session is nobody's to set, whatever the policy names.
  */
 export function acceptsEnvironment({ clientEnvironment, commands }: SessionPolicy, name: string): boolean {
+  if (name.startsWith(SESSION_FACTS_PREFIX)) return false;
   return clientEnvironment
     .filter((pattern) => commands === null || LOCALE.includes(pattern))
     .some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));

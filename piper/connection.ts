@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { END_ACCESS } from '../crds/index.ts';
+import { END_ACCESS, type IdentityAssertion } from '../crds/index.ts';
 import type { RefusedAttempt, VerifiedUser } from '../lib/ssh/authentication/server.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
-import type { Transport } from '../lib/ssh/transport/transport.ts';
 import { Writer } from '../lib/ssh/wire.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Failures } from './abuse/failures.ts';
@@ -21,8 +20,9 @@ import { Downstream } from './downstream.ts';
 import { nextEnding } from './lifetime.ts';
 import type { PiperMetrics } from './metrics.ts';
 import { Pipe } from './pipe.ts';
+import { describeSshd } from './policy/sshd.ts';
 import { ConnectionRecord } from './record.ts';
-import { ENDS_OF_ACCESS, RefusalError, type RefusalCode } from './refusals.ts';
+import { ENDS_OF_ACCESS, RefusalError, refusalText, type RefusalCode } from './refusals.ts';
 import { connectUpstream, type Upstream } from './upstream.ts';
 
 /** What all connections share. */
@@ -102,7 +102,8 @@ export class Connection implements LiveConnection {
 
   /** Ends it with a sentence for the user. */
   end(code: RefusalCode, detail?: string): void {
-    this.#finish(code, detail, () => this.#downstream.end(code, this.id));
+    const text = refusalText(code, this.id, this.#grant?.login.route.runtime);
+    this.#finish(code, detail, () => this.#downstream.end(code, text));
   }
 
   /** Ends it, because others need its place and nobody has logged in on it. */
@@ -158,25 +159,15 @@ export class Connection implements LiveConnection {
   }
 
   async #connect(grant: Grant): Promise<void> {
-    const { route, user } = grant.login;
+    const { login } = grant;
     const { directory, connections } = this.#context;
-    const pods = podsFor(directory.pods(route), grant.destination);
+    const pods = podsFor(directory.pods(login.route), grant.destination);
     if (pods.length === 0 && grant.destination.pod !== undefined)
       throw new RefusalError('no-such-pod', JSON.stringify(grant.destination.pod));
     const upstream = await connectUpstream({
-      login: grant.login,
+      login,
       pods: inOrder(pods, (pod) => connections.isThere(grant.username, this.clientAddress, pod)),
-      assertion: {
-        version: 1,
-        username: grant.username,
-        role: user.role,
-        policy: user.policy,
-        uidOffset: user.uidOffset,
-        ...(user.expiresAt === undefined ? {} : { expiresAt: user.expiresAt }),
-        fingerprint: grant.key.fingerprint,
-        ...this.#client,
-        connectionId: this.id,
-      },
+      assertion: this.#assertion(grant),
       signal: this.#gone.signal,
     });
     if (this.#ended) return upstream.link.close();
@@ -184,14 +175,30 @@ export class Connection implements LiveConnection {
     this.#splice(grant, upstream);
   }
 
+  #assertion({ username, key, login: { user } }: Grant): IdentityAssertion {
+    return {
+      version: 1,
+      username,
+      role: user.role,
+      policy: user.policy,
+      uidOffset: user.uidOffset,
+      ...(user.expiresAt === undefined ? {} : { expiresAt: user.expiresAt }),
+      fingerprint: key.fingerprint,
+      ...this.#client,
+      connectionId: this.id,
+    };
+  }
+
   #splice(grant: Grant, upstream: Upstream): void {
     clearTimeout(this.#grace);
-    const { policy } = grant.login.user;
+    const { user, route } = grant.login;
+    const { runtime, software } = upstream.server;
     const downstream = this.#downstream;
     const pipe = new Pipe({
       downstream: downstream.link,
       upstream: upstream.link,
-      policy,
+      policy: user.policy,
+      sshd: runtime === 'sidecar' ? undefined : describeSshd(route.port, software, this.#assertion(grant)),
       sessionsElsewhere: () => this.#context.connections.sessionsBeside(this),
       onBegin: this.#record.began,
       onRefuse: this.#record.refused,
@@ -199,7 +206,7 @@ export class Connection implements LiveConnection {
     });
     this.#pipe = pipe;
     this.#watchEnding(grant);
-    this.#record.started(grant, upstream.pod.name);
+    this.#record.started(grant, upstream);
     if (upstream.pod.state !== 'ready')
       downstream.banner(`note: the pod ${upstream.pod.name} is ${upstream.pod.state.replace('-', ' ')}`);
     upstream.take({
@@ -242,7 +249,7 @@ export class Connection implements LiveConnection {
     clearTimeout(this.#grace);
     this.#stopWatching();
     this.#gone.abort();
-    if (this.#upstream !== undefined) sayEnd(this.#upstream.link.transport, reason);
+    if (this.#upstream !== undefined) sayEnd(this.#upstream, reason);
     sayGoodbye?.();
     this.#context.connections.remove(this);
     const { bytesRead: bytesIn, bytesWritten: bytesOut } = this.#downstream.link.socket;
@@ -271,9 +278,9 @@ export class Connection implements LiveConnection {
 /** What it means when the pod's side closes, by the code of its SshError; else it is just gone. */
 const PODS_END: Readonly<Record<string, RefusalCode>> = { disconnected: 'pod-ended', protocol: 'pod-protocol' };
 
-/** Tells the pod why, in a word, and whether the user's programs are to go with the connection. */
-function sayEnd(pod: Transport, reason: string): void {
-  if (ENDS_OF_ACCESS.has(reason))
-    pod.send(new Writer().byte(MSG.GLOBAL_REQUEST).string(END_ACCESS).boolean(false).string(reason).bytes());
-  pod.disconnect(DISCONNECT.BY_APPLICATION, reason);
+/** Tells the pod why, in a word, and whether the user's programs are to go with the connection, if it can do that. */
+function sayEnd({ link: { transport }, server }: Upstream, reason: string): void {
+  if (server.runtime === 'sidecar' && ENDS_OF_ACCESS.has(reason))
+    transport.send(new Writer().byte(MSG.GLOBAL_REQUEST).string(END_ACCESS).boolean(false).string(reason).bytes());
+  transport.disconnect(DISCONNECT.BY_APPLICATION, reason);
 }

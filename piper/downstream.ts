@@ -4,7 +4,7 @@ import type { SshError } from '../lib/ssh/errors.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
-import { refusalText, REFUSALS, type RefusalCode } from './refusals.ts';
+import { REFUSALS, type RefusalCode } from './refusals.ts';
 import { IDENT } from './wire.ts';
 
 export type DownstreamOptions = {
@@ -63,9 +63,8 @@ export class Downstream {
   }
 
   /** Ends the connection, and says why to a user who has proven who they are. */
-  end(code: RefusalCode, connectionId: string): void {
+  end(code: RefusalCode, text: string): void {
     if (this.link.transport.closed) return;
-    const text = refusalText(code, connectionId);
     // Clients show a banner even where they hide the text of a disconnect; but only before success (RFC 4252 §5.4).
     if (!this.#piped) this.banner(text);
     this.link.transport.disconnect(REFUSALS[code].reason, text);

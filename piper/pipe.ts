@@ -4,6 +4,7 @@ import { MSG } from '../lib/ssh/numbers.ts';
 import type { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
 import { PolicyFilter } from './policy/policy-filter.ts';
 import { recipientOf, typeOf } from './policy/messages.ts';
+import type { Sshd } from './policy/sshd.ts';
 
 /** Answers of our own that a peer may leave unread, before we read no further requests from it. */
 const MAX_UNREAD_ANSWERS = 64 * 1024;
@@ -28,6 +29,7 @@ export type PipeOptions = {
   downstream: TransportSocket;
   upstream: TransportSocket;
   policy: SessionPolicy;
+  sshd?: Sshd | undefined;
   /** Sessions that the user has open on other connections. */
   sessionsElsewhere: () => number;
   onBegin: (what: string) => void;

@@ -1,5 +1,6 @@
 import type { Logger } from '../lib/process/logger.ts';
 import type { Grant } from './admission.ts';
+import type { Upstream } from './upstream.ts';
 
 /**
  * The record of one connection: a line when it begins, one when it ends, or one when it is refused. JSON escapes what
@@ -24,9 +25,9 @@ export class ConnectionRecord {
   /** What the filter refused, and why; it bounds how many. */
   readonly refused = (what: string): void => void this.#refused.add(what);
 
-  started(grant: Grant, pod: string): void {
+  started(grant: Grant, { pod, server }: Upstream): void {
     this.#began = true;
-    this.#log.info({ event: 'start', ...who(grant), pod }, 'connection');
+    this.#log.info({ event: 'start', ...who(grant), pod: pod.name, ...server }, 'connection');
   }
 
   /** The one line at the end. A connection that never began is a refusal. */

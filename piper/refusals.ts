@@ -1,4 +1,4 @@
-import { ACCESS_ENDINGS } from '../crds/index.ts';
+import { ACCESS_ENDINGS, type Runtime } from '../crds/index.ts';
 import { DISCONNECT } from '../lib/ssh/numbers.ts';
 
 /**
@@ -48,6 +48,16 @@ export const REFUSALS = {
     reason: DISCONNECT.HOST_KEY_NOT_VERIFIABLE,
     sentence: 'the pod could not prove that it belongs to this workload (its host key is another one)',
   },
+  'host-key-unknown': {
+    reason: DISCONNECT.HOST_KEY_NOT_VERIFIABLE,
+    sentence:
+      "no host key of this workload's pods is known yet; try again in a moment, or see what kubectl describe sshacc says",
+  },
+  'outdated-pod': {
+    reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
+    sentence:
+      "this workload's pods are still those of before spec.runtime was changed; connect again when they are replaced",
+  },
   'mapping-key-refused': {
     reason: DISCONNECT.BY_APPLICATION,
     sentence: "the pod did not accept the platform's key; it may run with an outdated Secret",
@@ -93,9 +103,20 @@ export type RefusalCode = keyof typeof REFUSALS;
 /** Those that end a user's access and not just a connection: what they have left running in the pod goes, too. */
 export const ENDS_OF_ACCESS: ReadonlySet<string> = new Set<RefusalCode>(ACCESS_ENDINGS);
 
+/** What is said instead where the sshd is the image's own: then there is more that can be wrong, and be done. */
+const OF_MAIN_CONTAINER: Readonly<Partial<Record<RefusalCode, string>>> = {
+  unreachable:
+    'no sshd answers in the pods of this workload: its image must start one; kubectl describe sshacc says on which port, and what is wrong',
+  'host-key-mismatch':
+    "the pod's host key is none that is known of this workload; where the pod has just started, try again in a moment",
+  'mapping-key-refused':
+    "the image's sshd refused the platform's key; set mainContainer.setup: Image if it does not run /ssh-init/05-ssh-init.sh; if not managed, check user and authorizedKeysPath",
+};
+
 /** One line for the person: the sentence, and the id under which the operator's log tells more. */
-export function refusalText(code: RefusalCode, connectionId: string): string {
-  return `${REFUSALS[code].sentence} [${code}, connection ${connectionId}]`;
+export function refusalText(code: RefusalCode, connectionId: string, runtime: Runtime = 'sidecar'): string {
+  const sentence = (runtime === 'main_container' ? OF_MAIN_CONTAINER[code] : undefined) ?? REFUSALS[code].sentence;
+  return `${sentence} [${code}, connection ${connectionId}]`;
 }
 
 /** Thrown where a connection cannot be made; `message` says more than the person is told, for the log. */

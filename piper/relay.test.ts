@@ -4,6 +4,7 @@
  */
 import { connect, createServer, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { SIDECAR_SOFTWARE } from '../crds/index.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
 import { describeMessage } from './testing/messages.ts';
@@ -23,7 +24,7 @@ async function startRelay(rig: Rig, hostKey: PrivateKey): Promise<Relay> {
     const ready = Promise.withResolvers<void>();
     const toPod = new TransportSocket(connect({ host: '127.0.0.1', port: rig.podPort }), {
       role: 'client',
-      software: 'OpenSSH_9.9 relay',
+      software: SIDECAR_SOFTWARE,
       verifyHostKey: () => true,
       onReady: () => ready.resolve(),
       onMessage: (payload) => piper.transport.send(payload),
@@ -31,7 +32,7 @@ async function startRelay(rig: Rig, hostKey: PrivateKey): Promise<Relay> {
     });
     const piper = new TransportSocket(fromPiper, {
       role: 'server',
-      software: 'OpenSSH_9.9 relay',
+      software: SIDECAR_SOFTWARE,
       hostKeys: [hostKey],
       onReady: () => undefined,
       onMessage: (payload) => {

@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import { ACCESS_ENDINGS, type IdentityAssertion } from '../crds/identity-assertion.ts';
+import { ACCESS_ENDINGS, SIDECAR_SOFTWARE, type IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import { UserAuthenticationServer } from '../lib/ssh/authentication/server.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
@@ -27,9 +27,6 @@ export type PiperConnectionOptions = {
   onEnd: () => void;
 };
 
-// OpenSSH sends eow@openssh.com only to its own kind; without it `ssh host 'cat /dev/zero' | head` never ends.
-const SOFTWARE = 'OpenSSH_10.0 sshaccess';
-
 /**
  * One connection, by its stages: the mapping key proves that it is the piper; the very first message asserts for whom
  * it comes; from then on it is that user's.
@@ -50,7 +47,7 @@ export class PiperConnection {
     this.#log = log;
     this.#link = new TransportSocket(socket, {
       role: 'server',
-      software: SOFTWARE,
+      software: SIDECAR_SOFTWARE,
       hostKeys: [access.hostKey],
       onReady: () => undefined,
       onMessage: (payload) => this.#receive(payload),

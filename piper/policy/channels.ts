@@ -71,11 +71,12 @@ export class Channels {
   }
 
   /** `from` agrees to the channel whose number at the other end is `recipient`, and gives it a number of its own. */
-  confirm(from: End, recipient: number, number: number): void {
+  confirm(from: End, recipient: number, number: number): Channel {
     const channel = this.#opening(from, recipient);
     if (this.#by[from].has(number)) throw violation('a channel number is confirmed twice');
     channel.numbers[from] = number;
     this.#by[from].set(number, channel);
+    return channel;
   }
 
   /** `from` does not agree. */

@@ -38,7 +38,7 @@ export function subsystemRequest(recipient: number, wantReply: boolean, name: st
 }
 
 /** RFC 4254 §6.4; nobody is to reply, or the client would get an answer to what it never asked. */
-export function environmentRequest(recipient: number, name: string, value: Uint8Array): Buffer {
+export function environmentRequest(recipient: number, name: string, value: Uint8Array | string): Buffer {
   const writer = new Writer().byte(MSG.CHANNEL_REQUEST).uint32(recipient).string('env').boolean(false);
   return writer.string(name).string(value).bytes();
 }

@@ -7,9 +7,10 @@ import { type ChannelKind, Channels, type End, OTHER } from './channels.ts';
 import { Forwards } from './forwards.ts';
 import { GlobalRequests } from './global-requests.ts';
 import { Invitations } from './invitations.ts';
-import { clamped, openFailure, recipientOf, typeOf } from './messages.ts';
+import { clamped, environmentRequest, openFailure, recipientOf, typeOf } from './messages.ts';
 import { Refusals } from './refusals.ts';
 import { kindOfClient, type Objection, objectionToOpen } from './rules.ts';
+import type { Sshd } from './sshd.ts';
 
 /** Far more than a browser opens through `ssh -D`, both ends' together; a flood of opens ends here. */
 const MOST_CHANNELS = 256;
@@ -19,6 +20,8 @@ const SHORTAGE = [OPEN_FAILURE.RESOURCE_SHORTAGE, 'too many channels are open'] 
 
 export type PolicyFilterOptions = {
   policy: SessionPolicy;
+  /** What serves in the pod, where it is no sidecar: then nobody but us enforces the policy. */
+  sshd?: Sshd | undefined;
   toClient: (payload: Buffer) => void;
   toPod: (payload: Buffer) => void;
   /** The next data of the pod on this channel (the client's number) is a warning of its own (NO_ACTIVITY). */
@@ -148,8 +151,15 @@ export class PolicyFilter {
     const [recipient, number] = [reader.uint32(), reader.uint32()];
     reader.uint32();
     const message = clamped(payload, reader.offset);
-    this.#channels.confirm(from, recipient, number);
+    const { kind } = this.#channels.confirm(from, recipient, number);
+    // No request of the client can be here before: only now does it learn the number to send one to.
+    if (kind === 'session') this.#tellFacts(number);
     this.#send[OTHER[from]](message);
+  }
+
+  #tellFacts(channel: number): void {
+    for (const [name, value] of this.#options.sshd?.facts ?? [])
+      this.#send.pod(environmentRequest(channel, name, value));
   }
 }
 

@@ -2,7 +2,7 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { z } from 'zod';
-import { ASSERT_IDENTITY, IdentityAssertion } from '../../crds/index.ts';
+import { ASSERT_IDENTITY, IdentityAssertion, SIDECAR_SOFTWARE } from '../../crds/index.ts';
 import { UserAuthenticationServer } from '../../lib/ssh/authentication/server.ts';
 import type { SshError } from '../../lib/ssh/errors.ts';
 import type { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
@@ -14,9 +14,13 @@ import { Inbox } from './inbox.ts';
 export type FakePodOptions = {
   hostKey: PrivateKey;
   mappingKey: PrivateKey;
+  /** What it calls itself; as an sshd it gets no assertion. Default: a sidecar's. */
+  software?: string;
   /** REQUEST_SUCCESS for the assertion? */
   accepts?: (assertion: IdentityAssertion) => boolean;
   rekeyAfterBytes?: number;
+  /** Answers the messages of the log-in in place of a server that means well. */
+  answer?: (link: PodLink, payload: Buffer) => void;
   /** Takes the messages after the assertion; else they are in `received`. */
   serve?: (link: PodLink) => (payload: Buffer) => void;
 };
@@ -26,6 +30,8 @@ export class PodLink {
   readonly socket: TransportSocket;
   readonly received = new Inbox<Buffer>();
   readonly closed = Promise.withResolvers<SshError | undefined>();
+  /** Who the piper logged in as. */
+  username = '';
   assertion: IdentityAssertion | undefined;
   onDrain: () => void = () => undefined;
   onClosed: () => void = () => undefined;
@@ -34,7 +40,7 @@ export class PodLink {
   constructor(socket: Socket, options: FakePodOptions, asserted: (link: PodLink) => void, tried: () => void) {
     this.socket = new TransportSocket(socket, {
       role: 'server',
-      software: 'OpenSSH_9.9 pod',
+      software: options.software ?? SIDECAR_SOFTWARE,
       hostKeys: [options.hostKey],
       ...(options.rekeyAfterBytes === undefined ? {} : { rekeyAfterBytes: options.rekeyAfterBytes }),
       onReady: () => undefined,
@@ -48,16 +54,20 @@ export class PodLink {
     const authentication = new UserAuthenticationServer({
       transport: this.socket.transport,
       maxTries: 1,
-      authorize: (_username, key) => {
+      authorize: (username, key) => {
+        this.username = username;
         tried();
         return key.equals(options.mappingKey.publicKey);
       },
       onVerified: () => {
         this.#receive = (payload) => this.#receiveAssertion(payload, options, asserted);
         authentication.succeed();
+        const isSidecar = (options.software ?? SIDECAR_SOFTWARE) === SIDECAR_SOFTWARE;
+        if (!isSidecar) this.#serve(options, asserted);
       },
     });
-    this.#receive = (payload) => authentication.receive(payload);
+    const { answer } = options;
+    this.#receive = (payload) => (answer === undefined ? authentication.receive(payload) : answer(this, payload));
     this.socket.transport.start();
   }
 
@@ -72,15 +82,19 @@ export class PodLink {
     const json: unknown = JSON.parse(reader.string().toString());
     this.assertion = IdentityAssertion.parse(json);
     if (options.accepts?.(this.assertion) === false) return this.send(Buffer.of(MSG.REQUEST_FAILURE));
+    this.#serve(options, asserted);
+    this.send(Buffer.of(MSG.REQUEST_SUCCESS));
+  }
+
+  #serve(options: FakePodOptions, asserted: (link: PodLink) => void): void {
     this.#receive = options.serve?.(this) ?? ((message) => this.received.put(Buffer.from(message)));
     asserted(this);
-    this.send(Buffer.of(MSG.REQUEST_SUCCESS));
   }
 }
 
 export class FakePod {
   readonly #server: Server;
-  /** Connections whose assertion was accepted. */
+  /** Connections whose assertion was accepted; of an sshd, all that have logged in. */
   readonly links = new Inbox<PodLink>();
   connections = 0;
   authenticationAttempts = 0;

@@ -3,6 +3,7 @@ import { DEFAULT_POLICIES, type SessionPolicy } from '../../crds/index.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Reader } from '../../lib/ssh/wire.ts';
 import { PolicyFilter } from '../policy/policy-filter.ts';
+import type { Sshd } from '../policy/sshd.ts';
 import * as say from './messages.ts';
 
 export const root = DEFAULT_POLICIES.root;
@@ -24,7 +25,7 @@ export const nothing: SessionPolicy = {
   clientEnvironment: [],
 };
 
-export function setUp(policy: SessionPolicy = root) {
+export function setUp(policy: SessionPolicy = root, sshd?: Sshd) {
   const client: Buffer[] = [];
   const pod: Buffer[] = [];
   const begun: string[] = [];
@@ -38,6 +39,7 @@ export function setUp(policy: SessionPolicy = root) {
   };
   const filter = new PolicyFilter({
     policy,
+    sshd,
     toClient,
     toPod: (payload) => pod.push(Buffer.from(payload)),
     onNoActivity: (channel) => quiet.push(channel),

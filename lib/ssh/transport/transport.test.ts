@@ -85,6 +85,7 @@ test('the server tells which signatures users may make, in its first encrypted p
   expect(pair.client.transport.peerSignatureAlgorithms).toContain('sk-ssh-ed25519@openssh.com');
   expect(pair.client.transport.peerSignatureAlgorithms).not.toContain('ssh-rsa');
   expect(pair.client.transport.remoteSoftware).toBe('OpenSSH_9.9');
+  expect(pair.client.transport.remoteIdent).toBe('OpenSSH_9.9 test');
 });
 
 describe('messages of the transport itself', () => {

@@ -103,6 +103,11 @@ export class Transport {
     return this.#remoteIdent?.software ?? '';
   }
 
+  /** All that the peer calls itself, after `SSH-2.0-`: printable US-ASCII, and no longer than a line (RFC 4253 §4.2). */
+  get remoteIdent(): string {
+    return this.#remoteIdent?.line.replace('SSH-2.0-', '') ?? '';
+  }
+
   get negotiated(): Negotiated {
     if (this.#established === undefined) throw new SshError('internal', 'nothing is negotiated before onReady');
     const { kex, hostKey, cipherToServer, cipherToClient } = this.#established.negotiation;
