@@ -57,8 +57,8 @@ export const SENTENCES = {
   LabelMissing: (command: string) => `rollout is Manual: label the pod template when it suits you: ${command}`,
   PodsNotInjected: (pods: string, cure: string) =>
     `these pods were started without ssh: ${pods}; see that the webhook runs, then ${cure}`,
-  PodsOutdated: (pods: string, asked: string, cure: string, notes: readonly string[] = []) =>
-    [`spec.processNamespace is ${asked}, and these pods were started before: ${pods}; ${cure}`, ...notes].join('; '),
+  PodsOutdated: (pods: string, because: string, cure: string, notes: readonly string[] = []) =>
+    [`${because}, and these pods were started before: ${pods}; ${cure}`, ...notes].join('; '),
   // Events only
   KeysCreated: () => 'made the host key and the mapping key',
   HostKeyRemade: () => 'the host key was lost or damaged; made a new one',

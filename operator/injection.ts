@@ -2,7 +2,8 @@
 import type { Role, SshAccess } from '../crds/index.ts';
 import type { AccessPod } from './access-pod.ts';
 import { finding, type Finding } from './findings.ts';
-import { insistenceNotes, isOutdated } from './process-namespace.ts';
+import { insistenceNotes } from './process-namespace.ts';
+import { outdatedBy } from './template-settings.ts';
 import { describeWorkload, type Workload } from './workload.ts';
 
 const MAX_NAMED = 5;
@@ -12,28 +13,30 @@ export function injectionFinding(
   pods: readonly AccessPod[],
   workload: Workload | undefined,
   problem: Finding | undefined,
-  asked?: SshAccess['spec']['processNamespace'],
+  spec: SshAccess['spec'],
 ): Finding {
   if (problem !== undefined) return problem;
   if (pods.length === 0) return absence(workload);
-  const cure = CURES[workload?.kind ?? 'Deployment'];
+  const cure = cureOf(workload);
   const missed = pods.filter(({ record }) => record === undefined).map(({ name }) => name);
   if (missed.length > 0) return finding('PodsNotInjected', nameSome(missed), cure);
-  const notes = insistenceNotes(pods);
-  const outdated = pods.filter((pod) => isOutdated(pod, asked)).map(({ name }) => name);
-  if (outdated.length > 0) return finding('PodsOutdated', nameSome(outdated), asked ?? 'not set', cure, notes);
-  return finding('PodsInjected', pods.length, notes);
+  const notes = insistenceNotes(pods.filter(({ main }) => main === undefined));
+  const outdated = pods.flatMap((pod) => {
+    const because = outdatedBy(pod, spec);
+    return because === undefined ? [] : [{ name: pod.name, because }];
+  });
+  const [first] = outdated;
+  if (first === undefined) return finding('PodsInjected', pods.length, notes);
+  return finding('PodsOutdated', nameSome(outdated.map(({ name }) => name)), first.because, cure, notes);
 }
 
-const RESTART = 'restart them (kubectl rollout restart)';
 /** How pods are made anew. */
-const CURES: Readonly<Record<Workload['kind'], string>> = {
-  Deployment: RESTART,
-  StatefulSet: RESTART,
-  DaemonSet: RESTART,
-  Job: 'delete the Job and create it anew',
-  CronJob: 'wait for its next Job, or delete the running one',
-};
+function cureOf(workload: Workload | undefined): string {
+  if (workload?.kind === 'Job') return 'delete the Job and create it anew';
+  if (workload?.kind === 'CronJob') return 'wait for its next Job, or delete the running one';
+  const target = workload === undefined ? '' : ` -n ${workload.namespace} ${describeWorkload(workload)}`;
+  return `restart them (kubectl rollout restart${target})`;
+}
 
 /** Why there are no pods. */
 function absence(workload: Workload | undefined): Finding {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { InjectionRecord } from '../crds/index.ts';
 import { parsePod } from './access-pod.ts';
-import { insistenceNotes, isOutdated } from './process-namespace.ts';
+import { insistenceNotes, isIsolatedOtherwise } from './process-namespace.ts';
 import { pod, record } from './testing/samples.ts';
 
 const because = (processNamespaceReason: InjectionRecord['processNamespaceReason'], sharesProcesses: boolean) =>
@@ -20,7 +20,7 @@ test.each([
   ['the template says false', because('pod-spec', false), 'Shared', false],
   ['it has no ssh at all', pod('web-1', { record: undefined }), 'Isolated', false],
 ] as const)('a pod is of an earlier spec: %s', (_case, subject, asked, expected) => {
-  expect(isOutdated(subject, asked)).toBe(expected);
+  expect(isIsolatedOtherwise(subject, asked)).toBe(expected);
 });
 
 describe('the hint', () => {

@@ -3,8 +3,8 @@ import type { SshAccess } from '../crds/index.ts';
 import type { AccessPod } from './access-pod.ts';
 
 /** True where the webhook, asked now, would decide otherwise (webhook/process-namespace.ts). */
-export function isOutdated(
-  { record, sharesProcesses }: AccessPod,
+export function isIsolatedOtherwise(
+  { record, sharesProcesses }: Pick<AccessPod, 'record' | 'sharesProcesses'>,
   asked: SshAccess['spec']['processNamespace'],
 ): boolean {
   const because = record?.processNamespaceReason;

@@ -1,4 +1,5 @@
 /** One SshAccess: read → desired → apply → status. */
+import { isDeepStrictEqual } from 'node:util';
 import { FIELD_MANAGERS, FINALIZER, type RouteUser, type SshAccess, type SshAccessStatus } from '../crds/index.ts';
 import { applyStatus, jsonPatch } from '../lib/kube/apply.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
@@ -37,6 +38,7 @@ import { desiredStatus, failedStatus, type Outcome, type Verdict } from './statu
 import { conditionStory, routeStory, storyteller, type Tell } from './story.ts';
 import { isServiceReady, labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
 import { decideLabel, type Labeller } from './template-label.ts';
+import { templateSettings } from './template-settings.ts';
 import { readUserKeys } from './user-keys.ts';
 import { isRolling, type Workload } from './workload.ts';
 import type { World } from './world.ts';
@@ -255,7 +257,7 @@ class Reconciliation {
       await this.#tell(await labelTemplate(client, workload, this.#labeller(access), this.#signal));
     }
     const problem = decision.action === 'none' ? decision.problem : undefined;
-    const injection = injectionFinding(pods, workload, problem, access.spec.processNamespace);
+    const injection = injectionFinding(pods, workload, problem, access.spec);
     if (workload !== undefined && this.#areWrong(injection, access, workload)) await this.#rollAgain(access, workload);
     return injection;
   }
@@ -263,14 +265,14 @@ class Reconciliation {
   /** Pods that another roll makes right; none that has been tried for the same cause. */
   #areWrong({ reason }: Finding, { spec }: SshAccess, workload: Workload): boolean {
     if (!isRolling(workload)) return false;
-    if (reason === 'PodsOutdated') return workload.processNamespace !== spec.processNamespace;
+    if (reason === 'PodsOutdated') return !isDeepStrictEqual(workload.settings, templateSettings(spec));
     const since = this.#cached.status.conditions?.find(({ type }) => type === 'Injected')?.lastTransitionTime;
     return reason === 'PodsNotInjected' && mayRollAgain(workload, since);
   }
 
   #labeller({ spec }: SshAccess): Labeller {
     const { name, uid } = this.#cached.metadata;
-    return { name, uid, processNamespace: spec.processNamespace };
+    return { name, uid, settings: templateSettings(spec) };
   }
 
   async #rollAgain(access: SshAccess, workload: Workload): Promise<void> {

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_POLICIES } from '../crds/index.ts';
-import { finding } from './findings.ts';
+import type { AccessPod } from './access-pod.ts';
+import { finding, type Finding } from './findings.ts';
 import { effectiveUser, injectionFinding, mayRollAgain } from './injection.ts';
 import { servingOf } from './serving.ts';
 import { desiredStatus, failedStatus, loginCommand, type Outcome } from './status.ts';
 import { conditionStory, routeStory } from './story.ts';
-import { cachedAccess, mainPod, mainRecord, pod, record, workload } from './testing/samples.ts';
+import { access, cachedAccess, mainPod, mainRecord, pod, record, workload } from './testing/samples.ts';
+import type { Workload } from './workload.ts';
 
 const now = new Date('2026-01-01T00:00:00Z');
 const user = {
@@ -194,17 +196,19 @@ test('where limited is not possible, it is told who cannot log in', () => {
 });
 
 test('injection, told from the pods', () => {
-  const reason = (...parameters: Parameters<typeof injectionFinding>) => injectionFinding(...parameters).reason;
+  const { spec } = access();
+  const reason = (pods: AccessPod[], target: Workload, problem?: Finding, asked = spec) =>
+    injectionFinding(pods, target, problem, asked).reason;
   expect(reason([], workload(), undefined)).toBe('WaitingForPods');
   expect(reason([], workload({ phase: 'scaled-to-zero' }), undefined)).toBe('ScaledToZero');
   expect(reason([], workload({ kind: 'Job', phase: 'ended' }), undefined)).toBe('JobEnded');
   expect(reason([], workload({ kind: 'Job', phase: 'suspended' }), undefined)).toBe('Suspended');
   expect(reason([], workload({ kind: 'CronJob' }), undefined)).toBe('WaitingForJob');
   expect(reason([pod('a')], workload(), undefined)).toBe('PodsInjected');
-  expect(reason([pod('a')], workload(), undefined, 'Isolated')).toBe('PodsOutdated');
+  expect(reason([pod('a')], workload(), undefined, { ...spec, processNamespace: 'Isolated' })).toBe('PodsOutdated');
   expect(reason([pod('a')], workload(), finding('TargetTaken', 't', 'x'))).toBe('TargetTaken');
   const many = Array.from({ length: 7 }, (__, index) => pod(`p${index}`, { record: undefined }));
-  expect(injectionFinding(many, workload(), undefined).message).toContain('p0, p1, p2, p3, p4 and 2 more');
+  expect(injectionFinding(many, workload(), undefined, spec).message).toContain('p0, p1, p2, p3, p4 and 2 more');
 });
 
 test('pods that were missed are rolled once per cause', () => {

@@ -3,7 +3,7 @@ import { decideLabel, labelManifest, releaseManifest } from './template-label.ts
 import type { Workload } from './workload.ts';
 import { access, workload } from './testing/samples.ts';
 
-const web = { name: 'web', uid: 'a1' };
+const web = { name: 'web', uid: 'a1', settings: {} };
 
 const manual = { rollout: 'Manual' };
 const off = { enabled: false };
@@ -58,7 +58,7 @@ test('of a CronJob the template lies deeper', () => {
 });
 
 test('an SshAccess made again under its name has pods of its own: those before hold the old keys', () => {
-  const templates = ['a1', 'a2'].map((uid) => labelManifest(workload(), { name: 'web', uid })['spec']);
+  const templates = ['a1', 'a2'].map((uid) => labelManifest(workload(), { ...web, uid })['spec']);
   expect(templates[0]).not.toEqual(templates[1]);
 });
 
@@ -71,7 +71,9 @@ test('what is applied names the object, the label, whose it is, and nothing else
     spec: { template: { metadata: { labels, annotations } } },
   });
   expect(releaseManifest(workload({ label: 'web' }))).toEqual({ metadata });
-  expect(labelManifest(workload(), { ...web, processNamespace: 'Isolated' })).toMatchObject({
+  expect(
+    labelManifest(workload(), { ...web, settings: { 'sshaccess.dev/process-namespace': 'Isolated' } }),
+  ).toMatchObject({
     spec: {
       template: { metadata: { annotations: { ...annotations, 'sshaccess.dev/process-namespace': 'Isolated' } } },
     },

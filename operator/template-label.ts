@@ -2,14 +2,8 @@
 import { LABEL_ACCESS, type SshAccess } from '../crds/index.ts';
 import type { Manifest } from '../lib/kube/apply.ts';
 import { finding, type Finding } from './findings.ts';
-import {
-  ANNOTATION_LABELLED_FOR,
-  ANNOTATION_PROCESS_NAMESPACE,
-  ANNOTATION_ROLLED,
-  describeWorkload,
-  templateIn,
-  type Workload,
-} from './workload.ts';
+import type { TemplateSettings } from './template-settings.ts';
+import { ANNOTATION_LABELLED_FOR, ANNOTATION_ROLLED, describeWorkload, templateIn, type Workload } from './workload.ts';
 
 export type LabelDecision =
   | { readonly action: 'apply' }
@@ -65,7 +59,7 @@ export type Labeller = {
   readonly name: string;
   readonly uid: string;
   /** As the spec says: in the template, a change of it rolls the pods. */
-  readonly processNamespace?: string | undefined;
+  readonly settings: TemplateSettings;
 };
 
 /** Ours on the template: the label, and when and for what we last rolled it (left out, it would be taken away, and roll the pods). */
@@ -73,7 +67,7 @@ export function labelManifest(workload: Workload, access: Labeller, rolledAt = w
   const annotations = {
     [ANNOTATION_LABELLED_FOR]: access.uid,
     ...(rolledAt !== undefined && { [ANNOTATION_ROLLED]: rolledAt }),
-    ...(access.processNamespace !== undefined && { [ANNOTATION_PROCESS_NAMESPACE]: access.processNamespace }),
+    ...access.settings,
   };
   const labels = { [LABEL_ACCESS]: access.name };
   return { metadata: identity(workload), spec: templateIn(workload.kind, { metadata: { labels, annotations } }) };

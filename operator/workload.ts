@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FIELD_MANAGERS, LABEL_ACCESS } from '../crds/index.ts';
 import type { TargetKind } from './resources.ts';
+import { settingsAmong, type TemplateSettings } from './template-settings.ts';
 
 /**
  * On the template: which SshAccess labelled it. One that is deleted and made again has new keys under the old names:
@@ -10,9 +11,6 @@ export const ANNOTATION_LABELLED_FOR = 'sshaccess.dev/labelled-for';
 
 /** On the template: when its pods were last rolled because they had been started without ssh. */
 export const ANNOTATION_ROLLED = 'sshaccess.dev/rolled-at';
-
-/** On the template: the spec.processNamespace that its pods were last rolled for. */
-export const ANNOTATION_PROCESS_NAMESPACE = 'sshaccess.dev/process-namespace';
 
 const strings = z.record(z.string(), z.string()).default({});
 const Template = z.object({
@@ -68,7 +66,8 @@ export type Workload = {
   /** We put something on the template by server-side apply, and can take it back. */
   readonly isOurs: boolean;
   readonly rolledAt: string | undefined;
-  readonly processNamespace: string | undefined;
+  /** What of the spec its pods were last rolled for. */
+  readonly settings: TemplateSettings;
 };
 
 export function parseWorkload(kind: TargetKind, object: unknown): Workload {
@@ -87,7 +86,7 @@ export function parseWorkload(kind: TargetKind, object: unknown): Workload {
       ({ manager, operation }) => manager === FIELD_MANAGERS.operator && operation === 'Apply',
     ),
     rolledAt: spec.template.metadata.annotations[ANNOTATION_ROLLED],
-    processNamespace: spec.template.metadata.annotations[ANNOTATION_PROCESS_NAMESPACE],
+    settings: settingsAmong(spec.template.metadata.annotations),
   };
 }
 

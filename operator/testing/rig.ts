@@ -1,12 +1,12 @@
 /** The whole operator against an API server on loopback, and what a test puts there and looks at. */
 import { afterEach, beforeEach, vi } from 'vitest';
-import { LABEL_ACCESS, Route, SshAccessSpec } from '../../crds/index.ts';
+import { LABEL_ACCESS, podSettings, Route, serverOf, SshAccessSpec } from '../../crds/index.ts';
 import { TestApiServer } from '../../lib/kube/testing/api-server.ts';
 import { createLogger } from '../../lib/process/logger.ts';
 import { parseAccess } from '../cached-access.ts';
 import { createOperator } from '../operator.ts';
 import { encode, Secret, textOf } from '../secret.ts';
-import { publicLine, record } from './samples.ts';
+import { mainRecord, publicLine, record } from './samples.ts';
 
 const config = {
   systemNamespace: 'sys',
@@ -23,6 +23,15 @@ export const deploymentAt = (name: string) => `/apis/apps/v1/namespaces/acme/dep
 export const podAt = (name: string) => `/api/v1/namespaces/acme/pods/${name}`;
 
 export const soon = (check: () => void) => vi.waitFor(check, { timeout: 8_000, interval: 20 });
+
+export type MainPodOptions = {
+  address?: string;
+  /** Of the container. */
+  id?: string;
+  /** It does not run; this is how it ended. */
+  ended?: { exitCode: number; message?: string };
+  ports?: readonly number[];
+};
 
 /** Registers the hooks of a test file: each test has a cluster of its own, with a namespace and a Deployment. */
 export function useOperator(): Rig {
@@ -89,6 +98,35 @@ class Rig {
         annotations: isInjected ? { 'sshaccess.dev/injected': JSON.stringify({ ...record, access }) } : {},
       },
       status: { phase: 'Running', initContainerStatuses: [{ name: 'sshaccess', ready: isInjected }] },
+    });
+  }
+
+  /** A pod that was made for what the SshAccess says now, and whose image brings the sshd. */
+  putMainPod(
+    name: string,
+    access: string,
+    { address = '127.0.0.1', id = name, ended, ports }: MainPodOptions = {},
+  ): void {
+    const { access: current } = parseAccess(this.server.get(at(access)));
+    if (current === undefined) throw new Error('put an SshAccess first');
+    const setup = serverOf(current.spec);
+    if (setup === 'sidecar') throw new Error('the SshAccess asks for a sidecar');
+    const port = current.spec.mainContainer?.port ?? 2222;
+    const settings = podSettings(current.spec);
+    const injected = mainRecord(setup, { port, ...(settings !== undefined && { settings }) });
+    const state = ended === undefined ? { running: {} } : { waiting: { reason: 'CrashLoopBackOff' } };
+    const lastState = ended === undefined ? {} : { terminated: ended };
+    this.server.put(podAt(name), {
+      metadata: {
+        labels: { [LABEL_ACCESS]: access },
+        annotations: { 'sshaccess.dev/injected': JSON.stringify({ ...injected, access }) },
+      },
+      spec: { containers: [{ name: 'app', ports: ports?.map((containerPort) => ({ containerPort })) }] },
+      status: {
+        phase: 'Running',
+        podIP: address,
+        containerStatuses: [{ name: 'app', containerID: `containerd://${id}`, state, lastState }],
+      },
     });
   }
 

@@ -91,7 +91,7 @@ export function workload(changes: Partial<Workload> = {}): Workload {
     label: undefined,
     isOurs: false,
     rolledAt: undefined,
-    processNamespace: undefined,
+    settings: {},
     ...changes,
   };
 }
