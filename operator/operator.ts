@@ -5,7 +5,7 @@ import { EventRecorder } from '../lib/kube/event-recorder.ts';
 import { WorkQueue } from '../lib/kube/work-queue.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Config } from './config.ts';
-import { initScript } from './init-script.ts';
+import { INIT_SCRIPT } from './init-script/init-script.ts';
 import { keepSweeping } from './orphan-routes.ts';
 import { makeReconciler } from './reconciler.ts';
 import { World } from './world.ts';
@@ -30,7 +30,7 @@ export function createOperator({ client, config, log, clock = () => new Date() }
   const touch = (key: string, delayMs = 0): void => queue.addAfter(key, delayMs);
   const world = new World({ client, systemNamespace, log, touch });
   const events = new EventRecorder({ client, controller: `${GROUP}/operator`, instance: config.identity, log });
-  const reconcile = makeReconciler({ client, world, events, config, log, clock, initScript: initScript() });
+  const reconcile = makeReconciler({ client, world, events, config, log, clock, initScript: INIT_SCRIPT });
   return {
     follow: async (signal) => world.start(signal),
     lead: async (signal) => {

@@ -272,6 +272,7 @@ check_user() {
 
 check_users() {
   me=$(id -u) uid='' users=''
+  [ "$me" != 0 ] || complete_passwd
   # shellcheck disable=SC2086 # separated by commas; there is nothing to glob in these characters
   IFS=', ' && set -- $usernames && unset IFS
   for username in "$@"; do
@@ -286,6 +287,13 @@ check_users() {
   gid=$(id -g "$username" 2>/dev/null) || gid=$entry_gid
   home=$entry_home
   [ -n "$home" ] || eval "home=~$username" # letters, digits, dots, _ and -, as all of SSH_USERNAMES
+}
+
+# libnss-wrapper hides /etc/passwd, and sshd as root wants the account that it drops to before a login.
+complete_passwd() {
+  [ -w "${NSS_WRAPPER_PASSWD-}" ] || return 0
+  passwd_entry sshd
+  [ -n "$entry_uid" ] || cat /etc/passwd >>"$NSS_WRAPPER_PASSWD"
 }
 
 # give PATH MODE: to the user of the sessions.
@@ -397,7 +405,9 @@ configuration() {
     'MaxStartups 100:30:300' '?PerSourceMaxStartups none' '?PerSourcePenalties no' \
     '?PerSourcePenaltyExemptList 0.0.0.0/0,::/0' \
     '?HostKeyAlgorithms ssh-ed25519' \
-    '?,KexAlgorithms mlkem768x25519-sha256,sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org' \
+    '# The first line counts, where this sshd knows it: only the gateway comes here, and it knows both.' \
+    '?KexAlgorithms mlkem768x25519-sha256' \
+    '?,KexAlgorithms sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org' \
     '?,Ciphers aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes256-ctr,aes128-ctr' \
     '?,MACs hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com' \
     "VersionAddendum sshaccess-setup-1$bootstrap_mark" \
