@@ -1,15 +1,16 @@
-import { NO_ACTIVITY, type SessionPolicy } from '../../crds/index.ts';
+import { NO_ACTIVITY } from '../../crds/index.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Reader } from '../../lib/ssh/wire.ts';
 import type { Channels, ConfirmedChannel, End } from './channels.ts';
 import { type Forced, forcedStart } from './forced-command.ts';
 import type { Invitations } from './invitations.ts';
-import { channelFailure, execRequest, typeOf } from './messages.ts';
+import { channelFailure, channelSuccess, endOfProgram, execRequest, typeOf } from './messages.ts';
 import type { Refusals } from './refusals.ts';
-import { objectionToRequest, podMayRequest } from './rules.ts';
+import { type Objection, objectionToRequest, podMayRequest } from './rules.ts';
+import type { Bounds } from './sshd.ts';
 
 export type ChannelRequestsOptions = {
-  policy: SessionPolicy;
+  bounds: Bounds;
   send: Readonly<Record<End, (payload: Buffer) => void>>;
   channels: Channels;
   invitations: Invitations;
@@ -21,12 +22,15 @@ export type ChannelRequestsOptions = {
 type Request = { recipient: number; channel: ConfirmedChannel; name: string; wantReply: boolean; fields: Reader };
 
 /**
- * What runs in place of a command or shell that the policy does not name. OpenSSH drops a connection whose exec fails
- * without a word for its user, and we have no room for one: the windows are counted by the two ends between themselves.
- * The pod has, and what it gets to run is ours. A sidecar that knows the policy refuses this one, too, and says more.
+ * What runs in place of a command or shell that the policy does not name: OpenSSH drops a connection whose exec fails
+ * without a word for its user. A sidecar that knows the policy refuses this one, too, says more, and has it on record.
  */
 const INSTEAD =
   "echo 'sshaccess: your policy names the commands that you may run, byte for byte, and this is none of them' >&2; exit 126";
+/** Their answer has no room for words, and a program would have been there to say them. */
+const INSTEAD_OF_PROGRAM: ReadonlySet<Objection> = new Set<Objection>(['commands', 'sftp.paths', 'sftp.access']);
+/** What a shell exits with that may not run a program. */
+const NOT_PERMITTED = 126;
 
 /** Requests on channels, of both ends (RFC 4254 §5.4); the replies to them are in order, channel by channel. */
 export class ChannelRequests {
@@ -37,14 +41,17 @@ export class ChannelRequests {
   }
 
   fromClient(payload: Buffer): void {
-    const { policy, refusals, send } = this.#options;
+    const { bounds, refusals, send } = this.#options;
     const { recipient, channel, name, wantReply, fields } = this.#read('client', payload);
+    if (channel.isOverForClient) return;
     const asked = { recipient, name, wantReply, fields: new Reader(payload, fields.offset) };
-    const forced = channel.kind === 'session' ? forcedStart(policy, asked) : undefined;
+    const forced = channel.kind === 'session' ? forcedStart(bounds, asked) : undefined;
     if (typeof forced === 'object') return this.#force(channel, wantReply, forced);
-    const objection = forced ?? objectionToRequest(policy, channel.kind, name, asked.fields);
+    const objection = forced ?? objectionToRequest(bounds, channel.kind, name, asked.fields);
     if (objection !== undefined) refusals.explain(name, objection);
-    if (objection === 'commands') {
+    if (objection !== undefined && INSTEAD_OF_PROGRAM.has(objection)) {
+      if (bounds.sshd !== undefined)
+        return channel.replies.client.inTurn(() => this.#endInstead(channel, wantReply, refusals.sentence(objection)));
       if (wantReply) channel.replies.client.passedOn();
       return send.pod(execRequest(recipient, wantReply, INSTEAD));
     }
@@ -54,6 +61,20 @@ export class ChannelRequests {
     if (!wantReply) grant?.();
     else channel.replies.client.passedOn((reply) => void (typeOf(reply) === MSG.CHANNEL_SUCCESS && grant?.()));
     send.pod(payload);
+  }
+
+  /**
+   * Ends a session in the pod's place, as a program does that refuses. Whatever an sshd was asked to run in its stead,
+   * a ForceCommand of the image could make something else of it. On a session on which nothing has begun no data has
+   * passed, so the client's window is whole, and the pod's count of it never matters.
+   */
+  #endInstead(channel: ConfirmedChannel, wantReply: boolean, sentence: string): void {
+    if (channel.isOverForClient || channel.closed.client || channel.closed.pod) return;
+    const { client } = channel.numbers;
+    channel.isOverForClient = true;
+    if (wantReply) this.#options.send.client(channelSuccess(client));
+    for (const message of endOfProgram(client, `sshaccess: ${sentence}`, NOT_PERMITTED, channel.room))
+      this.#options.send.client(message);
   }
 
   /** sshd(8), `command=`: the client gets the answer to its own request. */

@@ -23,6 +23,10 @@ export type Channel = {
   readonly replies: Readonly<Record<End, ReplyQueue>>;
   /** Who has closed it. */
   readonly closed: Record<End, boolean>;
+  /** Bytes that the opener takes in one piece at the beginning: its window, or its largest packet. */
+  readonly room: number;
+  /** To the client it is over: we said so in the pod's place, which knows nothing of it. */
+  isOverForClient: boolean;
   /** What the pod may open because of an x11-req on this session: no X11 channel, one, or any number. */
   x11: 'none' | 'single' | 'any';
 };
@@ -38,6 +42,8 @@ export class Channels {
   /** By the number of each end. */
   readonly #by: Readonly<Record<End, Map<number, Channel>>> = { client: new Map(), pod: new Map() };
   readonly #all = new Set<Channel>();
+  /** The client's numbers of channels that both have closed for the client, until the pod closes them, too. */
+  readonly #lingering = new Set<number>();
   readonly #send: Readonly<Record<End, (payload: Buffer) => void>>;
   #sessions = 0;
 
@@ -47,7 +53,7 @@ export class Channels {
   }
 
   get size(): number {
-    return this.#all.size;
+    return this.#all.size + this.#lingering.size;
   }
 
   get sessions(): number {
@@ -55,7 +61,7 @@ export class Channels {
   }
 
   /** An end asks for a channel. A number in use would make every later answer ambiguous. */
-  open(opener: End, kind: ChannelKind, number: number): void {
+  open(opener: End, kind: ChannelKind, number: number, room: number): void {
     if (this.#by[opener].has(number)) throw violation('a channel number is opened twice');
     const channel: Channel = {
       kind,
@@ -63,6 +69,8 @@ export class Channels {
       numbers: { client: undefined, pod: undefined, [opener]: number },
       replies: { client: new ReplyQueue(this.#send.client), pod: new ReplyQueue(this.#send.pod) },
       closed: { client: false, pod: false },
+      room,
+      isOverForClient: false,
       x11: 'none',
     };
     this.#by[opener].set(number, channel);
@@ -92,18 +100,29 @@ export class Channels {
     return channel;
   }
 
-  /** RFC 4254 §5.3: the numbers are free again when both ends have closed. */
-  close(from: End, recipient: number): void {
+  /**
+   * RFC 4254 §5.3: the numbers are free again when both ends have closed.
+   * @returns whether the other end is to know, and does not yet
+   */
+  close(from: End, recipient: number): boolean {
+    if (from === 'pod' && this.#lingering.delete(recipient)) return false;
     const channel = this.addressed(from, recipient);
     channel.closed[from] = true;
     if (channel.closed[OTHER[from]]) this.#forget(channel);
+    else if (from === 'client' && channel.isOverForClient) this.#linger(channel);
+    return from === 'client' || !channel.isOverForClient;
+  }
+
+  /** Nothing that the pod still says on it is for the client; it is the number of none any more, or of another one. */
+  isOverForClient(recipient: number): boolean {
+    return this.#lingering.has(recipient) || this.#by.client.get(recipient)?.isOverForClient === true;
   }
 
   /** Takes what an x11-req has granted on a session that nobody has closed. */
   takeX11(): boolean {
     let single: Channel | undefined;
     for (const channel of this.#all) {
-      if (channel.closed.client || channel.closed.pod) continue;
+      if (channel.closed.client || channel.closed.pod || channel.isOverForClient) continue;
       if (channel.x11 === 'any') return true;
       if (channel.x11 === 'single') single = channel;
     }
@@ -118,6 +137,12 @@ export class Channels {
     if (channel === undefined || channel.opener === from || channel.numbers[from] !== undefined)
       throw violation('an answer is to no channel that was asked for');
     return channel;
+  }
+
+  /** The client may use the number again, and all that the pod says before its CLOSE is still about the old channel. */
+  #linger(channel: Channel): void {
+    if (channel.numbers.client !== undefined) this.#lingering.add(channel.numbers.client);
+    this.#forget(channel);
   }
 
   #forget(channel: Channel): void {

@@ -1,6 +1,8 @@
-import { MOST_ORIGINAL_COMMAND, ORIGINAL_COMMAND, type SessionPolicy } from '../../crds/index.ts';
+import { MOST_ORIGINAL_COMMAND, ORIGINAL_COMMAND } from '../../crds/index.ts';
 import type { Reader } from '../../lib/ssh/wire.ts';
 import { environmentRequest, execRequest, subsystemRequest } from './messages.ts';
+import { type Objection, objectionToSftp } from './rules.ts';
+import type { Bounds } from './sshd.ts';
 
 /** The requests that start a program (RFC 4254 §6.5): where a command is forced, each of them starts that. */
 const STARTS: ReadonlySet<string> = new Set(['shell', 'exec', 'subsystem']);
@@ -14,14 +16,20 @@ export type Forced = { what: string; requests: Buffer[] };
 
 /**
  * What runs in place of a shell, a command or a subsystem, as sshd(8) says of `command=`. Undefined where nothing is
- * forced; 'commands' where the policy leaves nothing to run, or what was asked for cannot be told.
+ * forced; an objection where the policy leaves nothing to run, or what was asked for cannot be told.
  */
-export function forcedStart(policy: SessionPolicy, start: Start): Forced | 'commands' | undefined {
+export function forcedStart(bounds: Bounds, start: Start): Forced | Objection | undefined {
+  const { policy } = bounds;
   if (!policy.forceCommand || !STARTS.has(start.name)) return undefined;
   const { recipient, wantReply } = start;
   const [command, ...others] = policy.commands ?? [];
   if (command === undefined && policy.sftp.access !== 'none')
-    return { what: 'subsystem:sftp', requests: [subsystemRequest(recipient, wantReply, 'sftp')] };
+    return (
+      objectionToSftp(bounds) ?? {
+        what: 'subsystem:sftp',
+        requests: [subsystemRequest(recipient, wantReply, 'sftp')],
+      }
+    );
   const original = originalOf(start);
   if (command === undefined || others.length > 0 || (original !== undefined && !canBeTold(original))) return 'commands';
   const exec = execRequest(recipient, wantReply, command);

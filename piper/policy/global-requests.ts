@@ -1,14 +1,14 @@
-import type { SessionPolicy } from '../../crds/index.ts';
 import { Reader } from '../../lib/ssh/wire.ts';
 import type { End } from './channels.ts';
 import { type Forwards, readPort, readSocketPath } from './forwards.ts';
 import { REQUEST_FAILURE } from './messages.ts';
 import type { Refusals } from './refusals.ts';
 import { type OnReply, ReplyQueue } from './reply-queue.ts';
-import { type Objection, objectionToGlobal, podMayAsk } from './rules.ts';
+import { type Objection, objectionToGlobal, objectionToListening, podMayAsk } from './rules.ts';
+import type { Bounds } from './sshd.ts';
 
 export type GlobalRequestsOptions = {
-  policy: SessionPolicy;
+  bounds: Bounds;
   send: Readonly<Record<End, (payload: Buffer) => void>>;
   forwards: Forwards;
   refusals: Refusals;
@@ -32,9 +32,9 @@ export class GlobalRequests {
   }
 
   fromClient(payload: Buffer): void {
-    const { policy, refusals, send } = this.#options;
+    const { bounds, refusals, send } = this.#options;
     const { name, wantReply, fields } = readGlobal(payload);
-    const asked = objectionToGlobal(policy, name) ?? this.#forwarding(name, wantReply, fields);
+    const asked = objectionToGlobal(bounds.policy, name) ?? this.#forwarding(name, wantReply, fields);
     if (typeof asked === 'string') {
       refusals.explain(name, asked);
       if (wantReply) this.#replies.client.answer(REQUEST_FAILURE);
@@ -56,11 +56,13 @@ export class GlobalRequests {
 
   /** Remembers a forward (-R), or forgets one. @returns an objection, or what to do with the reply */
   #forwarding(name: string, wantReply: boolean, fields: Reader): Objection | OnReply | undefined {
-    const { forwards, onBegin } = this.#options;
+    const { bounds, forwards, onBegin } = this.#options;
     const isSocket = name.endsWith('streamlocal-forward@openssh.com');
     if (!isSocket && !name.endsWith('tcpip-forward')) return undefined;
     const at = isSocket ? readSocketPath(fields) : readPort(fields);
     if (at === undefined) return 'malformed';
+    const objection = objectionToListening(bounds, at);
+    if (objection !== undefined) return objection;
     if (name.startsWith('cancel-')) {
       forwards.cancel(at);
       return undefined;

@@ -6,6 +6,8 @@ export const REQUEST_FAILURE: Buffer = Buffer.from([MSG.REQUEST_FAILURE]);
 
 /** RFC 4253 §6.1: what every implementation must take; a transport in between must not be asked for more. */
 const MAX_PACKET = 32_768;
+/** SSH_EXTENDED_DATA_STDERR (RFC 4254 §5.2). */
+const STDERR = 1;
 
 export function typeOf(payload: Buffer): number {
   return payload[0] ?? 0;
@@ -21,8 +23,27 @@ export function openFailure(recipient: number, reason: number, description: stri
   return writer.string(description).string('').bytes();
 }
 
+export function channelSuccess(recipient: number): Buffer {
+  return new Writer(5).byte(MSG.CHANNEL_SUCCESS).uint32(recipient).bytes();
+}
+
 export function channelFailure(recipient: number): Buffer {
   return new Writer(5).byte(MSG.CHANNEL_FAILURE).uint32(recipient).bytes();
+}
+
+/**
+ * What a program does that says a line on stderr and exits with a status (RFC 4254 §5.2, §5.3, §6.10): the whole of it,
+ * where `room` has the line.
+ */
+export function endOfProgram(recipient: number, line: string, status: number, room: number): Buffer[] {
+  const to = (type: number): Writer => new Writer().byte(type).uint32(recipient);
+  const text = Buffer.from(`${line}\r\n`);
+  return [
+    ...(text.length > room ? [] : [to(MSG.CHANNEL_EXTENDED_DATA).uint32(STDERR).string(text).bytes()]),
+    to(MSG.CHANNEL_EOF).bytes(),
+    to(MSG.CHANNEL_REQUEST).string('exit-status').boolean(false).uint32(status).bytes(),
+    to(MSG.CHANNEL_CLOSE).bytes(),
+  ];
 }
 
 /** RFC 4254 §6.5. */

@@ -52,7 +52,8 @@ export class PolicyFilter {
   #uninvited = 0;
 
   constructor(options: PolicyFilterOptions) {
-    const { policy, toClient, toPod, onBegin, onNoActivity } = options;
+    const { policy, sshd, toClient, toPod, onBegin, onNoActivity } = options;
+    const bounds = { policy, sshd };
     const send = { client: toClient, pod: toPod };
     const forwards = new Forwards();
     this.#options = options;
@@ -63,8 +64,8 @@ export class PolicyFilter {
     this.#refusals = refusals;
     this.#channels = channels;
     this.#invitations = invitations;
-    this.#requests = new ChannelRequests({ policy, send, channels, invitations, refusals, onBegin, onNoActivity });
-    this.#globals = new GlobalRequests({ policy, send, forwards, refusals, onBegin });
+    this.#requests = new ChannelRequests({ bounds, send, channels, invitations, refusals, onBegin, onNoActivity });
+    this.#globals = new GlobalRequests({ bounds, send, forwards, refusals, onBegin });
   }
 
   /** Session channels that are open. */
@@ -82,6 +83,7 @@ export class PolicyFilter {
 
   #receive(from: End, payload: Buffer): void {
     const to = OTHER[from];
+    if (from === 'pod' && this.#isForNobody(payload)) return;
     switch (typeOf(payload)) {
       case MSG.CHANNEL_WINDOW_ADJUST:
       case MSG.CHANNEL_DATA:
@@ -101,8 +103,7 @@ export class PolicyFilter {
         this.#channels.fail(from, recipientOf(payload));
         return this.#send[to](payload);
       case MSG.CHANNEL_CLOSE:
-        this.#channels.close(from, recipientOf(payload));
-        return this.#send[to](payload);
+        return this.#channels.close(from, recipientOf(payload)) ? this.#send[to](payload) : undefined;
       case MSG.GLOBAL_REQUEST:
         return from === 'client' ? this.#globals.fromClient(payload) : this.#globals.fromPod(payload);
       case MSG.REQUEST_SUCCESS:
@@ -113,35 +114,44 @@ export class PolicyFilter {
     }
   }
 
+  /** An answer or a request of the pod on a session that we have ended in its place. */
+  #isForNobody(payload: Buffer): boolean {
+    const type = typeOf(payload);
+    const isEither = type === MSG.CHANNEL_REQUEST || type === MSG.CHANNEL_SUCCESS || type === MSG.CHANNEL_FAILURE;
+    return isEither && this.#channels.isOverForClient(recipientOf(payload));
+  }
+
   #clientOpens(payload: Buffer): void {
-    const { type, number, message, fields } = readOpen(payload);
+    const open = readOpen(payload);
+    const { type, number, fields } = open;
     if (this.#channels.size >= MOST_CHANNELS) return this.#send.client(openFailure(number, ...SHORTAGE));
     const kind = kindOfClient(type);
     const objection = kind === undefined ? 'unknown' : this.#objectionTo(kind, fields);
-    if (kind !== undefined && objection === undefined) return this.#open('client', kind, number, message);
+    if (kind !== undefined && objection === undefined) return this.#open('client', kind, open);
     const sentence = this.#refusals.record(type, objection ?? 'unknown');
     this.#send.client(openFailure(number, OPEN_FAILURE.ADMINISTRATIVELY_PROHIBITED, sentence));
   }
 
   #objectionTo(kind: ChannelKind, fields: Reader): Objection | undefined {
-    const { policy, sessionsElsewhere } = this.#options;
+    const { policy, sshd, sessionsElsewhere } = this.#options;
     const isFull = kind === 'session' && this.#channels.sessions + sessionsElsewhere() >= policy.maxSessions;
-    return isFull ? 'maxSessions' : objectionToOpen(policy, kind, fields);
+    return isFull ? 'maxSessions' : objectionToOpen({ policy, sshd }, kind, fields);
   }
 
   /** The client sees nothing of what it has not asked for. */
   #podOpens(payload: Buffer): void {
-    const { type, number, message, fields } = readOpen(payload);
+    const open = readOpen(payload);
+    const { type, number, fields } = open;
     if (this.#channels.size >= MOST_CHANNELS) return this.#send.pod(openFailure(number, ...SHORTAGE));
     const kind = this.#invitations.accept(type, fields);
-    if (kind !== undefined) return this.#open('pod', kind, number, message);
+    if (kind !== undefined) return this.#open('pod', kind, open);
     if (++this.#uninvited > MOST_UNINVITED)
       throw new SshError('protocol', 'the pod opens channel after channel that nobody asked for');
     this.#send.pod(openFailure(number, OPEN_FAILURE.ADMINISTRATIVELY_PROHIBITED, 'nobody asked for it'));
   }
 
-  #open(from: End, kind: ChannelKind, number: number, message: Buffer): void {
-    this.#channels.open(from, kind, number);
+  #open(from: End, kind: ChannelKind, { number, room, message }: Open): void {
+    this.#channels.open(from, kind, number, room);
     this.#options.onBegin(kind);
     this.#send[OTHER[from]](message);
   }
@@ -163,15 +173,15 @@ export class PolicyFilter {
   }
 }
 
-type Open = { type: string; number: number; message: Buffer; fields: Reader };
+type Open = { type: string; number: number; room: number; message: Buffer; fields: Reader };
 
-/** RFC 4254 §5.1; `message` is what to pass on. */
+/** RFC 4254 §5.1; `message` is what to pass on, `room` what the opener takes in one piece. */
 function readOpen(payload: Buffer): Open {
   const fields = new Reader(payload, 1);
   const type = fields.name();
   const number = fields.uint32();
-  fields.uint32();
+  const window = fields.uint32();
   const message = clamped(payload, fields.offset);
-  fields.uint32();
-  return { type, number, message, fields };
+  const room = Math.min(window, fields.uint32());
+  return { type, number, room, message, fields };
 }

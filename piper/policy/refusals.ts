@@ -9,9 +9,15 @@ const MOST_REFUSALS = 16;
 const SENTENCES: Readonly<Record<Exclude<Objection, 'maxSessions'>, string>> = {
   commands: 'your policy names the commands that you may run, byte for byte, and then there is no shell',
   sftp: 'your policy has no sftp',
+  'sftp.paths':
+    'the sshd of this image cannot confine sftp to directories, as policy.<role>.sftp.paths asks; without paths there is sftp, and scp -O copies all the same',
+  'sftp.access':
+    'the sshd of this image cannot keep sftp read-only; set policy.<role>.sftp.access to read-write, or have the image run our script (mainContainer.setup: InitScript)',
   localForwarding: 'your policy does not allow forwarding there; where it does, to 127.0.0.1, ::1 and localhost only',
   localPorts: 'your policy names the ports that you may forward to, and this is none of them',
   remoteForwarding: 'your policy has no remote forwarding',
+  'bind-address': 'the pod listens on its loopback only: ask for localhost, or name no address',
+  'sshd-port': 'this is the port of the sshd that you are connected to',
   socketForwarding: 'your policy has no forwarding of sockets',
   agentForwarding: 'your policy has no agent forwarding',
   x11Forwarding: 'your policy has no X11 forwarding',
@@ -41,13 +47,13 @@ export class Refusals {
   /** @returns the sentence for the answer, which OpenSSH shows */
   record(what: string, objection: Objection): string {
     this.#isNew(what, objection);
-    return this.#sentence(objection);
+    return this.sentence(objection);
   }
 
   /** Tells the client ahead of an answer that is just a failure. */
   explain(what: string, objection: Objection): void {
     if (!this.#isNew(what, objection)) return;
-    this.#options.toClient(explanation(`${what} is refused: ${this.#sentence(objection)}`));
+    this.#options.toClient(explanation(`${what} is refused: ${this.sentence(objection)}`));
   }
 
   #isNew(what: string, objection: Objection): boolean {
@@ -58,7 +64,8 @@ export class Refusals {
     return true;
   }
 
-  #sentence(objection: Objection): string {
+  /** What the person is told. */
+  sentence(objection: Objection): string {
     if (objection !== 'maxSessions') return SENTENCES[objection];
     return `you may have no more than ${this.#options.policy.maxSessions} sessions at once, on all of your connections`;
   }

@@ -11,8 +11,8 @@ export type OnReply = (reply: Buffer) => void;
  * own must wait for the replies to the requests that were passed on before it.
  */
 export class ReplyQueue {
-  /** A function: passed on, the other end will reply; else our own answer, which waits for its turn. */
-  readonly #waiting: (Buffer | OnReply)[] = [];
+  /** Passed on, the other end will reply; or something of ours, which waits for its turn. */
+  readonly #waiting: ({ theirs: OnReply } | { ours: () => void })[] = [];
   readonly #send: (payload: Buffer) => void;
 
   constructor(send: (payload: Buffer) => void) {
@@ -21,29 +21,35 @@ export class ReplyQueue {
 
   /** A request that wants a reply was passed on. */
   passedOn(onReply: OnReply = () => undefined): void {
-    this.#push(onReply);
+    this.#push({ theirs: onReply });
   }
 
   /** Answers a request ourselves, when its turn comes. */
   answer(payload: Buffer): void {
-    if (this.#waiting.length === 0) this.#send(payload);
-    else this.#push(payload);
+    this.inTurn(() => this.#send(payload));
+  }
+
+  /** Does something when all requests before have their replies. */
+  inTurn(act: () => void): void {
+    if (this.#waiting.length === 0) act();
+    else this.#push({ ours: act });
   }
 
   /** The other end replied. */
   replied(payload: Buffer): void {
-    // Never a Buffer: an answer of ours does not stay at the head.
-    const onReply = this.#waiting.shift();
-    if (typeof onReply !== 'function') throw new SshError('protocol', 'a reply came to which there is no request');
-    onReply(payload);
+    // Never ours: that does not stay at the head.
+    const head = this.#waiting.shift();
+    if (head === undefined || 'ours' in head)
+      throw new SshError('protocol', 'a reply came to which there is no request');
+    head.theirs(payload);
     this.#send(payload);
-    for (let next = this.#waiting[0]; Buffer.isBuffer(next); next = this.#waiting[0]) {
+    for (let next = this.#waiting[0]; next !== undefined && 'ours' in next; next = this.#waiting[0]) {
       this.#waiting.shift();
-      this.#send(next);
+      next.ours();
     }
   }
 
-  #push(entry: Buffer | OnReply): void {
+  #push(entry: { theirs: OnReply } | { ours: () => void }): void {
     if (this.#waiting.length >= MOST_WAITING) throw new SshError('protocol', 'too many requests wait for a reply');
     this.#waiting.push(entry);
   }

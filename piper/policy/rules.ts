@@ -3,14 +3,22 @@ import { isIPv4 } from 'node:net';
 import { acceptsCommand, acceptsEnvironment, acceptsLocalPort, type SessionPolicy } from '../../crds/index.ts';
 import type { Reader } from '../../lib/ssh/wire.ts';
 import type { ChannelKind } from './channels.ts';
-import { readSocketPath } from './forwards.ts';
+import { type Listening, readSocketPath } from './forwards.ts';
+import type { Bounds } from './sshd.ts';
 
-/** Why something is refused: the field of the policy; or it is nothing we know, or nonsense, or too much. */
+/**
+ * Why something is refused: the field of the policy; or it is nothing we know, or nonsense, or too much; or the pod's
+ * sshd does it wider than the policy allows, and nobody else could hold it back.
+ */
 export type Objection =
   | Exclude<keyof SessionPolicy, 'idleTimeoutSeconds' | 'maxDurationSeconds' | 'forceCommand'>
   | 'unknown'
   | 'malformed'
-  | 'too-many';
+  | 'too-many'
+  | 'sftp.paths'
+  | 'sftp.access'
+  | 'bind-address'
+  | 'sshd-port';
 
 type Switch = 'socketForwarding' | 'agentForwarding' | 'x11Forwarding' | 'pty';
 const unlessOn = (policy: SessionPolicy, name: Switch): Objection | undefined => (policy[name] ? undefined : name);
@@ -25,17 +33,20 @@ export function kindOfClient(type: string): ChannelKind | undefined {
 }
 
 /** Of a channel that the client opens; `fields` are those of its type. Counts are not looked at. */
-export function objectionToOpen(policy: SessionPolicy, kind: ChannelKind, fields: Reader): Objection | undefined {
-  if (kind === 'direct-tcpip') return objectionToDestination(policy, fields);
+export function objectionToOpen(bounds: Bounds, kind: ChannelKind, fields: Reader): Objection | undefined {
+  const { policy } = bounds;
+  if (kind === 'direct-tcpip') return objectionToDestination(bounds, fields);
   if (kind !== 'direct-streamlocal@openssh.com') return undefined;
   return unlessOn(policy, 'socketForwarding') ?? (readSocketPath(fields) === undefined ? 'malformed' : undefined);
 }
 
 /** RFC 4254 §7.2: host, port, and where the connection comes from. */
-function objectionToDestination(policy: SessionPolicy, fields: Reader): Objection | undefined {
+function objectionToDestination({ policy, sshd }: Bounds, fields: Reader): Objection | undefined {
   const host = fields.string().toString('latin1');
   const port = fields.uint32();
   if (policy.localForwarding === 'none' || !isLoopback(host)) return 'localForwarding';
+  // A sidecar looks after its own port. At an sshd's, a key that a session has added lets in past all of this.
+  if (port === sshd?.port) return 'sshd-port';
   return acceptsLocalPort(policy, port) ? undefined : 'localPorts';
 }
 
@@ -52,12 +63,13 @@ const FROM_POD_ON_SESSIONS = new Set(['exit-status', 'exit-signal', 'xon-xoff', 
 
 /** Of a request that the client makes on a channel; `fields` are those of its type. */
 export function objectionToRequest(
-  policy: SessionPolicy,
+  bounds: Bounds,
   kind: ChannelKind,
   request: string,
   fields: Reader,
 ): Objection | undefined {
   if (kind !== 'session') return ELSEWHERE.has(request) ? undefined : 'unknown';
+  const { policy } = bounds;
   switch (request) {
     case 'env':
       return acceptsEnvironment(policy, fields.string().toString('latin1')) ? undefined : 'clientEnvironment';
@@ -67,7 +79,7 @@ export function objectionToRequest(
       return acceptsCommand(policy, fields.string()) ? undefined : 'commands';
     case 'subsystem':
       if (fields.string().toString('latin1') !== 'sftp') return 'unknown';
-      return policy.sftp.access === 'none' ? 'sftp' : undefined;
+      return objectionToSftp(bounds);
     case 'pty-req':
       return unlessOn(policy, 'pty');
     case 'x11-req':
@@ -78,6 +90,23 @@ export function objectionToRequest(
       return ON_SESSIONS.has(request) ? undefined : 'unknown';
   }
 }
+
+/** An sshd's own sftp-server knows no policy; what our init script has set up can at least be told to only read. */
+export function objectionToSftp({ policy: { sftp }, sshd }: Bounds): Objection | undefined {
+  if (sftp.access === 'none') return 'sftp';
+  if (sshd === undefined) return undefined;
+  if (sftp.paths !== null) return 'sftp.paths';
+  return sftp.access === 'read-only' && !sshd.keepsReadOnly ? 'sftp.access' : undefined;
+}
+
+/** Of where the pod is to listen for a client (-R). A sidecar listens on its loopback whatever the address says. */
+export function objectionToListening({ sshd }: Bounds, at: Listening): Objection | undefined {
+  if (sshd === undefined || 'path' in at) return undefined;
+  return LISTENING.has(at.address) ? undefined : 'bind-address';
+}
+
+/** Loopback to an sshd with GatewayPorts no (where any address is) and clientspecified. */
+const LISTENING: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '::1']);
 
 export function podMayRequest(kind: ChannelKind, request: string): boolean {
   return (kind === 'session' ? FROM_POD_ON_SESSIONS : ELSEWHERE).has(request);

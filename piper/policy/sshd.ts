@@ -1,4 +1,4 @@
-import { type IdentityAssertion, SESSION_FACTS, SETUP_MARK } from '../../crds/index.ts';
+import { type IdentityAssertion, SESSION_FACTS, type SessionPolicy, SETUP_MARK } from '../../crds/index.ts';
 
 /**
  * An sshd of the app's image. It knows neither users nor policies, so all that a policy says is the piper's to enforce;
@@ -12,6 +12,9 @@ export type Sshd = {
   /** Environment variables that it is told on each session, before anything of the client. */
   facts: readonly (readonly [name: string, value: string])[];
 };
+
+/** What somebody may do, and who sees to it: without an sshd, the sidecar does, too. */
+export type Bounds = { policy: SessionPolicy; sshd?: Sshd | undefined };
 
 /** @param software what it calls itself */
 export function describeSshd(port: number, software: string, assertion: IdentityAssertion): Sshd {
