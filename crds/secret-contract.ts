@@ -48,6 +48,8 @@ export const RouteUser = z.strictObject({
 });
 export type RouteUser = z.infer<typeof RouteUser>;
 
+export const MAX_BANNER_LENGTH = 4096;
+
 /** Everything the piper must know of one SshAccess. */
 export const Route = z.strictObject({
   version: z.literal(1),
@@ -64,6 +66,8 @@ export const Route = z.strictObject({
    * host keys of their own. None: no pod is known yet, and nobody gets through.
    */
   hostKeys: z.array(z.string().check(z.maxLength(16_384))).check(z.maxLength(MOST_HOST_KEYS)),
+  /** What to show to a user who has proven who they are. */
+  banner: z.optional(z.string().check(z.maxLength(MAX_BANNER_LENGTH))),
   users: z.array(RouteUser).check(z.maxLength(64)),
 });
 export type Route = z.infer<typeof Route>;

@@ -1,6 +1,7 @@
 /** THE API: the zod schema of SshAccess, from which the types, the CRD and every boundary's parser come. */
 import * as z from 'zod';
 import { RUNTIMES, SESSION_ENTRIES } from './injection-record.ts';
+import { MAX_BANNER_LENGTH } from './secret-contract.ts';
 import { FORWARDING, PLAIN_PATH, POLICY_LIMITS, ROLES, SFTP_ACCESS } from './session-policy.ts';
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -277,6 +278,12 @@ export const SshAccessSpec = z.object({
   policy: z
     .object({ root: RootPolicy.optional(), limited: LimitedPolicy.optional() })
     .describe('What each role may do, where it differs from the defaults.')
+    .optional(),
+  banner: z
+    .string()
+    .min(1)
+    .max(MAX_BANNER_LENGTH)
+    .describe('Shown to a user whose key was verified, before the session: ssh prints it to standard error.')
     .optional(),
   audit: z
     .object({ logging: z.boolean().default(true).describe('Write SSH_AUDIT lines to the log of the sidecar.') })

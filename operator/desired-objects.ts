@@ -81,6 +81,7 @@ export function route(
     runtime: Runtime;
     port: number;
     hostKeys: readonly string[];
+    banner: string | undefined;
     users: readonly RouteUser[];
   },
 ): Route {
@@ -94,6 +95,7 @@ export function route(
     port: content.port,
     runtime: content.runtime,
     hostKeys: content.hostKeys,
+    ...(content.banner !== undefined && { banner: content.banner }),
     users: content.enabled ? content.users : [],
   });
 }

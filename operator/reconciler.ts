@@ -223,7 +223,8 @@ class Reconciliation {
       policy: heldPolicy(user.role, user.policy, previous),
     }));
     const { runtime, port } = serving;
-    const wanted = route(metadata, { enabled: access.spec.enabled, runtime, port, hostKeys, users });
+    const { enabled, banner } = access.spec;
+    const wanted = route(metadata, { enabled, runtime, port, hostKeys, banner, users });
     const { systemNamespace } = this.#writer;
     const secret = routeSecret(systemNamespace, wanted, keys.mappingKey, owned);
     await writeSecret(objects.routeSecret, secret, this.#writer);

@@ -206,6 +206,8 @@ export class Connection implements LiveConnection {
     });
     this.#pipe = pipe;
     this.#watchEnding(grant);
+    const { banner } = grant.login.route;
+    if (banner !== undefined) downstream.banner(printable(banner));
     this.#record.started(grant, upstream);
     if (upstream.pod.state !== 'ready')
       downstream.banner(`note: the pod ${upstream.pod.name} is ${upstream.pod.state.replace('-', ' ')}`);
@@ -274,6 +276,13 @@ export class Connection implements LiveConnection {
     this.#stopWatching = clock.after(Math.min(ending.inMs, LONGEST_WAIT_MS), () => this.recheck());
   }
 }
+
+/** Lines of text, and nothing that moves a terminal's cursor or title: not every client filters what it prints. */
+const printable = (text: string): string =>
+  text
+    .trimEnd()
+    .replaceAll(/[^\P{C}\n\t]/gu, '')
+    .replaceAll('\n', '\r\n');
 
 /** What it means when the pod's side closes, by the code of its SshError; else it is just gone. */
 const PODS_END: Readonly<Record<string, RefusalCode>> = { disconnected: 'pod-ended', protocol: 'pod-protocol' };

@@ -228,6 +228,15 @@ test('a pod that does not answer is passed over, and a not ready one is announce
   expect(client.banners).toEqual(['note: the pod pod-127.0.0.1 is not ready\r\n']);
 });
 
+test('the banner of an SshAccess is shown to its users, as text, and to nobody else', async () => {
+  const rig = await rigOf();
+  rig.setRoute({ banner: 'Production.\nAll is recorded.\u001b]0;owned\u0007\u202e\n' });
+  const stranger = rig.client();
+  await expect(stranger.login('acme-hello', keys.stranger)).rejects.toThrow();
+  expect(stranger.banners).toEqual([]);
+  expect((await rig.login()).banners).toEqual(['Production.\r\nAll is recorded.]0;owned\r\n']);
+});
+
 test('a user has so many connections and no more', async () => {
   const rig = await rigOf({ limits: { connectionsPerUser: 2 } });
   await rig.login();
