@@ -10,7 +10,7 @@ import { publicLine } from './testing/samples.ts';
 const rig = useOperator();
 
 test('everything of one SshAccess is made, and a second look writes nothing', async () => {
-  const uid = rig.putAccess('web');
+  const uid = rig.putAccess('web', { banner: 'Hello' });
   await rig.startOperator();
   await soon(() => expect(rig.reason('web', 'Ready')).toBe('WaitingForPods'));
   const podSecret = rig.secretOf(secretAt('web-sshaccess'));
@@ -22,7 +22,7 @@ test('everything of one SshAccess is made, and a second look writes nothing', as
   // Each private half lies in one Secret only.
   expect(Object.keys(podSecret?.data ?? {}).toSorted()).toEqual(['ceiling.json', 'host-key', 'mapping-key.pub']);
   const hostKeys = [hostKey.publicKey.toLine()];
-  expect(rig.routeOf(uid)).toMatchObject({ enabled: true, service: 'web-sshaccess', hostKeys });
+  expect(rig.routeOf(uid)).toMatchObject({ enabled: true, service: 'web-sshaccess', hostKeys, banner: 'Hello' });
   expect(rig.usersOf(uid)).toEqual(['acme-web']);
   expect(rig.server.get(serviceAt('web-sshaccess'))).toMatchObject({
     metadata: { labels: { 'sshaccess.dev/endpoints': 'web' }, ownerReferences: [{ uid, controller: true }] },
