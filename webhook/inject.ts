@@ -1,15 +1,10 @@
-import type { InjectionRecord } from '../crds/index.ts';
-import { putInjection, withoutInjection, type Injection } from './injection.ts';
+import { putInjection, withoutInjection } from './injection.ts';
 import type { InjectionPlan } from './injection-plan.ts';
 import { mainContainerInjection } from './main-container-injection.ts';
-import type { Container, Pod } from './pod.ts';
+import type { Pod } from './pod.ts';
 import { withProcessNamespace } from './process-namespace.ts';
 import type { SidecarSettings } from './sidecar-container.ts';
 import { sidecarInjection } from './sidecar-injection.ts';
-
-/** A pod, and it and its target container as they are without what an earlier injection left. */
-export type OwnPod = { pod: Pod; own: Pod; target: Container };
-export type Injected = { record: InjectionRecord; injection: Injection };
 
 /**
  * The pod with ssh in it. Pure, and twice equals once: what an earlier injection left is replaced where it stands, so a
@@ -21,9 +16,9 @@ export function inject(pod: Pod, plan: InjectionPlan, settings: SidecarSettings)
   if (target === undefined) throw new Error(`the plan names container ${plan.container}, which the pod does not have`);
   const given = { pod, own, target };
   const { mainContainer } = plan;
-  const { record, injection } =
+  const injection =
     mainContainer === undefined
       ? sidecarInjection(given, plan, settings)
       : mainContainerInjection(given, { ...plan, mainContainer }, settings);
-  return putInjection({ ...pod, spec: withProcessNamespace(pod, plan.processNamespace) }, record, injection);
+  return putInjection({ ...pod, spec: withProcessNamespace(pod, plan.processNamespace) }, injection);
 }

@@ -2,6 +2,9 @@ import { ANNOTATION_INJECTED, InjectionRecord, SIDECAR_CONTAINER, SIDECAR_VOLUME
 import { has } from './named-list.ts';
 import type { Pod } from './pod.ts';
 
+/** Ours has at most five usernames of 191 characters, and less than that beside them. */
+const MAX_RECORD_LENGTH = 16_384;
+
 /**
  * The record of an earlier injection: our annotation, and what that injection put there. A pod made from a copy of an
  * injected one has both, and so has every pod in the second round that another webhook's change causes
@@ -9,7 +12,7 @@ import type { Pod } from './pod.ts';
  */
 export function injectedBefore({ metadata, spec }: Pod): InjectionRecord | undefined {
   const annotation = metadata.annotations?.[ANNOTATION_INJECTED];
-  if (annotation === undefined) return undefined;
+  if (annotation === undefined || annotation.length > MAX_RECORD_LENGTH) return undefined;
   try {
     const record = InjectionRecord.parse(JSON.parse(annotation));
     const isThere = {

@@ -9,6 +9,7 @@ import { ANNOTATION_SIDECAR_IMAGE } from './refresh.ts';
 
 /** Everything that an injection puts into a pod: what an earlier one has left beside it goes. */
 export type Injection = {
+  record: InjectionRecord | undefined;
   /** None or one, before all others. */
   initContainers: readonly Container[];
   /** What the init container was asked to be, before others changed it. */
@@ -25,21 +26,25 @@ export type Injection = {
 };
 
 const NOTHING: Injection = {
+  record: undefined,
   initContainers: [],
   image: undefined,
   volumes: [],
   target: { name: undefined, env: [], mounts: [], declaresPort: false, logsItsEnd: false },
 };
 
+/** A pod, and it and its target container as they are without what an earlier injection left. */
+export type OwnPod = { pod: Pod; own: Pod; target: Container };
+
 /** The pod as it was before an earlier injection, of either runtime, but for what may be the pod's own as well. */
 export const withoutInjection = (pod: Pod): Pod =>
-  injectedBefore(pod) === undefined ? pod : putInjection(pod, undefined, NOTHING);
+  injectedBefore(pod) === undefined ? pod : putInjection(pod, NOTHING);
 
 /**
  * The pod with `injection` in place of an earlier one. What stays, stays where it stands, since the order of variables
  * and containers means something; so twice equals once.
  */
-export function putInjection(pod: Pod, record: InjectionRecord | undefined, injection: Injection): Pod {
+export function putInjection(pod: Pod, injection: Injection): Pod {
   const earlier = injectedBefore(pod);
   const isOurs = earlier !== undefined;
   const { spec, metadata } = pod;
@@ -47,7 +52,7 @@ export function putInjection(pod: Pod, record: InjectionRecord | undefined, inje
   const volumes = exchange(spec.volumes, isOurs ? OUR_VOLUMES : [], injection.volumes);
   const annotations = {
     ...metadata.annotations,
-    [ANNOTATION_INJECTED]: record && JSON.stringify(record),
+    [ANNOTATION_INJECTED]: injection.record && JSON.stringify(injection.record),
     [ANNOTATION_SIDECAR_IMAGE]: injection.image,
     ...evictableVolumes(
       metadata.annotations,
@@ -70,14 +75,12 @@ export function putInjection(pod: Pod, record: InjectionRecord | undefined, inje
 const defined = (values: Readonly<Record<string, string | undefined>>): Record<string, string> =>
   Object.fromEntries(Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])));
 
-const WITHOUT: Injection['target'] = NOTHING.target;
-
 function putIntoContainer(
   container: Container,
   earlier: InjectionRecord | undefined,
   target: Injection['target'],
 ): Container {
-  const wanted = container.name === target.name ? target : WITHOUT;
+  const wanted = container.name === target.name ? target : NOTHING.target;
   const was = container.name === earlier?.container ? earlier : undefined;
   const env = exchange(container.env, ourVariables(was), wanted.env);
   const volumeMounts = exchangeMounts(container.volumeMounts, earlier !== undefined, wanted.mounts);

@@ -40,9 +40,15 @@ function insists({ command = [], args = [], image = '' }: Container): boolean {
   return command.length === 0 && IMAGES.some((pattern) => pattern.test(repository(image)));
 }
 
-/** `quay.io:443/org/app:1.2@sha256:…` → `org/app`. A first part with a dot or a colon, or localhost, is a registry. */
+/**
+ * `quay.io:443/org/app:1.2@sha256:…` → `org/app`. A first part with a dot or a colon, or localhost, is a registry.
+ *
+ * Nobody has checked the image yet when a pod comes here, so no pattern may take long for a long one.
+ */
 function repository(image: string): string {
-  const name = image.replace(/@.*$/, '').replace(/:[^:/]*$/, '');
+  const [tagged = ''] = image.split('@', 1);
+  const tag = tagged.lastIndexOf(':');
+  const name = tag > tagged.lastIndexOf('/') ? tagged.slice(0, tag) : tagged;
   const [first = '', ...rest] = name.split('/');
   return rest.length > 0 && /[.:]|^localhost$/.test(first) ? rest.join('/') : name;
 }

@@ -1,5 +1,5 @@
 import type { InjectionRecord } from '../crds/index.ts';
-import type { Injected, OwnPod } from './inject.ts';
+import type { Injection, OwnPod } from './injection.ts';
 import type { InjectionPlan } from './injection-plan.ts';
 import { fitInto } from './limit-range.ts';
 import { mainContainerEnv } from './main-container-env.ts';
@@ -20,7 +20,7 @@ export function mainContainerInjection(
   given: OwnPod,
   plan: InjectionPlan & { mainContainer: MainContainerPlan },
   settings: SidecarSettings,
-): Injected {
+): Injection {
   const { own, target } = given;
   const { mainContainer } = plan;
   const isManaged = mainContainer.setup !== 'unmanaged';
@@ -48,7 +48,8 @@ export function mainContainerInjection(
     },
   };
   const initContainers = mainContainer.setup === 'image' ? [setup(given, plan, settings)] : [];
-  const injection = {
+  return {
+    record,
     initContainers,
     image: initContainers.length === 0 ? undefined : settings.image,
     volumes: mainContainerVolumes(target, mainContainer, plan.access),
@@ -60,7 +61,6 @@ export function mainContainerInjection(
       logsItsEnd: isManaged,
     },
   };
-  return { record, injection };
 }
 
 function setup(

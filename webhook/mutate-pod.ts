@@ -1,3 +1,4 @@
+import type { Runtime } from '../crds/index.ts';
 import type { AdmissionRequest, AdmissionResponse } from './admission-review.ts';
 import { allowed, patched } from './admission-review.ts';
 import { inject } from './inject.ts';
@@ -14,6 +15,7 @@ export type DecisionRecord = {
   dryRun: boolean;
   decision: 'injected' | 'unchanged' | 'skipped';
   access?: string;
+  runtime?: Runtime;
   container?: string;
   level?: string;
   reason?: SkipReason;
@@ -33,8 +35,12 @@ export function mutatePod(request: AdmissionRequest, cluster: Cluster, settings:
   if ('skip' in decision) return skipped(about, uid, decision.skip);
   const patch = diff(pod, inject(pod, decision.plan, settings));
   const done = patch.length === 0 ? 'unchanged' : 'injected';
-  const { access, container, level } = decision.plan;
-  return { response: patched(uid, done, patch), record: { ...about, decision: done, access, container, level } };
+  const { access, container, level, mainContainer } = decision.plan;
+  const runtime = mainContainer === undefined ? 'sidecar' : 'main_container';
+  return {
+    response: patched(uid, done, patch),
+    record: { ...about, decision: done, access, runtime, container, level },
+  };
 }
 
 const isPodCreate = ({ kind, operation, subResource }: AdmissionRequest): boolean =>

@@ -47,11 +47,12 @@ function limitedUid(pod: Pod): number {
   const { fsGroup, supplementalGroups = [], runAsUser, runAsGroup } = pod.spec.securityContext ?? {};
   const contexts = allContainers(pod).map(({ securityContext }) => securityContext);
   const ids = contexts.flatMap((context) => [context?.runAsUser, context?.runAsGroup]);
-  const taken = new Set([...ids, ...supplementalGroups, fsGroup, runAsUser, runAsGroup]);
-  const isFree = (first: number): boolean => ![...taken].some((id = -1) => id >= first && id < first + LIMITED_UIDS);
-  let first: number = UNPRIVILEGED_IDS.limited;
-  while (!isFree(first)) first += LIMITED_UIDS;
-  return first;
+  const thousand = (id: number): number => Math.floor((id - UNPRIVILEGED_IDS.limited) / LIMITED_UIDS);
+  // A pod may have as many as it has containers: each is looked at once.
+  const taken = new Set([...ids, ...supplementalGroups, fsGroup, runAsUser, runAsGroup].map((id = 0) => thousand(id)));
+  let free = 0;
+  while (taken.has(free)) free += 1;
+  return UNPRIVILEGED_IDS.limited + free * LIMITED_UIDS;
 }
 
 type Granted = Omit<Privileges, 'processNamespace'>;

@@ -1,4 +1,3 @@
-import { dirname } from 'node:path/posix';
 import {
   CONTRACT_ID,
   POD_SECRET_KEYS,
@@ -16,14 +15,17 @@ import type { SidecarImage } from './sidecar-container.ts';
 import type { ResourceSettings } from './sidecar-resources.ts';
 import { NO_TOKEN } from './sidecar-volumes.ts';
 
-const KEY = `${SSH_SECRET_PATH}/${POD_SECRET_KEYS.mappingKeyPublic}`;
-const FILE = SSH_AUTHORIZED_KEYS_PATH;
-/** Whatever fails, it ends well: the app never waits for ssh. The modes are those that sshd's StrictModes wants. */
-const SCRIPT = `
+/**
+ * From the file $1 to the file $2, which is there as a whole or not at all. Whatever fails, it ends well: the app never
+ * waits for ssh. The modes are those that sshd's StrictModes wants.
+ */
+export const SETUP_SCRIPT = `
 umask 077
-mkdir -p ${dirname(FILE)} && cat ${KEY} >${FILE}.new && mv -f ${FILE}.new ${FILE} ||
-  echo 'sshaccess: the key of the gateway is not in ${FILE}, so nobody can log in; recreate the pod' >&2
+mkdir -p "\${2%/*}" && cat "$1" >"$2.new" && mv -f "$2.new" "$2" ||
+  echo "sshaccess: the key of the gateway is not in $2, so nobody can log in; recreate the pod" >&2
 `.trim();
+
+const KEY = `${SSH_SECRET_PATH}/${POD_SECRET_KEYS.mappingKeyPublic}`;
 
 /** One copy of one small file. */
 export const SETUP_RESOURCES: ResourceSettings = {
@@ -47,7 +49,7 @@ export function setupContainer(
     name: SETUP_CONTAINER,
     image,
     imagePullPolicy: pullPolicy,
-    command: ['/opt/sshaccess/busybox', 'sh', '-c', SCRIPT],
+    command: ['/opt/sshaccess/busybox', 'sh', '-c', SETUP_SCRIPT, SETUP_CONTAINER, KEY, SSH_AUTHORIZED_KEYS_PATH],
     // The NVIDIA runtime gives every GPU to a container that does not say otherwise.
     env: [{ name: 'NVIDIA_VISIBLE_DEVICES', value: 'void' }],
     resources,

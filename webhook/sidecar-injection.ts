@@ -1,5 +1,5 @@
 import { MARKER_ENV, type InjectionRecord } from '../crds/index.ts';
-import type { Injected, OwnPod } from './inject.ts';
+import type { Injection, OwnPod } from './injection.ts';
 import type { InjectionPlan } from './injection-plan.ts';
 import { fitInto } from './limit-range.ts';
 import { refresh } from './refresh.ts';
@@ -13,7 +13,7 @@ export function sidecarInjection(
   { pod, own, target }: OwnPod,
   plan: InjectionPlan,
   settings: SidecarSettings,
-): Injected {
+): Injection {
   const { processNamespace } = plan;
   const granted = privileges(own, target, plan.level, processNamespace.is);
   const record: InjectionRecord = {
@@ -28,7 +28,8 @@ export function sidecarInjection(
     runtime: 'sidecar',
   };
   const resources = fitInto(sidecarResources(own, settings.resources), plan.limitRanges);
-  const injection = {
+  return {
+    record,
     initContainers: [refresh(pod, sidecarContainer(settings, plan, granted, resources))],
     image: settings.image,
     volumes: sidecarVolumes(plan.access, granted.context.runAsUser),
@@ -41,5 +42,4 @@ export function sidecarInjection(
       logsItsEnd: false,
     },
   };
-  return { record, injection };
 }
