@@ -52,6 +52,17 @@ function admit(object: unknown, plan: InjectionPlan) {
   return { patch, result };
 }
 
+/** What an injection for another target wrote. */
+const OTHER = JSON.stringify({
+  version: 1,
+  access: 'my-llm',
+  container: 'other',
+  sessionEntry: 'sshd',
+  rootUid: 1,
+  limitedUid: 1,
+  runtime: 'main_container',
+});
+
 /** What is the contract's, and not the pod's own, though the pod has it. */
 const CHANGED: Readonly<Record<string, readonly string[]>> = {
   main: [
@@ -107,8 +118,8 @@ test('the host key is mounted into the sidecar alone, where there is one', () =>
   }
 });
 
-describe('what others do to our container between two rounds stays', () => {
-  const { pod, plan } = load('hello');
+describe.each(['hello', 'main-image'])('what others do to our container between two rounds stays: %s', (file) => {
+  const { pod, plan } = load(file);
   const sidecarOf = (object: unknown) => Pod.parse(object).spec.initContainers?.[0];
 
   test.each([
@@ -123,6 +134,18 @@ describe('what others do to our container between two rounds stays', () => {
     const second = admit(changed, plan);
     expect(second.patch).toEqual([]);
     expect(sidecarOf(second.result)).toMatchObject(change);
+  });
+
+  test('what was decided otherwise before is not mixed with what is decided now', () => {
+    const first = Pod.parse(admit(pod, plan).result);
+    const [sidecar, ...others] = first.spec.initContainers ?? [];
+    const securityContext = { ...sidecar?.securityContext, privileged: true };
+    const volumeMounts = [...(sidecar?.volumeMounts ?? []), { name: 'other', mountPath: '/other' }];
+    const changed = {
+      metadata: { ...first.metadata, annotations: { ...first.metadata.annotations, 'sshaccess.dev/injected': OTHER } },
+      spec: { ...first.spec, initContainers: [{ ...sidecar, securityContext, volumeMounts }, ...others] },
+    };
+    expect(sidecarOf(admit(changed, plan).result)).toEqual(sidecar);
   });
 
   test('what they add to our lists stays, what they take out comes back', () => {

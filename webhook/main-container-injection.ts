@@ -47,7 +47,7 @@ export function mainContainerInjection(
       environment: env.map(({ name }) => name),
     },
   };
-  const initContainers = mainContainer.setup === 'image' ? [setup(given, plan, settings)] : [];
+  const initContainers = mainContainer.setup === 'image' ? [setup(given, plan, settings, record)] : [];
   return {
     record,
     initContainers,
@@ -67,7 +67,9 @@ function setup(
   { pod, own, target }: OwnPod,
   { mainContainer: plan, limitRanges }: InjectionPlan & { mainContainer: MainContainerPlan },
   settings: SidecarSettings,
+  record: InjectionRecord,
 ): Container {
   const resources = fitInto(sidecarResources(own, SETUP_RESOURCES), limitRanges);
-  return refresh(pod, setupContainer(settings, { pod: own, target, plan, resources }, sessionIds(own, target)));
+  const fresh = setupContainer(settings, { pod: own, target, plan, resources }, sessionIds(own, target));
+  return refresh(pod, record, fresh);
 }

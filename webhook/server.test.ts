@@ -12,6 +12,7 @@ import { mutatePod } from './mutate-pod.ts';
 import type { Cluster } from './injection-plan.ts';
 import { admissionServer } from './server.ts';
 import { followCertificate, readCertificate } from './serving-certificate.ts';
+import { generator, type Random } from './testing/generator.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sshaccess-webhook-'));
 const stop = new AbortController();
@@ -187,17 +188,6 @@ describe('malformed reviews are a 4xx with a sentence, and the server lives on',
   });
 });
 
-/** Mulberry32: the same numbers in every run. */
-function generator(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 4_294_967_296) * below);
-  };
-}
-
 const HOSTILE = [
   null,
   0,
@@ -216,7 +206,7 @@ const HOSTILE = [
 ];
 
 /** A deep copy in which one value, anywhere, is another. */
-function damage(value: unknown, random: (below: number) => number): unknown {
+function damage(value: unknown, random: Random): unknown {
   if (random(6) === 0 || typeof value !== 'object' || value === null) return HOSTILE[random(HOSTILE.length)];
   const entries = Object.entries(value);
   const victim = random(Math.max(1, entries.length));

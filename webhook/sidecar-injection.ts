@@ -30,7 +30,7 @@ export function sidecarInjection(
   const resources = fitInto(sidecarResources(own, settings.resources), plan.limitRanges);
   return {
     record,
-    initContainers: [refresh(pod, sidecarContainer(settings, plan, granted, resources))],
+    initContainers: [refresh(pod, record, sidecarContainer(settings, plan, granted, resources))],
     image: settings.image,
     volumes: sidecarVolumes(plan.access, granted.context.runAsUser),
     target: {
