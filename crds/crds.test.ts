@@ -13,7 +13,7 @@ import {
   type SessionPolicy,
 } from './session-policy.ts';
 import { structuralSchema } from './structural.ts';
-import { roleOf, username } from './usernames.ts';
+import { roleOf, username, usernamesOf } from './usernames.ts';
 
 const examples = new URL('./examples/', import.meta.url);
 const Manifest = z.object({ kind: z.literal('SshAccess'), spec: SshAccessSpec });
@@ -70,6 +70,27 @@ test('usernames and roles follow from organization, slug and suffix', () => {
   expect(roleOf({ suffix: 'dev', secretRef: { name: 'k' } })).toBe('limited');
   expect(roleOf({ suffix: 'dev', access: 'root', secretRef: { name: 'k' } })).toBe('root');
 });
+
+test('all usernames, the primary one first; none where the label of the namespace can begin none', () => {
+  const named = (spec: object, label?: string) => {
+    const users = [{ suffix: 'dev' }, {}, { suffix: 'a' }];
+    const metadata = { name: 'my-llm', namespace: 'team', uid: 'u' };
+    return usernamesOf({ metadata, spec: { users, ...spec } }, label);
+  };
+  expect(named({})).toEqual(['team-my-llm', 'team-my-llm-dev', 'team-my-llm-a']);
+  expect(named({ slug: 'bot' }, 'acme')[0]).toBe('acme-bot');
+  expect(named({ organization: 'own' }, 'Acme.Inc')[0]).toBe('own-my-llm');
+  for (const label of ['Acme', 'a.b', 'a-', '', 'a\n', 'a'.repeat(64)]) expect(named({}, label)).toEqual([]);
+});
+
+test.each(['relative', '/', '/dir/', '/a/../b', '/a/./b', '/..', '/../b', '/a\n/../b', '/a:b'])(
+  'authorizedKeysPath %j names no file',
+  (authorizedKeysPath) => {
+    const mainContainer = { managed: false, user: 'deploy', authorizedKeysPath };
+    const spec = { target: { name: 'hello' }, users: [{ secretRef: { name: 'key' } }], mainContainer };
+    expect(SshAccessSpec.safeParse(spec).success).toBe(false);
+  },
+);
 
 test('a policy is within a ceiling only if nothing of it exceeds the ceiling', () => {
   const { root, limited } = DEFAULT_POLICIES;

@@ -210,7 +210,7 @@ const MainContainer = z
       .string()
       .min(2)
       .max(4096)
-      .regex(/^[/](?![^]*(?:^|[/])[.]{1,2}(?:[/]|$))[^:]*[^:/]$/, absolutePathRule.message)
+      .regex(/^(?![^]*[/][.]{1,2}([/]|$))[/][^:]*[^:/]$/, absolutePathRule.message)
       .describe('The authorized_keys file of that account: it is mounted there, and holds only the key of the gateway.')
       .meta({ 'x-kubernetes-validations': [absolutePathRule] })
       .optional(),

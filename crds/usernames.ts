@@ -2,7 +2,9 @@ import { ROLES, type Role } from './session-policy.ts';
 import type { SshAccess, SshUser } from './ssh-access.ts';
 
 /** All of an SshAccess that its usernames are made of. */
-type Naming = Pick<SshAccess, 'metadata'> & { spec: Pick<SshAccess['spec'], 'organization' | 'slug' | 'users'> };
+type Naming = Pick<SshAccess, 'metadata'> & {
+  spec: Pick<SshAccess['spec'], 'organization' | 'slug'> & { users: readonly Pick<SshUser, 'suffix'>[] };
+};
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
@@ -31,7 +33,7 @@ export function slugOf(access: Naming): string {
 export function usernamesOf(access: Naming, namespaceLabel: string | undefined): readonly string[] {
   const organization = organizationOf(access, namespaceLabel);
   if (!isOrganization(organization)) return [];
-  const isPrimary = ({ suffix }: SshUser): boolean => suffix === undefined;
+  const isPrimary = ({ suffix }: Pick<SshUser, 'suffix'>): boolean => suffix === undefined;
   const { users } = access.spec;
   return [...users.filter(isPrimary), ...users.filter((user) => !isPrimary(user))].map(({ suffix }) =>
     username(organization, slugOf(access), suffix),

@@ -1,5 +1,5 @@
-import type { z } from 'zod';
-import { LABEL_ACCESS, SSH_PORT, SshAccess, SshAccessSpec } from '../crds/index.ts';
+import { z } from 'zod';
+import { LABEL_ACCESS, SSH_PORT, SshAccess, SshAccessSpec, SshUser } from '../crds/index.ts';
 import { injectedBefore } from './injected-before.ts';
 import { withoutInjection } from './injection.ts';
 import type { LimitRange } from './limit-range.ts';
@@ -20,9 +20,8 @@ export const Access = SshAccess.pick({ metadata: true }).extend({
     mainContainer: true,
     organization: true,
     slug: true,
-    users: true,
     audit: true,
-  }),
+  }).extend({ users: z.array(SshUser.pick({ suffix: true })) }),
 });
 export type Access = z.infer<typeof Access>;
 

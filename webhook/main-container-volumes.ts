@@ -14,7 +14,7 @@ import { NO_TOKEN, READABLE_BY_ALL } from './sidecar-volumes.ts';
 
 const EXECUTABLE_BY_ALL = 0o555;
 
-/** What each setup takes from the pod's Secret. The host key goes only to the script that can keep it from the others. */
+/** What each setup takes from the pod's Secret: an image that has a host key of its own is not given ours. */
 const KEYS = {
   'init-script': [POD_SECRET_KEYS.hostKey, POD_SECRET_KEYS.mappingKeyPublic, SSHD_SECRET_KEYS.settings],
   image: [POD_SECRET_KEYS.mappingKeyPublic],
@@ -45,6 +45,7 @@ export function mainContainerVolumes(own: Container, { setup }: MainContainerPla
 /** Those of the target container. */
 export function mainContainerMounts(own: Container, plan: MainContainerPlan): Mount[] {
   if (plan.setup === 'unmanaged') {
+    // Where the Secret is late, the kubelet makes a directory of that name, and sshd takes no key from it.
     const subPath = POD_SECRET_KEYS.mappingKeyPublic;
     return [{ name: VOLUMES.secret, mountPath: plan.authorizedKeysPath, subPath, readOnly: true }];
   }

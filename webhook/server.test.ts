@@ -30,7 +30,7 @@ const cluster: Cluster = {
     spec: {
       target: { apiVersion: 'apps/v1', kind: 'Deployment', name },
       runtime: 'sidecar',
-      users: [{ secretRef: { name: 'key' } }],
+      users: [{}],
       audit: { logging: true },
     },
   }),
