@@ -104,17 +104,19 @@ test('the input is not changed', () => {
   expect(pod).toEqual(before);
 });
 
-test('the host key is mounted into the sidecar alone, where there is one', () => {
+test('the Secret is mounted into the container that serves ssh, and into no other of the app', () => {
   const WithMounts = z.object({
     spec: z.object({
-      containers: z.array(z.object({ volumeMounts: z.array(z.object({ name: z.string() })).default([]) })),
+      containers: z.array(
+        z.object({ name: z.string(), volumeMounts: z.array(z.object({ name: z.string() })).default([]) }),
+      ),
     }),
   });
   for (const name of cases) {
     const { pod, plan } = load(name);
-    if (plan.mainContainer !== undefined) continue;
-    const mounts = WithMounts.parse(admit(pod, plan).result).spec.containers.flatMap((one) => one.volumeMounts);
-    expect(mounts.filter((mount) => mount.name.startsWith('sshaccess'))).toEqual([]);
+    const { containers } = WithMounts.parse(admit(pod, plan).result).spec;
+    const mounting = containers.filter((one) => one.volumeMounts.some((mount) => mount.name.startsWith('sshaccess')));
+    expect(mounting.map((one) => one.name)).toEqual(plan.mainContainer === undefined ? [] : [plan.container]);
   }
 });
 

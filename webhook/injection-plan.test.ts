@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { Access, decide, type Cluster } from './injection-plan.ts';
 import { Pod } from './pod.ts';
 import { podSecurityLevel } from './pod-security-level.ts';
+import { SKIP_REASONS } from './skip-reasons.ts';
 
 const access = (target: Record<string, unknown> = {}, metadata: Record<string, unknown> = {}): Access =>
   Access.parse({
@@ -54,6 +55,12 @@ test.each([
   ['port-taken', pod({ containers: [{ name: 'app', ports: [{ containerPort: 2222 }] }] })],
 ])('%s', (reason, subject) => {
   expect(decide(subject, 'acme', clusterWith(access()))).toEqual({ skip: reason });
+});
+
+test('whoever makes the pod reads each reason to its end: the API server cuts warnings', () => {
+  for (const sentence of Object.values(SKIP_REASONS)) {
+    expect(`sshaccess: not injected: ${sentence}`.length).toBeLessThanOrEqual(256);
+  }
 });
 
 test('an SshAccess of another namespace selects nothing', () => {

@@ -1,5 +1,5 @@
 /**
- * The webhook: the creation of a pod with our label → the pod with the sidecar in it.
+ * The webhook: the creation of a pod with our label → the pod with ssh in it.
  * It reads SshAccesses, Namespaces and LimitRanges, and writes nothing.
  */
 import { once } from 'node:events';

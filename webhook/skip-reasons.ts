@@ -15,7 +15,7 @@ export const SKIP_REASONS = {
   'container-not-found': 'the pod has no container of the name in spec.target.container',
   'name-taken': `the pod has a container or volume of its own with a name of ours (${SIDECAR_CONTAINER}, or beginning so); rename it`,
   'port-taken': `a container of the pod declares the port that ssh needs (${SSH_PORT}, or spec.mainContainer.port); move it`,
-  'mount-taken': `the container mounts something of its own where ssh needs to (${SSH_INIT_PATH}, ${SSH_SECRET_PATH}, authorizedKeysPath), or read-only at or above it or ${SSH_RUNTIME_PATH}`,
+  'mount-taken': `a mount of the container is where ssh needs its own (${SSH_INIT_PATH}, ${SSH_SECRET_PATH}, authorizedKeysPath), or is read-only and holds that or ${SSH_RUNTIME_PATH}; mount it elsewhere`,
   'organization-invalid':
     'usernames cannot begin with the organization (label of the namespace); correct it and recreate the pod',
 } as const;
