@@ -64,12 +64,11 @@ export function mainContainerInjection(
 }
 
 function setup(
-  { pod, own, target }: OwnPod,
-  { mainContainer: plan, limitRanges }: InjectionPlan & { mainContainer: MainContainerPlan },
+  given: OwnPod,
+  { mainContainer, limitRanges }: InjectionPlan & { mainContainer: MainContainerPlan },
   settings: SidecarSettings,
   record: InjectionRecord,
 ): Container {
-  const resources = fitInto(sidecarResources(own, SETUP_RESOURCES), limitRanges);
-  const fresh = setupContainer(settings, { pod: own, target, plan, resources }, sessionIds(own, target));
-  return refresh(pod, record, fresh);
+  const resources = fitInto(sidecarResources(given.own, SETUP_RESOURCES), limitRanges);
+  return refresh(given.pod, record, setupContainer(settings, given, mainContainer, resources));
 }

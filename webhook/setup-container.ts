@@ -5,12 +5,13 @@ import {
   SSH_AUTHORIZED_KEYS_PATH,
   SSH_SECRET_PATH,
 } from '../crds/index.ts';
+import type { OwnPod } from './injection.ts';
 import type { MainContainerPlan } from './main-container-plan.ts';
 import { runtimeMounts } from './main-container-volumes.ts';
 import { VOLUMES } from './our-names.ts';
-import type { Container, Pod, Resources } from './pod.ts';
+import type { Container, Resources } from './pod.ts';
 import { confinement } from './security-context.ts';
-import type { sessionIds } from './session-ids.ts';
+import { sessionIds } from './session-ids.ts';
 import type { SidecarImage } from './sidecar-container.ts';
 import type { ResourceSettings } from './sidecar-resources.ts';
 import { NO_TOKEN } from './sidecar-volumes.ts';
@@ -41,10 +42,12 @@ export const SETUP_RESOURCES: ResourceSettings = {
  */
 export function setupContainer(
   { image, pullPolicy }: SidecarImage,
-  { pod, target, plan, resources }: { pod: Pod; target: Container; plan: MainContainerPlan; resources: Resources },
-  ids: ReturnType<typeof sessionIds>,
+  { own, target }: OwnPod,
+  plan: MainContainerPlan,
+  resources: Resources,
 ): Container {
-  const { uid = CONTRACT_ID, gid = CONTRACT_ID } = { uid: ids.uid ?? undefined, gid: ids.gid ?? undefined };
+  const ids = sessionIds(own, target);
+  const uid = ids.uid ?? CONTRACT_ID;
   return {
     name: SETUP_CONTAINER,
     image,
@@ -55,12 +58,12 @@ export function setupContainer(
     resources,
     securityContext: {
       runAsUser: uid,
-      runAsGroup: gid,
+      runAsGroup: ids.gid ?? CONTRACT_ID,
       runAsNonRoot: uid !== 0,
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
       capabilities: { drop: ['ALL'] },
-      ...confinement(pod, target),
+      ...confinement(own, target),
     },
     terminationMessagePath: '/dev/termination-log',
     terminationMessagePolicy: 'File',
