@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { DEFAULT_POLICIES, Route } from '../crds/index.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { hostKeysOf, readHostKeys, servingOf, upstreamUserOf } from './serving.ts';
 import { access, mainPod, mainRecord, pod, publicLine } from './testing/samples.ts';
@@ -14,38 +15,56 @@ const main = access({ runtime: 'main_container' }).spec;
 const image = access({ runtime: 'main_container', mainContainer: { setup: 'Image' } }).spec;
 const own = access({ runtime: 'main_container', mainContainer: unmanaged }).spec;
 
+const usual = access({ runtime: 'main_container', mainContainer: { ...unmanaged, port: undefined } }).spec;
+
 const newPod = (name: string, isReady = true) => mainPod(name, { isReady });
 const oldPod = (name: string, isReady = true) => pod(name, { isReady });
 
+const unmanagedPod = (name: string, isReady = true) =>
+  mainPod(name, { isReady, record: mainRecord('unmanaged', { port: 2022 }) });
+const imagePod = (name: string) => mainPod(name, { record: mainRecord('image') });
+
 test.each([
-  ['no pod yet: what the spec says', main, [], 'init-script 2222'],
-  ['an unmanaged sshd has a port of its own', own, [], 'unmanaged 2022'],
+  ['no pod yet: what the spec says', main, [], 'main_container 2222'],
+  ['an unmanaged sshd has a port of its own', own, [], 'main_container 2022'],
+  ['the port that it has by default', usual, [], 'main_container 22'],
+  ['to main_container, nobody has rolled the pods', main, [oldPod('a')], 'main_container 2222 a'],
+  ['to main_container, both are there', main, [oldPod('a'), newPod('b')], 'main_container 2222 a b'],
+  ['back, and no sidecar is there', sidecar, [newPod('a')], 'main_container 2222 a'],
+  ['back, and no sidecar is ready', sidecar, [newPod('a'), oldPod('b', false)], 'main_container 2222 a b'],
+  ['back, and a sidecar is ready', sidecar, [newPod('a'), newPod('b'), oldPod('c')], 'sidecar 2222 c'],
+  ['a sidecar that is not ready', sidecar, [oldPod('a', false)], 'sidecar 2222 a'],
+  ['pods without ssh count for nothing', sidecar, [pod('a', { record: undefined })], 'sidecar 2222'],
+  ['two set-ups share the port', image, [newPod('a'), imagePod('b')], 'main_container 2222 a b'],
+  ['to another port, not rolled', own, [oldPod('a')], 'main_container 2222 a'],
+  ['to another port, the new pod is not up', own, [oldPod('a'), unmanagedPod('b', false)], 'main_container 2222 a'],
   [
-    'the port that it has by default',
-    { ...own, mainContainer: { ...own.mainContainer, managed: false, port: undefined } },
-    [],
-    'unmanaged 22',
+    'to another port, fewer new than old',
+    own,
+    [oldPod('a'), newPod('b'), unmanagedPod('c')],
+    'main_container 2222 a b',
   ],
-  ['nobody has rolled the pods: the old ones', main, [oldPod('a')], 'sidecar 2222'],
-  ['the new one is not up yet: the old ones', main, [oldPod('a'), newPod('b', false)], 'sidecar 2222'],
-  ['as many new as old: the new ones', main, [oldPod('a'), newPod('b')], 'init-script 2222'],
-  ['fewer new than old: the old ones', main, [oldPod('a'), oldPod('b'), newPod('c')], 'sidecar 2222'],
-  ['none takes connections: what the spec says', main, [oldPod('a', false), newPod('b', false)], 'init-script 2222'],
-  ['and back', sidecar, [oldPod('a', false), newPod('b')], 'init-script 2222'],
-  [
-    'back, at the port that the old pods have',
-    sidecar,
-    [mainPod('a', { record: mainRecord('unmanaged', { port: 22 }) })],
-    'unmanaged 22',
-  ],
-  ['another set-up is another kind', image, [newPod('a')], 'init-script 2222'],
-  ['pods without ssh count for nothing', main, [pod('a', { record: undefined })], 'init-script 2222'],
-] as const)('a route speaks to one kind of pod: %s', (_, spec, pods, expected) => {
-  const serving = servingOf(spec, pods, undefined);
-  const { server, port, runtime } = serving;
-  expect(`${server} ${port}`).toBe(expected);
-  expect(runtime).toBe(server === 'sidecar' ? 'sidecar' : 'main_container');
-  expect(serving.pods.every(({ record }) => (record?.mainContainer?.setup ?? 'sidecar') === server)).toBe(true);
+  ['to another port, as many new as old', own, [oldPod('a'), unmanagedPod('b')], 'main_container 2022 b'],
+  ['back from it, not rolled', sidecar, [unmanagedPod('a')], 'main_container 2022 a'],
+  ['back from it, as many new as old', sidecar, [unmanagedPod('a'), oldPod('b')], 'sidecar 2222 b'],
+] as const)('a route has one port and one runtime: %s', (_, spec, pods, expected) => {
+  const { runtime, port, pods: reached } = servingOf(spec, pods, undefined);
+  expect([runtime, port, ...reached.map(({ name }) => name)].join(' ')).toBe(expected);
+});
+
+test('the account of an unmanaged sshd outlives the spec that named it, as its pods do', () => {
+  const user = {
+    username: 'acme-web',
+    role: 'root',
+    authorizedKeys: [],
+    policy: DEFAULT_POLICIES.root,
+    uidOffset: 0,
+  } as const;
+  const stored = Route.parse({
+    ...{ version: 1, namespace: 'acme', name: 'web', uid: 'u1', enabled: true, service: 's', port: 2022 },
+    ...{ runtime: 'main_container', hostKeys: [], users: [{ ...user, upstreamUser: 'deploy' }] },
+  });
+  expect(servingOf(sidecar, [unmanagedPod('a')], stored)).toMatchObject({ port: 2022, account: 'deploy' });
 });
 
 const told = (name: string, usernames: string[]) => mainPod(name, { record: mainRecord('init-script', { usernames }) });
@@ -67,6 +86,8 @@ test('host keys: our own wherever we bring it, else what the spec says, else wha
   const [mine, seen, given] = [publicLine(''), publicLine(''), publicLine('')];
   const known = { own: mine, learned: [seen] };
   const keys = (spec: typeof main) => hostKeysOf(servingOf(spec, [], undefined), spec, known);
+  const both = hostKeysOf(servingOf(image, [newPod('a'), imagePod('b')], undefined), image, known);
+  expect(both.toSorted()).toEqual([mine, seen].toSorted());
   expect(keys(sidecar)).toEqual([mine]);
   expect(keys(main)).toEqual([mine]);
   expect(keys(image)).toEqual([seen]);

@@ -14,14 +14,13 @@ import { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { DEFAULT_ALGORITHMS } from '../lib/ssh/transport/algorithms.ts';
 import type { AccessPod } from './access-pod.ts';
 
-/** How the pods of a route are reached; they are all of one kind. */
+/** How the pods of a route are reached. */
 export type Serving = {
-  readonly server: Server;
   readonly runtime: Runtime;
   readonly port: number;
   /** The account of the image that everybody logs in as; undefined: everybody has their own name. */
   readonly account: string | undefined;
-  /** The pods that it reaches. Those of another kind are about to go. */
+  /** The pods that it reaches. Others are about to go. */
   readonly pods: readonly AccessPod[];
 };
 
@@ -31,49 +30,52 @@ type Spec = Pick<SshAccessSpec, 'runtime' | 'mainContainer'>;
 export const serverIn = ({ runtime, mainContainer }: InjectionRecord): Server =>
   runtime === 'sidecar' ? 'sidecar' : (mainContainer?.setup ?? 'init-script');
 
-const runtimeOf = (server: Server): Runtime => (server === 'sidecar' ? 'sidecar' : 'main_container');
+const isUnmanaged = ({ record }: AccessPod): boolean => record !== undefined && serverIn(record) === 'unmanaged';
+const isMain = ({ record }: AccessPod): boolean => record?.runtime === 'main_container';
 
 /**
- * A route speaks to one kind of pod, and while they are made anew there are two. It speaks to the kind that more people
- * would reach: to the old pods until as many new ones take connections, then to the new ones. So a roll that never
- * finishes, or that nobody has begun (rollout Manual), locks nobody out.
+ * While pods are made anew there are two kinds, and a route has one port and one runtime. A roll that sticks, or that
+ * nobody has begun (rollout Manual), must lock nobody out:
+ * - An unmanaged sshd has a port of its own. The route has the port where more pods take connections; where that is
+ *   equal, the one of the spec.
+ * - Of a route that says main_container, the piper tells by its ident what a pod is, and serves both kinds. Of one that
+ *   says sidecar it serves only that, since users of an sshd share one uid: so it says so with the first sidecar that is
+ *   ready.
  */
 export function servingOf(spec: Spec, pods: readonly AccessPod[], stored: Route | undefined): Serving {
-  const asked = serverOf(spec);
-  const server = busiest(asked, pods);
-  const own = pods.filter(({ record }) => record !== undefined && serverIn(record) === server);
-  const told = own.map(({ record }) => record?.mainContainer?.port).find((port) => port !== undefined);
-  const isAsked = server === asked;
-  const unmanagedPort = isAsked ? (spec.mainContainer?.port ?? 22) : (told ?? 22);
-  const storedAccount = stored?.users.map(({ upstreamUser }) => upstreamUser).find((name) => name !== undefined);
-  return {
-    server,
-    runtime: runtimeOf(server),
-    port: server === 'unmanaged' ? unmanagedPort : SSH_PORT,
-    account: server === 'unmanaged' ? (isAsked ? spec.mainContainer?.user : storedAccount) : undefined,
-    pods: own,
-  };
+  const injected = pods.filter(({ record }) => record !== undefined);
+  const [own, others] = [injected.filter((pod) => isUnmanaged(pod)), injected.filter((pod) => !isUnmanaged(pod))];
+  const ready = (some: readonly AccessPod[]): number => some.filter(({ isReady }) => isReady).length;
+  const isAsked = serverOf(spec) === 'unmanaged';
+  const isServed = isAsked ? ready(own) >= ready(others) : ready(own) > ready(others);
+  if (isServed) return { ...unmanaged(spec, own, stored), pods: own };
+  const sidecars = others.filter((pod) => !isMain(pod));
+  const isSidecar = spec.runtime === 'sidecar' && (ready(sidecars) > 0 || sidecars.length === others.length);
+  const reached = isSidecar ? sidecars : others;
+  return { runtime: isSidecar ? 'sidecar' : 'main_container', port: SSH_PORT, account: undefined, pods: reached };
 }
 
-function busiest(asked: Server, pods: readonly AccessPod[]): Server {
-  const ready = new Map<Server, number>([[asked, 0]]);
-  for (const { record, isReady } of pods) {
-    if (record === undefined || !isReady) continue;
-    const server = serverIn(record);
-    ready.set(server, (ready.get(server) ?? 0) + 1);
+const USUAL_PORT = 22;
+
+/** By the spec, or, where that has changed, by what is known of the pods that are still there. */
+function unmanaged(spec: Spec, pods: readonly AccessPod[], stored: Route | undefined): Omit<Serving, 'pods'> {
+  const runtime = 'main_container';
+  if (serverOf(spec) === 'unmanaged') {
+    const { port = USUAL_PORT, user } = spec.mainContainer ?? {};
+    return { runtime, port, account: user };
   }
-  // The first of the map is what was asked for: it wins where two are equal.
-  return [...ready].reduce((best, next) => (next[1] > best[1] ? next : best))[0];
+  const port = pods.map(({ record }) => record?.mainContainer?.port).find((told) => told !== undefined);
+  const account = stored?.users.map(({ upstreamUser }) => upstreamUser).find((name) => name !== undefined);
+  return { runtime, port: port ?? USUAL_PORT, account };
 }
 
 /**
  * The name to log in with, where it is not the user's own: pods of a main_container know the users that they were
  * started with, and whoever came later goes in under the name of the first of them.
  */
-export function upstreamUserOf({ server, account, pods }: Serving, username: string): string | undefined {
-  if (server === 'sidecar') return undefined;
-  if (server === 'unmanaged') return account;
-  const known = knownToAll(pods);
+export function upstreamUserOf({ account, pods }: Serving, username: string): string | undefined {
+  if (account !== undefined) return account;
+  const known = knownToAll(pods.filter((pod) => isMain(pod)));
   return known === undefined || known.includes(username) ? undefined : known[0];
 }
 
@@ -116,8 +118,13 @@ type KnownKeys = {
 };
 
 /** What a pod of this route must prove to hold: our own key wherever we bring it, else what the spec says, else what was seen. */
-export function hostKeysOf({ server }: Serving, spec: Spec, { own, learned }: KnownKeys): readonly string[] {
-  if (server === 'sidecar' || server === 'init-script') return [own];
-  const given = server === 'unmanaged' ? spec.mainContainer?.hostKeys : undefined;
-  return readHostKeys(given ?? learned).keys;
+export function hostKeysOf({ pods }: Serving, spec: Spec, { own, learned }: KnownKeys): readonly string[] {
+  const servers = new Set<Server>([
+    serverOf(spec),
+    ...pods.flatMap(({ record }) => (record ? [serverIn(record)] : [])),
+  ]);
+  const given = servers.has('unmanaged') ? spec.mainContainer?.hostKeys : undefined;
+  const brought = servers.has('sidecar') || servers.has('init-script') ? [own] : [];
+  const shown = servers.has('image') || servers.has('unmanaged') ? (given ?? learned) : [];
+  return readHostKeys([...brought, ...shown]).keys;
 }

@@ -173,11 +173,17 @@ test('status of a main_container', () => {
     ['uid 1000 (shared)', true],
     ['uid 1000 (shared)', true],
   ]);
-  // The other has a sidecar, to which the route does not speak any more.
   expect(status.pods).toEqual([
-    { name: 'web-0', ready: false },
+    { name: 'web-0', ready: true },
     { name: 'web-1', ready: true },
   ]);
+  // Back again: the piper lets nobody into the other any more.
+  const back = servingOf({ runtime: 'sidecar' }, pods, undefined);
+  expect(desiredStatus(cachedAccess(), outcome({ pods, serving: back }), now)).toMatchObject({
+    runtime: 'sidecar',
+    users: [{ effectiveUser: 'uid 0' }],
+    pods: [{ ready: true }, { ready: false }],
+  });
 });
 
 test('where limited is not possible, it is told who cannot log in', () => {

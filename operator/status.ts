@@ -40,13 +40,13 @@ type Judgement = { readonly type: ConditionType; readonly holds: boolean; readon
 
 export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date): SshAccessStatus {
   const { endpoint, pods, serving, users } = outcome;
-  const record = speakerOf(serving.pods)?.record;
+  const record = speakerOf(serving)?.record;
   const listed = pods.toSorted((left, right) => (left.name < right.name ? -1 : 1)).slice(0, MAX_PODS);
   return {
     observedGeneration: cached.metadata.generation,
     conditions: conditions(cached, judge(outcome), now),
     ...(endpoint.host === undefined ? {} : { endpoint: { host: endpoint.host, port: endpoint.port } }),
-    runtime: serving.runtime,
+    runtime: record?.runtime ?? serving.runtime,
     ...(record === undefined ? {} : { sessionEntry: record.sessionEntry }),
     ...primaryOf(users),
     users: users.map((verdict) => userStatus(verdict, endpoint, { record, account: serving.account })),
@@ -58,10 +58,11 @@ export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date)
 const reaches = ({ pods }: Serving, pod: AccessPod): boolean =>
   pods.some(({ name, isReady }) => isReady && name === pod.name);
 
-/** Whose record stands for all: they come from one template. */
-const speakerOf = (pods: readonly AccessPod[]): AccessPod | undefined =>
-  pods.find(({ isReady, record }) => isReady && record !== undefined) ??
-  pods.find(({ record }) => record !== undefined);
+/** Whose record stands for all: a ready one, and of two kinds that of the route. */
+const speakerOf = ({ pods, runtime }: Serving): AccessPod | undefined =>
+  pods.find(({ isReady, record }) => isReady && record?.runtime === runtime) ??
+  pods.find(({ isReady }) => isReady) ??
+  pods[0];
 
 /** Status of an SshAccess that does not parse or cannot be served: only Ready changes. */
 export function failedStatus(cached: CachedAccess, problem: Finding, now: Date): SshAccessStatus {
@@ -126,7 +127,7 @@ function readiness({ enabled, users, objectProblem, injection, pods, serving }: 
   if (BLOCKING.has(injection.reason)) return injection;
   const ready = serving.pods.filter(({ isReady }) => isReady);
   const mayLogIn = users.filter((verdict) => verdict.mayLogIn).map(({ user }) => user);
-  const refused = mayLogIn.filter(({ role }) => isRoleImpossible(role, speakerOf(serving.pods)?.record));
+  const refused = mayLogIn.filter(({ role }) => isRoleImpossible(role, speakerOf(serving)?.record));
   const names = refused.map(({ username }) => username).join(', ');
   if (refused.length === mayLogIn.length) return finding('LimitedNotPossible', names);
   if (ready.length > 0) return finding('SshReady', ready.length, pods.length, names);
