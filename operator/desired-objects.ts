@@ -21,6 +21,7 @@ import type { KeyPair } from './key-material.ts';
 import type { PreviousCeiling } from './policies.ts';
 import { SSH_ACCESSES } from './resources.ts';
 import { encode } from './secret.ts';
+import { SIGHTINGS_KEY, type Sighting } from './sightings.ts';
 import { sshdSettings } from './sshd-settings.ts';
 
 const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'sshaccess' };
@@ -100,26 +101,31 @@ export function route(
   });
 }
 
-export function routeSecret(
-  systemNamespace: string,
-  content: Route,
-  mappingKey: KeyPair,
-  usernames: readonly string[],
-): SecretManifest {
+export type RouteSecretContent = {
+  route: Route;
+  mappingKey: KeyPair;
+  /** All that belong to the SshAccess. */
+  usernames: readonly string[];
+  sightings: readonly Sighting[];
+};
+
+export function routeSecret(systemNamespace: string, content: RouteSecretContent): SecretManifest {
+  const { route: wanted, mappingKey, usernames, sightings } = content;
   return {
     metadata: {
       namespace: systemNamespace,
-      name: routeSecretName(content.uid),
+      name: routeSecretName(wanted.uid),
       labels: { ...MANAGED_BY, [LABEL_ROUTE]: 'true' },
       annotations: {
-        [ANNOTATION_ROUTE_OF]: `${content.namespace}/${content.name}`,
+        [ANNOTATION_ROUTE_OF]: `${wanted.namespace}/${wanted.name}`,
         [ANNOTATION_USERNAMES]: usernames.join(' '),
       },
     },
     type: 'Opaque',
     data: {
-      [ROUTE_SECRET_KEYS.route]: encode(JSON.stringify(content)),
+      [ROUTE_SECRET_KEYS.route]: encode(JSON.stringify(wanted)),
       [ROUTE_SECRET_KEYS.mappingKey]: encode(mappingKey.pem),
+      ...(sightings.length > 0 && { [SIGHTINGS_KEY]: encode(JSON.stringify(sightings)) }),
     },
   };
 }

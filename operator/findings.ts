@@ -1,3 +1,5 @@
+import { SSHD_REASONS, SSHD_SENTENCES } from './sshd-sentences.ts';
+
 const LIMITED_IMPOSSIBLE =
   'at Pod Security level restricted a session cannot be another uid than the app, so access limited is refused; give access root, or let the namespace enforce baseline';
 
@@ -7,8 +9,12 @@ const LIMITED_IMPOSSIBLE =
  */
 export const SENTENCES = {
   // Ready
-  SshReady: (ready: number, all: number, refused = '') =>
-    `ssh is ready in ${ready} of ${all} pods${refused === '' ? '' : `; but not for ${refused}: ${LIMITED_IMPOSSIBLE}`}`,
+  SshReady: (ready: number, all: number, refused = '', notes: readonly string[] = []) =>
+    [
+      `ssh is ready in ${ready} of ${all} pods`,
+      ...(refused === '' ? [] : [`but not for ${refused}: ${LIMITED_IMPOSSIBLE}`]),
+      ...notes,
+    ].join('; '),
   LimitedNotPossible: (refused: string) => `nobody can log in: ${refused}: ${LIMITED_IMPOSSIBLE}`,
   Disabled: () => 'spec.enabled is false: nobody can log in; set it to true to let the users in again',
   InvalidSpec: (problem: string) => `the spec is not valid: ${problem}`,
@@ -19,6 +25,10 @@ export const SENTENCES = {
     `the ${kind} ${name} exists and does not belong to this SshAccess; delete or rename it`,
   NoPods: (target: string) => `${target} has no pods with ssh yet`,
   SshNotReady: (detail: string) => `ssh is not ready in any pod: ${detail}`,
+  HostKeyNotUsable: (lines: string) =>
+    `spec.mainContainer.hostKeys: no public key of OpenSSH is in entry ${lines}; give lines such as those of /etc/ssh/ssh_host_*_key.pub in the image`,
+  // Ready, of runtime main_container: what keeps the gateway out of a pod
+  ...SSHD_SENTENCES,
   // KeysValid
   AllKeysValid: () => 'the keys of all users are valid',
   KeySecretNotFound: (user: string, secret: string) =>
@@ -59,6 +69,13 @@ export const SENTENCES = {
     `these pods were started without ssh: ${pods}; see that the webhook runs, then ${cure}`,
   PodsOutdated: (pods: string, because: string, cure: string, notes: readonly string[] = []) =>
     [`${because}, and these pods were started before: ${pods}; ${cure}`, ...notes].join('; '),
+  // PolicyEnforced, SshdPatched, Bootstrapped: of runtime main_container only
+  PolicyEnforceable: () => 'the policy of every user is enforced',
+  SftpRefused: (users: string, why: string) => `sftp is refused for ${users}: ${why}`,
+  NoKnownHoles: () => 'no pod runs an sshd with a hole that we know of',
+  SshdVulnerable: (pods: string, software: string, holes: string, doubt: string) =>
+    `the sshd of ${pods} is ${software}, which has ${holes}${doubt}; update openssh-server in the image`,
+  BootstrapSucceeded: () => 'the bootstrap script ran without a failure',
   // Events only
   KeysCreated: () => 'made the host key and the mapping key',
   HostKeyRemade: () => 'the host key was lost or damaged; made a new one',
@@ -104,6 +121,9 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   'HostKeyRemade',
   'MappingKeyRemade',
   'ReleaseFailed',
+  'HostKeyNotUsable',
+  'SshdVulnerable',
+  ...SSHD_REASONS,
 ]);
 
 export const eventType = (reason: Reason): 'Normal' | 'Warning' => (WARNINGS.has(reason) ? 'Warning' : 'Normal');

@@ -48,7 +48,8 @@ function absence(workload: Workload | undefined): Finding {
   return workload.kind === 'CronJob' ? finding('WaitingForJob', target) : finding('WaitingForPods', target);
 }
 
-function nameSome(names: readonly string[]): string {
+/** Few enough for a sentence. */
+export function nameSome(names: readonly string[]): string {
   const named = names.toSorted().slice(0, MAX_NAMED).join(', ');
   return names.length > MAX_NAMED ? `${named} and ${names.length - MAX_NAMED} more` : named;
 }

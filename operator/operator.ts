@@ -7,6 +7,8 @@ import type { Logger } from '../lib/process/logger.ts';
 import type { Config } from './config.ts';
 import { INIT_SCRIPT } from './init-script/init-script.ts';
 import { keepSweeping } from './orphan-routes.ts';
+import { probePod } from './probe/probe-pod.ts';
+import { Prober } from './probe/prober.ts';
 import { makeReconciler } from './reconciler.ts';
 import { World } from './world.ts';
 
@@ -20,20 +22,29 @@ export type Operator = {
   isSynced: () => boolean;
 };
 
-export type OperatorOptions = { client: KubeClient; config: Config; log: Logger; clock?: () => Date };
+export type OperatorOptions = {
+  client: KubeClient;
+  config: Config;
+  log: Logger;
+  clock?: () => Date;
+  probing?: { firstRetryMs?: number };
+};
 
 /** Wires the parts of the operator; nothing runs yet. */
-export function createOperator({ client, config, log, clock = () => new Date() }: OperatorOptions): Operator {
+export function createOperator({ client, config, log, clock = () => new Date(), probing }: OperatorOptions): Operator {
   // A replica that does not lead keeps the keys of what changed, each once, and begins with all of them.
   const queue = new WorkQueue();
   const { systemNamespace } = config;
   const touch = (key: string, delayMs = 0): void => queue.addAfter(key, delayMs);
   const world = new World({ client, systemNamespace, log, touch });
   const events = new EventRecorder({ client, controller: `${GROUP}/operator`, instance: config.identity, log });
-  const reconcile = makeReconciler({ client, world, events, config, log, clock, initScript: INIT_SCRIPT });
+  const prober = new Prober({ touch, probe: probePod, ...probing });
+  const initScript = INIT_SCRIPT;
+  const reconcile = makeReconciler({ client, world, prober, events, config, log, clock, initScript });
   return {
     follow: async (signal) => world.start(signal),
     lead: async (signal) => {
+      signal.addEventListener('abort', () => prober.stop(), { once: true });
       await Promise.all([
         runController({ name: 'ssh-access', queue, reconcile, workers: WORKERS, log }, signal),
         keepSweeping({ client, world, systemNamespace, log }, signal),

@@ -26,6 +26,7 @@ import {
 } from './desired-objects.ts';
 import { PreviousCeiling } from './policies.ts';
 import { Secret, textOf } from './secret.ts';
+import { SIGHTINGS_KEY, Sightings, type Sighting } from './sightings.ts';
 
 const Service = z.object({
   metadata: z.object({
@@ -144,6 +145,9 @@ function atVersion<M extends { metadata: object }>(manifest: M, stored: { uid: s
 /** The route that the piper reads now; undefined: none, or none that parses. */
 export const storedRoute = (secret: Secret | undefined): Route | undefined =>
   parseJson(Route, textOf(secret, ROUTE_SECRET_KEYS.route));
+
+export const storedSightings = (secret: Secret | undefined): readonly Sighting[] =>
+  parseJson(Sightings, textOf(secret, SIGHTINGS_KEY)) ?? [];
 
 export const storedUsernames = (secret: Secret | undefined): readonly string[] =>
   parseUsernames(secret?.metadata.annotations[ANNOTATION_USERNAMES]);

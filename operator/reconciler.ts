@@ -17,13 +17,14 @@ import { finishDeletion } from './deletion.ts';
 import { podSecret, route, routeSecret, service } from './desired-objects.ts';
 import { finding, type Finding } from './findings.ts';
 import { injectionFinding, mayRollAgain } from './injection.ts';
-import { keyMaterial } from './key-material.ts';
+import { keyMaterial, type KeyMaterial } from './key-material.ts';
 import {
   readOwnObjects,
   readSecret,
   storedCeiling,
   storedPreviousCeiling,
   storedRoute,
+  storedSightings,
   storedUsernames,
   writeSecret,
   writeService,
@@ -32,8 +33,12 @@ import {
 } from './own-objects.ts';
 import { ceilingOf, heldPolicy, policyOf, previousCeiling } from './policies.ts';
 import { isExpired, requestedUsers } from './requested-users.ts';
-import { hostKeysOf, servingOf, upstreamUserOf, type Serving } from './serving.ts';
+import type { Prober } from './probe/prober.ts';
+import { hostKeysOf, readHostKeys, servingOf, upstreamUserOf, type Serving } from './serving.ts';
 import { SSH_ACCESSES } from './resources.ts';
+import { asSeen, probeTargets, remember, type Sighting } from './sightings.ts';
+import { sshdConditions } from './sshd-conditions.ts';
+import { sshdFinding } from './sshd-findings.ts';
 import { desiredStatus, failedStatus, type Outcome, type Verdict } from './status.ts';
 import { conditionStory, routeStory, storyteller, type Tell } from './story.ts';
 import { isServiceReady, labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
@@ -48,6 +53,7 @@ const WEBHOOK_RETRY_MS = 30_000;
 export type ReconcilerOptions = {
   client: KubeClient;
   world: World;
+  prober: Prober;
   events: EventRecorder;
   config: Config;
   log: Logger;
@@ -60,10 +66,22 @@ export function makeReconciler(options: ReconcilerOptions): Reconcile {
   return async ({ namespace, name }, signal) => {
     const cached = options.world.accesses.get(namespace, name);
     // Gone: its finalizer has seen to the route, owner references to the rest.
-    if (cached === undefined) return {};
+    if (cached === undefined) {
+      options.prober.follow(keyOf({ namespace, name }), []);
+      return {};
+    }
     return await new Reconciliation(options, cached, signal).run();
   };
 }
+
+/** What the objects of an SshAccess are made of. */
+type Wanted = {
+  routed: readonly RouteUser[];
+  owned: readonly string[];
+  serving: Serving;
+  sightings: readonly Sighting[];
+  keys: KeyMaterial;
+};
 
 /** One run for one SshAccess; holds nothing that outlives it. */
 class Reconciliation {
@@ -86,6 +104,8 @@ class Reconciliation {
 
   async run(): Promise<Result> {
     const { access, metadata, problem } = this.#cached;
+    const isGoing = metadata.deletionTimestamp !== undefined || this.#options.world.isTerminating(metadata.namespace);
+    if (isGoing || access === undefined) this.#options.prober.follow(keyOf(metadata), []);
     if (metadata.deletionTimestamp !== undefined) {
       const { client, world } = this.#options;
       await finishDeletion(this.#cached, { ...this.#writer, client, world, tell: this.#tell, now: this.#now });
@@ -114,7 +134,11 @@ class Reconciliation {
     if (stored === undefined || stored.users.length === 0) return;
     const { mappingKey } = keyMaterial(objects.podSecret, objects.routeSecret);
     const closed = { ...stored, users: [] };
-    const secret = routeSecret(this.#writer.systemNamespace, closed, mappingKey, storedUsernames(objects.routeSecret));
+    const kept = {
+      usernames: storedUsernames(objects.routeSecret),
+      sightings: storedSightings(objects.routeSecret),
+    };
+    const secret = routeSecret(this.#writer.systemNamespace, { route: closed, mappingKey, ...kept });
     await writeSecret(objects.routeSecret, secret, this.#writer);
     for (const found of routeStory(stored, closed)) await this.#tell(found);
   }
@@ -123,19 +147,47 @@ class Reconciliation {
     await this.#holdFinalizer();
     const objects = await readOwnObjects(this.#cached.metadata, this.#writer);
     const users = await this.#judgeUsers(access);
-    const pods = this.#pods();
-    const serving = servingOf(access.spec, pods, storedRoute(objects.routeSecret));
-    const objectProblem = await this.#writeObjects(access, objects, { ...users, serving });
-    const injection = await this.#bringTarget(access, pods);
-    const { enabled } = access.spec;
-    const { endpoint } = this.#options.config;
-    const outcome: Outcome = { ...users, enabled, endpoint, objectProblem, injection, pods, serving };
+    const keys = keyMaterial(objects.podSecret, objects.routeSecret);
+    const primary = users.users.find(({ user }) => user.isPrimary)?.user.username ?? '';
+    const seen = this.#look(access, objects, { ...keys, username: primary });
+    const serving = servingOf(access.spec, seen.pods, storedRoute(objects.routeSecret));
+    const objectProblem = await this.#writeObjects(access, objects, { ...users, ...seen, serving, keys });
+    const injection = await this.#bringTarget(access, seen.pods);
+    const facts = { spec: access.spec, users: users.users.map(({ user }) => user), serving, sightings: seen.sightings };
+    const outcome: Outcome = {
+      ...users,
+      ...seen,
+      enabled: access.spec.enabled,
+      endpoint: this.#options.config.endpoint,
+      serving,
+      injection,
+      objectProblem: objectProblem ?? hostKeyProblem(access),
+      sshdConditions: sshdConditions(facts),
+    };
     await this.#writeStatus(desiredStatus(this.#cached, outcome, this.#now));
   }
 
-  #pods(): readonly AccessPod[] {
-    const pods = this.#options.world.pods(keyOf(this.#cached.metadata));
-    return pods.map((pod) => (pod.main === undefined ? pod : { ...pod, isReady: pod.main.isRunning }));
+  /** The pods, as the prober sees those whose image brings the sshd. It looks at them from now on, and wakes us up. */
+  #look(access: SshAccess, objects: OwnObjects, { hostKey, mappingKey, username }: KeyMaterial & { username: string }) {
+    const { world, prober } = this.#options;
+    const key = keyOf(this.#cached.metadata);
+    const all = world.pods(key);
+    const targets = probeTargets(all, {
+      spec: access.spec,
+      stored: storedRoute(objects.routeSecret),
+      username,
+      mappingKey: mappingKey.pem,
+      ownHostKey: hostKey.publicLine,
+      sightings: storedSightings(objects.routeSecret),
+    });
+    const outcomes = prober.follow(key, targets);
+    const sightings = remember(storedSightings(objects.routeSecret), all, outcomes);
+    const pods = asSeen(all, sightings, outcomes);
+    const sshdProblems = pods.flatMap((pod) => {
+      const target = targets.find(({ pod: uid }) => uid === pod.uid);
+      return sshdFinding(pod, outcomes.get(pod.uid), target) ?? [];
+    });
+    return { pods, sightings, sshdProblems };
   }
 
   /** Before the first route: else one could outlive its SshAccess. */
@@ -200,7 +252,7 @@ class Reconciliation {
   async #writeObjects(
     access: SshAccess,
     objects: OwnObjects,
-    { routed, owned, serving }: { routed: readonly RouteUser[]; owned: readonly string[]; serving: Serving },
+    { routed, owned, serving, sightings, keys }: Wanted,
   ): Promise<Finding | undefined> {
     const { metadata } = this.#cached;
     const stored = storedRoute(objects.routeSecret);
@@ -209,13 +261,13 @@ class Reconciliation {
     const isPinned = !objects.isPodSecretForeign || stored !== undefined;
     if (objects.isRouteSecretForeign || !isPinned) return taken;
 
-    const keys = keyMaterial(objects.podSecret, objects.routeSecret);
     const ceiling = ceilingOf(access.spec);
     const kept = storedPreviousCeiling(objects.podSecret);
     const previous = previousCeiling(storedCeiling(objects.podSecret), ceiling, kept, this.#now);
     if (previous !== undefined) this.#requeueAt(previous.until);
 
-    const known = { own: keys.hostKey.publicLine, learned: [] };
+    const learned = sightings.map(({ hostKey }) => hostKey);
+    const known = { own: keys.hostKey.publicLine, learned };
     const hostKeys = objects.isPodSecretForeign && stored ? stored.hostKeys : hostKeysOf(serving, access.spec, known);
     const users = routed.map((user) => ({
       ...user,
@@ -226,7 +278,8 @@ class Reconciliation {
     const { enabled, banner } = access.spec;
     const wanted = route(metadata, { enabled, runtime, port, hostKeys, banner, users });
     const { systemNamespace } = this.#writer;
-    const secret = routeSecret(systemNamespace, wanted, keys.mappingKey, owned);
+    const content = { route: wanted, mappingKey: keys.mappingKey, usernames: owned, sightings };
+    const secret = routeSecret(systemNamespace, content);
     await writeSecret(objects.routeSecret, secret, this.#writer);
     for (const found of routeStory(stored, wanted)) await this.#tell(found);
     if (!objects.isPodSecretForeign) {
@@ -323,6 +376,13 @@ class Reconciliation {
     // One second later: then it is over without doubt.
     this.#requeues.push(Date.parse(time) - this.#now.getTime() + 1_000);
   }
+}
+
+/** Of the host keys in the spec not one can be used. */
+function hostKeyProblem({ spec }: SshAccess): Finding | undefined {
+  const given = spec.runtime === 'main_container' ? spec.mainContainer?.hostKeys : undefined;
+  const { keys, bad } = readHostKeys(given ?? []);
+  return bad.length > 0 && keys.length === 0 ? finding('HostKeyNotUsable', bad.join(', ')) : undefined;
 }
 
 function nameTaken(objects: OwnObjects, name: string, uid: string): Finding | undefined {

@@ -61,8 +61,16 @@ test('the account of an unmanaged sshd outlives the spec that named it, as its p
     uidOffset: 0,
   } as const;
   const stored = Route.parse({
-    ...{ version: 1, namespace: 'acme', name: 'web', uid: 'u1', enabled: true, service: 's', port: 2022 },
-    ...{ runtime: 'main_container', hostKeys: [], users: [{ ...user, upstreamUser: 'deploy' }] },
+    version: 1,
+    namespace: 'acme',
+    name: 'web',
+    uid: 'u1',
+    enabled: true,
+    service: 's',
+    port: 2022,
+    runtime: 'main_container',
+    hostKeys: [],
+    users: [{ ...user, upstreamUser: 'deploy' }],
   });
   expect(servingOf(sidecar, [unmanagedPod('a')], stored)).toMatchObject({ port: 2022, account: 'deploy' });
 });

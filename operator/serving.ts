@@ -48,7 +48,10 @@ export function servingOf(spec: Spec, pods: readonly AccessPod[], stored: Route 
   const ready = (some: readonly AccessPod[]): number => some.filter(({ isReady }) => isReady).length;
   const isAsked = serverOf(spec) === 'unmanaged';
   const isServed = isAsked ? ready(own) >= ready(others) : ready(own) > ready(others);
-  if (isServed) return { ...unmanaged(spec, own, stored), pods: own };
+  if (isServed) {
+    const told = own.map(({ record }) => record?.mainContainer?.port).find((port) => port !== undefined);
+    return { runtime: 'main_container', ...unmanagedLogin(spec, told, stored), pods: own };
+  }
   const sidecars = others.filter((pod) => !isMain(pod));
   const isSidecar = spec.runtime === 'sidecar' && (ready(sidecars) > 0 || sidecars.length === others.length);
   const reached = isSidecar ? sidecars : others;
@@ -58,15 +61,17 @@ export function servingOf(spec: Spec, pods: readonly AccessPod[], stored: Route 
 const USUAL_PORT = 22;
 
 /** By the spec, or, where that has changed, by what is known of the pods that are still there. */
-function unmanaged(spec: Spec, pods: readonly AccessPod[], stored: Route | undefined): Omit<Serving, 'pods'> {
-  const runtime = 'main_container';
+export function unmanagedLogin(
+  spec: Spec,
+  told: number | undefined,
+  stored: Route | undefined,
+): { port: number; account: string | undefined } {
   if (serverOf(spec) === 'unmanaged') {
     const { port = USUAL_PORT, user } = spec.mainContainer ?? {};
-    return { runtime, port, account: user };
+    return { port, account: user };
   }
-  const port = pods.map(({ record }) => record?.mainContainer?.port).find((told) => told !== undefined);
   const account = stored?.users.map(({ upstreamUser }) => upstreamUser).find((name) => name !== undefined);
-  return { runtime, port: port ?? USUAL_PORT, account };
+  return { port: told ?? USUAL_PORT, account };
 }
 
 /**

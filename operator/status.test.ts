@@ -31,6 +31,8 @@ function outcome({ pods = [pod('web-1')], ...changes }: Partial<Outcome> = {}): 
     injection: finding('PodsInjected', 1),
     pods,
     serving: servingOf({ runtime: 'sidecar' }, pods, undefined),
+    sshdProblems: [],
+    sshdConditions: [],
     ...changes,
   };
 }

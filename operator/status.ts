@@ -8,6 +8,7 @@ import { finding } from './findings.ts';
 import { effectiveUser, isRoleImpossible } from './injection.ts';
 import type { RequestedUser } from './requested-users.ts';
 import type { Serving } from './serving.ts';
+import { SSHD_CONDITION_TYPES } from './sshd-conditions.ts';
 
 const MAX_PODS = 50;
 const MAX_MESSAGE = 4_096;
@@ -31,10 +32,12 @@ export type Outcome = {
   readonly injection: Finding;
   readonly pods: readonly AccessPod[];
   readonly serving: Serving;
+  /** Why nobody gets into those of them that have an sshd of their own. */
+  readonly sshdProblems: readonly Finding[];
+  readonly sshdConditions: readonly Judgement[];
 };
 
-export const CONDITION_TYPES = ['Ready', 'KeysValid', 'UsernamesOwned', 'Injected'] as const;
-type ConditionType = (typeof CONDITION_TYPES)[number];
+type ConditionType = 'Ready' | 'KeysValid' | 'UsernamesOwned' | 'Injected' | (typeof SSHD_CONDITION_TYPES)[number];
 
 type Judgement = { readonly type: ConditionType; readonly holds: boolean; readonly finding: Finding };
 
@@ -44,7 +47,9 @@ export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date)
   const listed = pods.toSorted((left, right) => (left.name < right.name ? -1 : 1)).slice(0, MAX_PODS);
   return {
     observedGeneration: cached.metadata.generation,
-    conditions: conditions(cached, judge(outcome), now),
+    conditions: conditions(cached, judge(outcome), now).filter(
+      ({ type }) => !isOfSshd(type) || outcome.sshdConditions.some((judged) => judged.type === type),
+    ),
     ...(endpoint.host === undefined ? {} : { endpoint: { host: endpoint.host, port: endpoint.port } }),
     runtime: record?.runtime ?? serving.runtime,
     ...(record === undefined ? {} : { sessionEntry: record.sessionEntry }),
@@ -53,6 +58,8 @@ export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date)
     pods: listed.map((pod) => ({ name: pod.name, ready: reaches(serving, pod) })),
   };
 }
+
+const isOfSshd = (type: string): boolean => SSHD_CONDITION_TYPES.some((known) => known === type);
 
 /** Users get into it: it is ready, and the route speaks to its kind. */
 const reaches = ({ pods }: Serving, pod: AccessPod): boolean =>
@@ -104,6 +111,7 @@ function judge(outcome: Outcome): Judgement[] {
       finding: summary(nameProblems, finding('AllUsernamesOwned')),
     },
     { type: 'Injected', holds: injection.reason === 'PodsInjected', finding: injection },
+    ...outcome.sshdConditions,
   ];
 }
 
@@ -120,7 +128,7 @@ const BLOCKING: ReadonlySet<Reason> = new Set<Reason>([
 ]);
 
 /** Ready: somebody may log in, and at least one pod takes them. */
-function readiness({ enabled, users, objectProblem, injection, pods, serving }: Outcome): Finding {
+function readiness({ enabled, users, objectProblem, injection, pods, serving, sshdProblems }: Outcome): Finding {
   if (!enabled) return finding('Disabled');
   if (objectProblem !== undefined) return objectProblem;
   if (!users.some(({ mayLogIn }) => mayLogIn)) return finding('NobodyCanLogIn');
@@ -130,7 +138,10 @@ function readiness({ enabled, users, objectProblem, injection, pods, serving }: 
   const refused = mayLogIn.filter(({ role }) => isRoleImpossible(role, speakerOf(serving)?.record));
   const names = refused.map(({ username }) => username).join(', ');
   if (refused.length === mayLogIn.length) return finding('LimitedNotPossible', names);
-  if (ready.length > 0) return finding('SshReady', ready.length, pods.length, names);
+  const [problem] = sshdProblems;
+  const notes = problem === undefined ? [] : [problem.message];
+  if (ready.length > 0) return finding('SshReady', ready.length, pods.length, names, notes);
+  if (problem !== undefined) return problem;
   const [first] = serving.pods;
   if (first === undefined) return injection;
   const waiting = serving.pods.find((pod) => pod.waiting !== '') ?? first;

@@ -4,6 +4,7 @@ import type { EventRecorder } from '../lib/kube/event-recorder.ts';
 import type { Metadata } from './cached-access.ts';
 import { eventType, finding, SENTENCES, type Finding, type Reason } from './findings.ts';
 import { SSH_ACCESSES } from './resources.ts';
+import { SSHD_REASONS } from './sshd-sentences.ts';
 
 export type Tell = (found: Finding) => Promise<void>;
 
@@ -16,9 +17,20 @@ export function storyteller(events: EventRecorder, metadata: Metadata, signal: A
 }
 
 /** Their messages name pods, and change with each. */
-const TOLD_ONCE: ReadonlySet<Reason> = new Set<Reason>(['PodsNotInjected', 'PodsOutdated']);
+const TOLD_ONCE: ReadonlySet<Reason> = new Set<Reason>([
+  'PodsNotInjected',
+  'PodsOutdated',
+  'SshdVulnerable',
+  ...SSHD_REASONS,
+]);
 /** Good news only after bad. */
-const UNTOLD: ReadonlySet<Reason> = new Set<Reason>(['AllKeysValid', 'AllUsernamesOwned']);
+const UNTOLD: ReadonlySet<Reason> = new Set<Reason>([
+  'AllKeysValid',
+  'AllUsernamesOwned',
+  'PolicyEnforceable',
+  'NoKnownHoles',
+  'BootstrapSucceeded',
+]);
 
 /** What changed in the conditions and is worth telling. */
 export function conditionStory(before: SshAccessStatus, after: SshAccessStatus): readonly Finding[] {

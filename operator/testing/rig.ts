@@ -7,6 +7,7 @@ import { parseAccess } from '../cached-access.ts';
 import { createOperator } from '../operator.ts';
 import { encode, Secret, textOf } from '../secret.ts';
 import { mainRecord, publicLine, record } from './samples.ts';
+import { ACCOUNT, ownAddress } from './sshd.ts';
 
 const config = {
   systemNamespace: 'sys',
@@ -65,7 +66,13 @@ class Rig {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     const log = createLogger('operator', { level: 'silent' });
-    const operator = createOperator({ client: this.server.client(), config, log, clock: () => this.clock() });
+    const operator = createOperator({
+      client: this.server.client(),
+      config,
+      log,
+      clock: () => this.clock(),
+      probing: { firstRetryMs: 20 },
+    });
     await operator.follow(signal);
     this.#running = operator.lead(signal);
   }
@@ -105,7 +112,7 @@ class Rig {
   putMainPod(
     name: string,
     access: string,
-    { address = '127.0.0.1', id = name, ended, ports }: MainPodOptions = {},
+    { address = ownAddress(), id = name, ended, ports }: MainPodOptions = {},
   ): void {
     const { access: current } = parseAccess(this.server.get(at(access)));
     if (current === undefined) throw new Error('put an SshAccess first');
@@ -113,7 +120,7 @@ class Rig {
     if (setup === 'sidecar') throw new Error('the SshAccess asks for a sidecar');
     const port = current.spec.mainContainer?.port ?? 2222;
     const settings = podSettings(current.spec);
-    const injected = mainRecord(setup, { port, ...(settings !== undefined && { settings }) });
+    const injected = mainRecord(setup, { port, settings, usernames: [ACCOUNT] });
     const state = ended === undefined ? { running: {} } : { waiting: { reason: 'CrashLoopBackOff' } };
     const lastState = ended === undefined ? {} : { terminated: ended };
     this.server.put(podAt(name), {
@@ -162,6 +169,13 @@ class Rig {
 
   condition(name: string, type: string, namespace = 'acme') {
     return this.statusOf(name, namespace)?.conditions?.find((condition) => condition.type === type);
+  }
+
+  /** Notes of the Events with this reason. */
+  events(wanted: string): readonly string[] {
+    return this.server
+      .list('/apis/events.k8s.io/v1/namespaces/acme/events')
+      .flatMap(({ reason, note }) => (reason === wanted ? [String(note)] : []));
   }
 
   reason(name: string, type: string, namespace = 'acme'): string | undefined {

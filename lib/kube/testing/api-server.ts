@@ -107,6 +107,12 @@ export class TestApiServer {
     return this.#objects.get(idOf(parsePath(path)));
   }
 
+  /** Everything of a collection. */
+  list(path: string): readonly StoredObject[] {
+    const target = parsePath(path);
+    return [...this.#objects].flatMap(([id, object]) => (isIn(target, id) ? [object] : []));
+  }
+
   remove(path: string): void {
     this.#delete(parsePath(path));
   }
