@@ -1,5 +1,7 @@
 import { SshError } from '../errors.ts';
+import { Certificate } from '../keys/certificate.ts';
 import { PublicKey } from '../keys/public-key.ts';
+import { type SignatureRules, TOUCHED } from '../keys/signature.ts';
 import { DISCONNECT, MSG } from '../numbers.ts';
 import { MAX_PACKET_LENGTH, SMALL_PACKET_LENGTH } from '../transport/packets.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -14,7 +16,11 @@ import {
   unexpectedMessage,
 } from './request.ts';
 
-export type VerifiedUser = { username: string; key: PublicKey };
+/** `certificate`: the key came in one, and it, not the key alone, was let in. */
+export type VerifiedUser = { username: string; key: PublicKey; certificate?: Certificate };
+
+/** Whether an offer may log in, and what its signature must show; or in a word why not, for the record only. */
+export type Authorization = { granted: true; signature: SignatureRules } | { granted: false; why: string };
 
 export type RefusedAttempt = {
   /** Empty when it is not fit to be shown. */
@@ -23,14 +29,19 @@ export type RefusedAttempt = {
   method: string;
   /** A stable word. */
   reason: 'method' | 'username' | 'key-unreadable' | 'algorithm' | 'key-not-authorized' | 'signature';
+  /** Of a key that is not authorized, where the owner knows more. */
+  why?: string;
   /** Whether it counts against maxTries: key queries do not. */
   counted: boolean;
 };
 
 export type UserAuthenticationServerOptions = {
   transport: Transport;
-  /** Called for every readable key, whether it is queried or signs; decides nothing before a signature is verified. */
-  authorize: (username: string, key: PublicKey) => boolean;
+  /**
+   * Called for every readable key, whether it is queried or signs; decides nothing before a signature is verified. A
+   * certificate comes only where the transport takes them; then it is that which is to be judged, and not its key.
+   */
+  authorize: (username: string, key: PublicKey, certificate?: Certificate) => boolean | Authorization;
   /** How many counted refusals end the connection. */
   maxTries: number;
   /** Shown by the client before it is authenticated. */
@@ -119,31 +130,43 @@ export class UserAuthenticationServer {
   #receivePublicKey(request: UserAuthenticationRequest, offer: PublicKeyOffer): void {
     const isQuery = offer.signature === undefined;
     if (isQuery && ++this.#queries > MAX_QUERIES) throw tooMany();
-    const key = readKey(offer.blob);
-    if (key === undefined) {
+    const offered = readKey(offer.blob, this.#options.transport.userCertificates);
+    if (offered === undefined) {
       this.#refuse(request, 'key-unreadable', !isQuery);
       return;
     }
+    const { key, certificate } = offered;
     const username = readUsername(request.username);
-    const isAuthorized = this.#options.authorize(username ?? '', key);
-    const isSigned = this.#isSigned(request, offer, key);
-    if (username === undefined) this.#refuse(request, 'username', !isQuery, key);
+    const authorization = this.#authorize(username ?? '', offered);
+    const rules = authorization.granted ? authorization.signature : TOUCHED;
+    const isSigned = this.#isSigned(request, offer, offered, rules);
+    const { signatureAlgorithms } = certificate ?? key;
+    if (username === undefined) this.#refuse(request, 'username', !isQuery, { key });
     // RFC 8332 §3, CVE-2024-45337's kind: the algorithm belongs to the key's type, and is never SHA-1.
-    else if (!key.signatureAlgorithms.includes(offer.algorithm)) this.#refuse(request, 'algorithm', !isQuery, key);
-    else if (!isAuthorized) this.#refuse(request, 'key-not-authorized', !isQuery, key);
+    else if (!signatureAlgorithms.includes(offer.algorithm)) this.#refuse(request, 'algorithm', !isQuery, { key });
+    else if (!authorization.granted)
+      this.#refuse(request, 'key-not-authorized', !isQuery, { key, why: authorization.why });
     else if (isQuery) this.#acceptQuery(offer);
-    else if (!isSigned) this.#refuse(request, 'signature', true, key);
-    else this.#verified({ username, key });
+    else if (!isSigned) this.#refuse(request, 'signature', true, { key });
+    else this.#verified({ username, ...offered });
+  }
+
+  #authorize(username: string, { key, certificate }: Offered): Authorization {
+    const answer = this.#options.authorize(username, key, certificate);
+    if (typeof answer === 'object') return answer;
+    return answer ? { granted: true, signature: TOUCHED } : { granted: false, why: '' };
   }
 
   #isSigned(
     request: UserAuthenticationRequest,
     { algorithm, blob, signature }: PublicKeyOffer,
-    key: PublicKey,
+    { key, certificate }: Offered,
+    rules: SignatureRules,
   ): boolean {
     if (signature === undefined) return false;
     const { sessionId } = this.#options.transport;
-    return key.verify(algorithm, signedData({ sessionId, username: request.username, algorithm, blob }), signature);
+    const data = signedData({ sessionId, username: request.username, algorithm, blob });
+    return (certificate ?? key).verify(algorithm, data, signature, rules);
   }
 
   /** RFC 4252 §7: the algorithm and the blob as they were asked for. */
@@ -162,13 +185,14 @@ export class UserAuthenticationServer {
     request: UserAuthenticationRequest,
     reason: RefusedAttempt['reason'],
     counted: boolean,
-    key?: PublicKey,
+    { key, why = '' }: { key?: PublicKey; why?: string } = {},
   ): void {
     this.#options.onRefused?.({
       username: readUsername(request.username) ?? '',
       ...(key === undefined ? {} : { fingerprint: key.fingerprint }),
       method: request.method,
       reason,
+      ...(why === '' ? {} : { why }),
       counted,
     });
     if (counted && ++this.#tries >= this.#options.maxTries) throw tooMany();
@@ -179,11 +203,16 @@ export class UserAuthenticationServer {
 // RFC 4252 §5.1: which methods can continue, and no partial success.
 const FAILURE = new Writer().byte(MSG.USERAUTH_FAILURE).nameList(['publickey']).boolean(false).bytes();
 
-function readKey(blob: Buffer): PublicKey | undefined {
+/** A key, perhaps in a certificate. */
+type Offered = { key: PublicKey; certificate?: Certificate };
+
+function readKey(blob: Buffer, takesCertificates: boolean): Offered | undefined {
   try {
-    return PublicKey.fromBlob(blob);
+    if (!takesCertificates || !Certificate.isCertificate(blob)) return { key: PublicKey.fromBlob(blob) };
+    const certificate = Certificate.fromBlob(blob);
+    return { key: certificate.key, certificate };
   } catch {
-    // Damaged, weak, a certificate, or of a kind we do not know: refused like any other wrong key.
+    // Damaged, weak, a certificate that its authority has not signed, or of a kind we do not know: a wrong key.
     return undefined;
   }
 }

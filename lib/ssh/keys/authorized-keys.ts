@@ -1,11 +1,17 @@
 import { asSshError } from '../errors.ts';
 import { KEY_TYPES, MIN_RSA_BITS } from './key-types.ts';
+import { type LineOptions, NO_OPTIONS, parseLineOptions } from './line-options.ts';
 import { PublicKey } from './public-key.ts';
 
 export type AuthorizedKey = {
+  /** Of its line, counted from 1. */
+  number: number;
   key: PublicKey;
   comment: string;
-  /** "type base64 [comment]", with single spaces. */
+  options: LineOptions;
+  /** "[options] type base64", with single spaces and the options as they were written. */
+  bare: string;
+  /** The same with the comment. */
   line: string;
 };
 
@@ -20,8 +26,9 @@ export type KeyProblem = {
 const MESSAGES = {
   'private-key':
     'this is a private key: delete it here, treat it as disclosed, make a new pair, and give only the line of its .pub file',
-  options: 'options in front of a key are not supported, and are not ignored either: give the line without them',
-  certificate: 'certificates are not supported: give the public key itself (the .pub file without -cert)',
+  options: 'the options in front of the key have control characters in them',
+  certificate:
+    'this is a certificate: give the public key itself (the .pub file without -cert), or with cert-authority in front the key that signed it',
   'ssh2-format': 'this is not the OpenSSH format: convert it with `ssh-keygen -i -f FILE`, and give the line it prints',
   unsupported: 'this key type is not supported: make an ed25519 key with `ssh-keygen -t ed25519`',
   weak: `this RSA key is too short: use at least ${MIN_RSA_BITS} bits, or make an ed25519 key with \`ssh-keygen -t ed25519\``,
@@ -29,7 +36,9 @@ const MESSAGES = {
   'byte-order-mark': 'the text begins with a byte order mark: save it as plain UTF-8 without one',
   'too-long': 'the line is too long for a public key',
   'too-many': 'there are too many lines: the rest, from this one on, is not read',
-  duplicate: 'the same key stands in an earlier line: delete one of the two',
+  duplicate: 'the same key stands in an earlier line, with the same options: delete one of the two',
+  'verify-required':
+    'verify-required is for security keys (sk-…): no other key knows who has used it; delete the option',
 } as const;
 
 const MAX_LINE = 16_384;
@@ -88,9 +97,10 @@ export function parseAuthorizedKeys(text: string): { keys: AuthorizedKey[]; prob
       report(parsed.code, parsed.message);
       continue;
     }
-    if (known.has(parsed.key.fingerprint)) report('duplicate');
-    else keys.push(parsed);
-    known.add(parsed.key.fingerprint);
+    // As in sshd, a key may stand in several lines, each of which lets it in under other conditions.
+    if (known.has(parsed.bare)) report('duplicate');
+    else keys.push({ number: index + 1, ...parsed });
+    known.add(parsed.bare);
   }
   return { keys, problems };
 }
@@ -115,22 +125,41 @@ function problem(code: KeyProblem['code'], message: string = MESSAGES[code]): Om
   return { code, message };
 }
 
-function parseLine(line: string): AuthorizedKey | Omit<KeyProblem, 'line'> {
+type ReadLine = Omit<AuthorizedKey, 'number'>;
+
+function parseLine(line: string): ReadLine | Omit<KeyProblem, 'line'> {
   if (line.startsWith('\uFEFF')) return problem('malformed', MESSAGES['byte-order-mark']);
   if (line.length > MAX_LINE) return problem('malformed', MESSAGES['too-long']);
+  const type = firstWord(line);
+  if (KEY_TYPES.has(type)) return parseKey(line, NO_OPTIONS, '');
+  if (CERTIFICATE.test(type)) return problem('certificate');
+  // What looks like a key is one that we do not know; options are in front of what is one.
+  if (TYPE_LIKE.test(type)) return problem('unsupported');
+  if (!KEY_INSIDE.test(line)) return problem('malformed');
+  const parsed = parseLineOptions(line);
+  if ('problem' in parsed) return problem('options', parsed.problem);
+  const { options, end } = parsed;
+  const text = line.slice(0, end);
+  if (/\p{C}/u.test(text)) return problem('options');
+  return parseKey(withoutBlanks(line.slice(end)), options, `${text} `);
+}
+
+const firstWord = (line: string): string => /^[^ \t]*/.exec(line)?.[0] ?? '';
+
+/** A line from its key type on, and what stood in front of it. */
+function parseKey(line: string, options: LineOptions, prefix: string): ReadLine | Omit<KeyProblem, 'line'> {
   const [type = '', base64 = '', ...words] = line.split(/[ \t]+/);
-  if (CERTIFICATE.test(type) || type === 'cert-authority') return problem('certificate');
-  if (!KEY_TYPES.has(type)) {
-    if (KEY_INSIDE.test(line)) return problem('options');
-    return problem(TYPE_LIKE.test(type) ? 'unsupported' : 'malformed');
-  }
+  if (CERTIFICATE.test(type)) return problem('certificate');
+  if (!KEY_TYPES.has(type)) return problem(TYPE_LIKE.test(type) ? 'unsupported' : 'malformed');
   const comment = words.join(' ');
   // Comments are shown in status and logs: no control characters, nothing that turns a line round.
   // And no second key, whose line break was lost: reading only the first would be reading half.
   if (/\p{C}/u.test(comment) || KEY_INSIDE.test(` ${comment}`)) return problem('malformed');
   try {
     const key = PublicKey.fromLine(`${type} ${base64}`);
-    return { key, comment, line: key.toLine(comment) };
+    if (options.verifyRequired && !options.isAuthority && !key.isSecurityKey)
+      return problem('options', MESSAGES['verify-required']);
+    return { key, comment, options, bare: `${prefix}${key.toLine()}`, line: `${prefix}${key.toLine(comment)}` };
   } catch (thrown) {
     const code = PROBLEM_BY_ERROR.get(asSshError(thrown).code);
     if (code === undefined) throw thrown;

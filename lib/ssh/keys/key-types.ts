@@ -15,7 +15,7 @@ export type KeyType =
   | { family: 'ecdsa'; curve: Curve; securityKey: boolean }
   | { family: 'rsa' };
 
-/** Every key type we read. What is not here is refused: DSA, certificates, webauthn, whatever comes next. */
+/** Every key type we read. What is not here is refused: DSA, webauthn, whatever comes next. */
 export const KEY_TYPES: ReadonlyMap<string, KeyType> = new Map<string, KeyType>([
   ['ssh-ed25519', { family: 'ed25519', securityKey: false }],
   ['ecdsa-sha2-nistp256', { family: 'ecdsa', curve: NISTP256, securityKey: false }],
@@ -38,3 +38,18 @@ export function rsaHashOf(algorithm: string): 'sha256' | 'sha512' {
 /** Below: factorable. Above: each verification becomes an attack on our CPU, and nobody needs it. */
 export const MIN_RSA_BITS = 2048;
 export const MAX_RSA_BITS = 8192;
+
+/** Behind the name of a key type or algorithm: the certificate of one (OpenSSH PROTOCOL.certkeys). */
+const CERTIFICATE_SUFFIX = '-cert-v01@openssh.com';
+
+const certificateName = (name: string): string => `${name.replace(/@openssh\.com$/, '')}${CERTIFICATE_SUFFIX}`;
+
+/** The key type that a certificate type certifies; undefined for what is no certificate that we read. */
+export const CERTIFIED_TYPES: ReadonlyMap<string, string> = new Map(
+  [...KEY_TYPES.keys()].map((type) => [certificateName(type), type]),
+);
+
+/** The algorithms by which certificates of these keys log in, each with the signature that it stands for. */
+export function certificateAlgorithms(algorithms: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(algorithms.map((algorithm) => [certificateName(algorithm), algorithm]));
+}

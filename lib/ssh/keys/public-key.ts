@@ -4,7 +4,7 @@ import type { ParsedBlob } from './key-blob.ts';
 import { parseBlob } from './key-blob.ts';
 import type { KeyType } from './key-types.ts';
 import { signatureAlgorithmsOf } from './key-types.ts';
-import { verifySignature } from './signature.ts';
+import { type SignatureRules, TOUCHED, verifySignature } from './signature.ts';
 
 const LINE = /^(\S+)[ \t]+([A-Za-z0-9+/]+={0,2})(?:[ \t]+(.*))?$/;
 
@@ -46,6 +46,11 @@ export class PublicKey {
     return key;
   }
 
+  /** Held by a security key: only such a one knows of touches. */
+  get isSecurityKey(): boolean {
+    return this.#parsed.application !== undefined;
+  }
+
   get keyType(): KeyType {
     return this.#parsed.keyType;
   }
@@ -61,10 +66,10 @@ export class PublicKey {
   }
 
   /** `signature` is the whole blob: string format, string value, and what security keys add. Never throws. */
-  verify(algorithm: string, data: Buffer, signature: Buffer): boolean {
+  verify(algorithm: string, data: Buffer, signature: Buffer, rules: SignatureRules = TOUCHED): boolean {
     if (!this.signatureAlgorithms.includes(algorithm)) return false;
     try {
-      return verifySignature(this.#parsed, algorithm, data, signature);
+      return verifySignature(this.#parsed, { algorithm, data, signature }, rules);
     } catch {
       // An unreadable signature is a wrong signature: to the one who sent it there is no difference.
       return false;

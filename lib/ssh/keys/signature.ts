@@ -7,12 +7,24 @@ import type { Curve, KeyType } from './key-types.ts';
 import { rsaHashOf } from './key-types.ts';
 
 const USER_PRESENT = 0x01;
+const USER_VERIFIED = 0x04;
+
+/** What a security key's signature must show (sshd(8): no-touch-required, verify-required). */
+export type SignatureRules = { touchRequired: boolean; verifyRequired: boolean };
+/** What is to be verified: the algorithm that was said, the data, and the whole signature blob. */
+type Signed = { algorithm: string; data: Buffer; signature: Buffer };
+
+export const TOUCHED: SignatureRules = { touchRequired: true, verifyRequired: false };
 
 /**
  * Whether `signature` (a whole signature blob) is of `algorithm` and matches. Throws SshError `protocol` for one that
  * cannot be read; the caller turns that into false.
  */
-export function verifySignature(key: ParsedBlob, algorithm: string, data: Buffer, signature: Buffer): boolean {
+export function verifySignature(
+  key: ParsedBlob,
+  { algorithm, data, signature }: Signed,
+  rules: SignatureRules,
+): boolean {
   const reader = new Reader(signature);
   const format = reader.name();
   const value = reader.string();
@@ -22,11 +34,13 @@ export function verifySignature(key: ParsedBlob, algorithm: string, data: Buffer
     const flags = reader.byte();
     const counter = reader.uint32();
     reader.end();
-    // OpenSSH PROTOCOL.u2f: touched by a human; sshd too refuses what was made without, unless a key says otherwise.
-    if ((flags & USER_PRESENT) === 0) return false;
+    if (rules.touchRequired && (flags & USER_PRESENT) === 0) return false;
+    if (rules.verifyRequired && (flags & USER_VERIFIED) === 0) return false;
     return verifyPlain(keyObject, keyType, securityKeyData(application, flags, counter, data), value);
   }
   reader.end();
+  // Another key cannot know who has used it.
+  if (rules.verifyRequired) return false;
   if (keyType.family === 'rsa') return verifyRsa(keyObject, algorithm, data, value);
   return verifyPlain(keyObject, keyType, data, value);
 }

@@ -1,17 +1,19 @@
 import { SshError } from '../errors.ts';
 import { MSG } from '../numbers.ts';
+import { certificateAlgorithms } from '../keys/key-types.ts';
 import { Reader, Writer } from '../wire.ts';
 import { USER_SIGNATURE_ALGORITHMS } from './algorithms.ts';
 
 const MAX_EXTENSIONS = 32;
 
 /** RFC 8308 §2.3, with the one extension we have to tell: which signatures users may make. */
-export function writeExtInfo(): Buffer {
+export function writeExtInfo(userCertificates: boolean): Buffer {
+  const certificates = userCertificates ? certificateAlgorithms(USER_SIGNATURE_ALGORITHMS).keys() : [];
   return new Writer()
     .byte(MSG.EXT_INFO)
     .uint32(1)
     .string('server-sig-algs')
-    .nameList(USER_SIGNATURE_ALGORITHMS)
+    .nameList([...USER_SIGNATURE_ALGORITHMS, ...certificates])
     .bytes();
 }
 

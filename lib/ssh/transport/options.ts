@@ -10,6 +10,8 @@ export type TransportOptions = {
   software: string;
   /** Server only, and required there. */
   hostKeys?: readonly PrivateKey[];
+  /** Server only: users may come with certificates. Default: certificates are no keys. */
+  userCertificates?: boolean;
   /** Client only, and required there: false ends the connection (`host-key`) before any authentication. */
   verifyHostKey?: (key: PublicKey) => boolean;
   /** Overrides of the policy in algorithms.ts; with a `cipher`, a server offers that to whomever. */

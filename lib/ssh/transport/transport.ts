@@ -99,6 +99,11 @@ export class Transport {
     return this.#sessionId;
   }
 
+  /** Whether users may come with certificates; server-sig-algs has told them. */
+  get userCertificates(): boolean {
+    return this.#options.userCertificates === true;
+  }
+
   get remoteSoftware(): string {
     return this.#remoteIdent?.software ?? '';
   }
@@ -304,7 +309,7 @@ export class Transport {
     this.#writer.changeKeys(suite.sealer(keys), this.#strict);
     // RFC 8308 §2.4: the very next packet.
     if (isFirst && !toServer && exchange.peer?.kex.includes(EXT_INFO.client) === true) {
-      this.#writePacket(writeExtInfo());
+      this.#writePacket(writeExtInfo(this.userCertificates));
     }
     this.#releaseQueue();
   }
