@@ -30,9 +30,23 @@ test.each([
   ['neither files nor a namespace', { HOST_KEY_DIR: '/a' }],
   ['a port that is none', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', PORT: 'ssh' }],
   ['a network that is none', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', PROXY_PROTOCOL_FROM: '10.0.0.0/99' }],
+  ['an authority that is none', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', TRUSTED_USER_CAS: 'ssh-ed25519 AAAA' }],
   ['a drain of years', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', DRAIN_GRACE: '99999999' }],
 ])('%s is a configuration error', (_what, environment) => {
   expect(() => readConfig(environment, [])).toThrow(ConfigError);
+});
+
+test('authorities are lines of public keys, and each is nothing but that', () => {
+  const lines = [1, 2].map((number) => PrivateKey.generateEd25519().publicKey.toLine(`authority ${number}`));
+  const environment = { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system' };
+  const { authorities } = readConfig({ ...environment, TRUSTED_USER_CAS: `${lines.join('\n')}\n` }, []);
+  expect(authorities.map(({ comment, options }) => [comment, options.isAuthority, options.principals])).toEqual([
+    ['authority 1', true, undefined],
+    ['authority 2', true, undefined],
+  ]);
+  for (const options of ['restrict', 'principals="root"', 'cert-authority'])
+    expect(() => readConfig({ ...environment, TRUSTED_USER_CAS: `${options} ${lines[0]}` }, [])).toThrow('line 1');
+  expect(readConfig(environment, []).authorities).toEqual([]);
 });
 
 test('an unknown option is a configuration error', () => {

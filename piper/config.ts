@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { PIPER_HOST_KEY_SUFFIX } from '../crds/index.ts';
 import { ConfigError, parseEnvironment } from '../lib/process/config.ts';
+import { type AuthorizedKey, parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import type { FailureLimits } from './abuse/failures.ts';
 import { Networks } from './arrival/networks.ts';
@@ -19,6 +20,16 @@ const networks = z.string().transform((text, context) => {
     context.addIssue(error instanceof Error ? error.message : 'no networks');
     return z.NEVER;
   }
+});
+
+/** Lines of public keys, as in a .pub file. A gateway that took some of several authorities would lock others out. */
+const authorities = z.string().transform((text, context) => {
+  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
+  const { keys, problems } = parseAuthorizedKeys(lines.map((line) => `cert-authority ${line}`).join('\n'));
+  const [problem] = problems;
+  if (problem === undefined) return keys;
+  context.addIssue(`line ${problem.line}: ${problem.message}`);
+  return z.NEVER;
 });
 
 /** The environment; an option of the command line takes the place of its variable. */
@@ -44,6 +55,7 @@ const Environment = z.object({
   BAN_TIME: seconds.default(900),
   BAN_EXEMPT: networks.prefault(''),
   PROXY_PROTOCOL_FROM: networks.prefault(''),
+  TRUSTED_USER_CAS: authorities.prefault(''),
   /** Of our own pod, for Events. */
   POD_NAME: z.string().optional(),
   POD_UID: z.string().optional(),
@@ -67,6 +79,8 @@ export type PiperConfig = {
   /** Our own pod, where we know it. */
   pod: { name: string; uid: string } | undefined;
   hostKeyFolder: string;
+  /** Whose certificates every user may log in with, each under their own name. */
+  authorities: readonly AuthorizedKey[];
   /** Where routes come from: files, or the Secrets of our own namespace. */
   source: { files: string } | { namespace: string };
   drainGraceMs: number;
@@ -92,6 +106,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string
     adminPort: parsed.ADMIN_PORT,
     pod: podOf(parsed.POD_NAME, parsed.POD_UID),
     hostKeyFolder: parsed.HOST_KEY_DIR,
+    authorities: parsed.TRUSTED_USER_CAS,
     source: sourceOfRoutes(parsed.ROUTES_DIR, parsed.POD_NAMESPACE),
     drainGraceMs: parsed.DRAIN_GRACE * 1000,
     maxStalenessMs: parsed.MAX_STALENESS * 1000,

@@ -1,21 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { END_ACCESS, type IdentityAssertion } from '../crds/index.ts';
-import type { RefusedAttempt, VerifiedUser } from '../lib/ssh/authentication/server.ts';
+import type { Authorization, RefusedAttempt, VerifiedUser } from '../lib/ssh/authentication/server.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
+import type { Offer } from '../lib/ssh/keys/authorization.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
-import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
 import { Writer } from '../lib/ssh/wire.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Failures } from './abuse/failures.ts';
-import { readDestination, refusalOf, type Grant } from './admission.ts';
+import { canForce, readDestination, type Admission, type Grant } from './admission.ts';
 import type { Client } from './arrival/proxy-protocol.ts';
 import type { Limits } from './config.ts';
 import type { Connections, LiveConnection } from './connections.ts';
 import type { Directory } from './directory/directory.ts';
-import { inOrder, podsFor } from './directory/destination.ts';
+import { type Destination, inOrder, podsFor } from './directory/destination.ts';
 import { Downstream } from './downstream.ts';
 import { nextEnding } from './lifetime.ts';
 import type { PiperMetrics } from './metrics.ts';
@@ -30,7 +30,7 @@ export type ConnectionContext = {
   directory: Directory;
   connections: Connections;
   hostKeys: readonly PrivateKey[];
-  authorize: (username: string, key: PublicKey) => boolean;
+  admission: Admission;
   failures: Failures;
   metrics: PiperMetrics;
   limits: Limits;
@@ -59,6 +59,7 @@ export class Connection implements LiveConnection {
   readonly #grace: NodeJS.Timeout;
   #stopWatching: () => void = () => undefined;
   #loggedInAt = 0;
+  #expiresAt = Infinity;
   #grant: Grant | undefined;
   #upstream: Upstream | undefined;
   #pipe: Pipe | undefined;
@@ -75,7 +76,7 @@ export class Connection implements LiveConnection {
     this.#downstream = new Downstream({
       socket,
       hostKeys: context.hostKeys,
-      authorize: (username, key) => this.#authorize(username, key),
+      authorize: (username, key, certificate) => this.#authorize({ username, key, certificate }),
       maxTries: context.limits.maxTries,
       onVerified: (user) => this.#verified(user),
       onRefused: (attempt) => this.#refused(attempt),
@@ -117,17 +118,28 @@ export class Connection implements LiveConnection {
   /** Ends it if its user may no longer be here; the directory has changed, or time has passed. */
   recheck(): void {
     if (this.#grant === undefined || this.#ended) return;
-    const refusal = refusalOf(this.#context.directory, this.#grant, this.#context.now());
-    if (refusal !== undefined) this.end(refusal);
-    else this.#watchEnding(this.#grant);
+    if (this.#mayBeHere(this.#grant)) this.#watchEnding(this.#grant);
   }
 
   /** Whoever is banned hears what a stranger hears, and it takes as long. */
-  #authorize(username: string, key: PublicKey): boolean {
-    const { authorize, directory, failures } = this.#context;
-    const destination = readDestination(directory, username);
-    const isBanned = failures.isBannedFrom(this.#client.clientAddress, destination.username);
-    return authorize(destination.username, key) && !isBanned;
+  #authorize(user: VerifiedUser): Authorization {
+    const { admission, directory, failures, now } = this.#context;
+    const offer = this.#offerOf(user, readDestination(directory, user.username));
+    const isBanned = failures.isBannedFrom(this.#client.clientAddress, offer.username);
+    const answer = admission.authorize(offer, now());
+    return isBanned ? { granted: false, why: 'banned' } : answer;
+  }
+
+  #offerOf({ key, certificate }: VerifiedUser, { username }: Destination): Offer {
+    return { username, key, certificate, address: this.#client.clientAddress };
+  }
+
+  /** Ends it where the user may not. */
+  #mayBeHere(grant: Grant): boolean {
+    const standing = this.#context.admission.review(grant, this.#context.now());
+    if (typeof standing === 'object') this.#expiresAt = standing.expiresAt;
+    else this.end(standing);
+    return typeof standing === 'object';
   }
 
   #refused(attempt: RefusedAttempt): void {
@@ -137,16 +149,16 @@ export class Connection implements LiveConnection {
       failures.failed(this.#client.clientAddress, readDestination(directory, attempt.username).username);
   }
 
-  #verified({ username: asked, key }: VerifiedUser): void {
-    const destination = readDestination(this.#context.directory, asked);
+  #verified(user: VerifiedUser): void {
+    const destination = readDestination(this.#context.directory, user.username);
     const { username } = destination;
     this.#context.failures.succeeded(this.#client.clientAddress, username);
-    const login = this.#context.directory.lookup(username);
-    if (login === undefined) return this.end('revoked');
-    const grant = { username, key, login, destination };
+    // By the key that has signed, whatever others were asked about before (GHSA-pchf-49fh-w34r).
+    const offer = this.#offerOf(user, destination);
+    const grant = this.#context.admission.grant(offer, destination, this.#context.now());
+    if (grant === undefined) return this.end('revoked');
     this.#grant = grant;
-    const refusal = refusalOf(this.#context.directory, grant, this.#context.now());
-    if (refusal !== undefined) return this.end(refusal);
+    if (!this.#mayBeHere(grant)) return;
     if (this.#context.connections.countOf(username) >= this.#context.limits.connectionsPerUser)
       return this.end('too-many-connections');
     // From here on it counts and is rechecked, although it is not piped yet.
@@ -175,14 +187,14 @@ export class Connection implements LiveConnection {
     this.#splice(grant, upstream);
   }
 
-  #assertion({ username, key, login: { user } }: Grant): IdentityAssertion {
+  #assertion({ username, key, policy, login: { user } }: Grant): IdentityAssertion {
     return {
       version: 1,
       username,
       role: user.role,
-      policy: user.policy,
+      policy,
       uidOffset: user.uidOffset,
-      ...(user.expiresAt === undefined ? {} : { expiresAt: user.expiresAt }),
+      ...(this.#expiresAt === Infinity ? {} : { expiresAt: new Date(this.#expiresAt).toISOString() }),
       fingerprint: key.fingerprint,
       ...this.#client,
       connectionId: this.id,
@@ -191,14 +203,16 @@ export class Connection implements LiveConnection {
 
   #splice(grant: Grant, upstream: Upstream): void {
     clearTimeout(this.#grace);
-    const { user, route } = grant.login;
+    const { policy, login } = grant;
     const { runtime, software } = upstream.server;
+    // The route may have changed its runtime already, and this pod not yet.
+    if (!canForce(runtime, grant.options.command)) return this.end('outdated-pod');
     const downstream = this.#downstream;
     const pipe = new Pipe({
       downstream: downstream.link,
       upstream: upstream.link,
-      policy: user.policy,
-      sshd: runtime === 'sidecar' ? undefined : describeSshd(route.port, software, this.#assertion(grant)),
+      policy,
+      sshd: runtime === 'sidecar' ? undefined : describeSshd(login.route.port, software, this.#assertion(grant)),
       sessionsElsewhere: () => this.#context.connections.sessionsBeside(this),
       onBegin: this.#record.began,
       onRefuse: this.#record.refused,
@@ -241,7 +255,8 @@ export class Connection implements LiveConnection {
     if (!this.#downstream.spokeSsh) return this.#finish('not-ssh', error?.message);
     const attempt = this.#lastAttempt;
     if (attempt === undefined) return this.#finish('not-authenticated', error?.message);
-    this.#finish('authentication-failed', `${attempt.reason} ${attempt.fingerprint ?? ''}`.trimEnd());
+    const why = attempt.why === undefined ? '' : ` (${attempt.why})`;
+    this.#finish('authentication-failed', `${attempt.reason}${why} ${attempt.fingerprint ?? ''}`.trimEnd());
   }
 
   /** The one end. `sayGoodbye` is for a client that is still there. */
@@ -264,12 +279,12 @@ export class Connection implements LiveConnection {
   /** One timer, for whatever comes first; data only moves its idle time, which is looked at when it fires. */
   #watchEnding(grant: Grant): void {
     this.#stopWatching();
-    const { directory, now, clock } = this.#context;
-    const ending = nextEnding(grant.login.user.policy, {
+    const { now, clock } = this.#context;
+    const ending = nextEnding(grant.policy, {
       connectedMs: clock.now() - this.#loggedInAt,
       // While the pod is being reached, the login grace counts.
       idleMs: this.#pipe === undefined ? 0 : clock.now() - this.#pipe.lastDataAt,
-      untilExpiryMs: (directory.lookup(grant.username) ?? grant.login).expiresAt - now(),
+      untilExpiryMs: this.#expiresAt - now(),
     });
     if (ending === undefined) return;
     if (ending.inMs <= 0) return this.end(ending.code);

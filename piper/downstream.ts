@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net';
-import { UserAuthenticationServer, type RefusedAttempt, type VerifiedUser } from '../lib/ssh/authentication/server.ts';
+import {
+  UserAuthenticationServer,
+  type Authorization,
+  type RefusedAttempt,
+  type VerifiedUser,
+} from '../lib/ssh/authentication/server.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
+import type { Certificate } from '../lib/ssh/keys/certificate.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
@@ -10,7 +16,7 @@ import { IDENT } from './wire.ts';
 export type DownstreamOptions = {
   socket: Socket;
   hostKeys: readonly PrivateKey[];
-  authorize: (username: string, key: PublicKey) => boolean;
+  authorize: (username: string, key: PublicKey, certificate?: Certificate) => Authorization;
   maxTries: number;
   onVerified: (user: VerifiedUser) => void;
   onRefused: (attempt: RefusedAttempt) => void;
@@ -32,6 +38,7 @@ export class Downstream {
       role: 'server',
       software: IDENT,
       hostKeys,
+      userCertificates: true,
       onReady: () => undefined,
       onMessage: (payload) => this.#receive(payload),
       onClose,

@@ -33,7 +33,15 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   const hostKeys = await readHostKeys(config.hostKeyFolder);
   log.info({ hostKeys: hostKeys.map(({ publicKey }) => publicKey.fingerprint) }, 'host keys loaded');
   const { directory, provider, onBan } = world(config, log);
-  const piper = new Piper({ directory, provider, hostKeys, limits: config.limits, log, ...(onBan && { onBan }) });
+  const piper = new Piper({
+    directory,
+    provider,
+    hostKeys,
+    authorities: config.authorities,
+    limits: config.limits,
+    log,
+    ...(onBan && { onBan }),
+  });
   const stopped = new AbortController();
   const ready = (): string | undefined => (signal.aborted ? 'draining' : piper.problem());
   await serveHealth(config.healthPort, { ready, metrics: piper.metrics.registry }, stopped.signal);

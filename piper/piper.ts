@@ -1,9 +1,10 @@
 import type { Logger } from '../lib/process/logger.ts';
 import { type Clock, systemClock } from '../lib/ssh/clock.ts';
+import type { AuthorizedKey } from '../lib/ssh/keys/authorized-keys.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { describeBan } from './abuse/ban-events.ts';
 import { type Ban, Failures } from './abuse/failures.ts';
-import { makeAuthorize } from './admission.ts';
+import { Admission } from './admission.ts';
 import type { Limits } from './config.ts';
 import { Connections } from './connections.ts';
 import type { ObjectDirectory } from './directory/directory.ts';
@@ -15,6 +16,8 @@ export type PiperOptions = {
   directory: ObjectDirectory;
   provider: Provider;
   hostKeys: readonly PrivateKey[];
+  /** Whose certificates every user may log in with. */
+  authorities?: readonly AuthorizedKey[];
   limits: Limits;
   log: Logger;
   /** Told of each ban, beside the log. */
@@ -38,11 +41,11 @@ export class Piper {
   constructor(options: PiperOptions) {
     const { directory, hostKeys, limits, log, now = Date.now, clock = systemClock } = options;
     this.#options = options;
-    const authorize = makeAuthorize(directory);
+    const admission = new Admission(directory, options.authorities);
     const { connections, metrics } = this;
     const failures = new Failures({ limits, exempt: limits.banExempt, now, onBan: (ban) => this.#banned(ban) });
     this.failures = failures;
-    const context = { directory, connections, hostKeys, authorize, failures, metrics, limits, log, now, clock };
+    const context = { directory, connections, hostKeys, admission, failures, metrics, limits, log, now, clock };
     const listener = new Listener(context);
     this.#listener = listener;
     metrics.watch({

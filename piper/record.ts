@@ -1,3 +1,4 @@
+import type { Certificate } from '../lib/ssh/keys/certificate.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Grant } from './admission.ts';
 import type { Upstream } from './upstream.ts';
@@ -65,7 +66,18 @@ const LEVELS: Readonly<Record<string, 'debug' | 'error'>> = {
   'pod-protocol': 'error',
 };
 
-function who({ username, key, login }: Grant): object {
+function who({ username, key, certificate, login }: Grant): object {
   const { namespace, name } = login.route;
-  return { username, role: login.user.role, fingerprint: key.fingerprint, sshAccess: `${namespace}/${name}` };
+  return {
+    username,
+    role: login.user.role,
+    fingerprint: key.fingerprint,
+    certificate: certificate === undefined ? undefined : whose(certificate),
+    sshAccess: `${namespace}/${name}`,
+  };
+}
+
+/** What an authority's own records know a certificate by. */
+function whose({ keyId, serial, authority }: Certificate): object {
+  return { keyId, serial: String(serial), authority: authority.fingerprint };
 }

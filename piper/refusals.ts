@@ -13,7 +13,8 @@ export const REFUSALS = {
   },
   expired: {
     reason: DISCONNECT.BY_APPLICATION,
-    sentence: 'your access to this workload has expired (spec.users[].expiresAt)',
+    sentence:
+      'your access to this workload has expired (expiresAt of the user, expiry-time of the key, or the certificate)',
   },
   revoked: {
     reason: DISCONNECT.BY_APPLICATION,

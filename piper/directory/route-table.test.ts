@@ -36,7 +36,7 @@ test('a username is looked up with all that a login needs, and gone with its Sec
   );
   const login = table.lookup('acme-hello-dev');
   expect(login?.user.username).toBe('acme-hello-dev');
-  expect(login?.keys.map(({ fingerprint }) => fingerprint)).toEqual([key.publicKey.fingerprint]);
+  expect(login?.keys.map((one) => one.key.fingerprint)).toEqual([key.publicKey.fingerprint]);
   expect(login?.expiresAt).toBe(Infinity);
   expect(table.remove('a')).toEqual(new Set(['acme-hello', 'acme-hello-dev']));
   expect([table.lookup('acme-hello'), table.size, problems]).toEqual([undefined, 0, []]);
@@ -89,7 +89,7 @@ test('a username that two routes claim is nobody, until one of them gives it up'
 
 test('a key that is refused is reported and not let in; the others of the user are', () => {
   const { table, problems } = setUp();
-  const users = route(['acme-hello']).users.map((user) => ({ ...user, authorizedKeys: [`from="*" ${line}`, line] }));
+  const users = route(['acme-hello']).users.map((user) => ({ ...user, authorizedKeys: [`tunnel="0" ${line}`, line] }));
   table.set('a', dataOf(route([], { users })));
   expect(table.lookup('acme-hello')?.keys).toHaveLength(1);
   expect(problems).toMatchObject([{ username: 'acme-hello' }]);

@@ -1,5 +1,5 @@
 import { ROUTE_SECRET_KEYS, Route, type RouteUser } from '../../crds/index.ts';
-import { parseAuthorizedKeys } from '../../lib/ssh/keys/authorized-keys.ts';
+import { type AuthorizedKey, parseAuthorizedKeys } from '../../lib/ssh/keys/authorized-keys.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { PublicKey } from '../../lib/ssh/keys/public-key.ts';
 
@@ -9,7 +9,7 @@ export type RouteEntry = { route: Route; hostKeys: readonly PublicKey[]; mapping
 /** What a username stands for. */
 export type Login = RouteEntry & {
   user: RouteUser;
-  keys: readonly PublicKey[];
+  keys: readonly AuthorizedKey[];
   /** Milliseconds since the epoch; Infinity where the access does not end. */
   expiresAt: number;
 };
@@ -109,6 +109,6 @@ export class RouteTable {
     if (Number.isNaN(expiresAt)) {
       this.#report({ secret, username: user.username, problem: 'expiresAt is no RFC 3339 time; treated as expired' });
     }
-    return { ...entry, user, keys: keys.map(({ key }) => key), expiresAt: Number.isNaN(expiresAt) ? 0 : expiresAt };
+    return { ...entry, user, keys, expiresAt: Number.isNaN(expiresAt) ? 0 : expiresAt };
   }
 }

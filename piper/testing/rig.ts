@@ -10,6 +10,7 @@ import {
 } from '../../crds/index.ts';
 import { createLogger } from '../../lib/process/logger.ts';
 import type { Clock } from '../../lib/ssh/clock.ts';
+import type { AuthorizedKey } from '../../lib/ssh/keys/authorized-keys.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { Networks } from '../arrival/networks.ts';
 import type { Limits } from '../config.ts';
@@ -72,6 +73,7 @@ export async function startRig(
     addresses?: string[];
     now?: () => number;
     clock?: Clock;
+    authorities?: readonly AuthorizedKey[];
   } = {},
 ) {
   const pod = new FakePod({ hostKey: keys.pod, mappingKey: keys.mapping, ...options.pod });
@@ -101,6 +103,7 @@ export async function startRig(
     directory,
     provider: { start: () => Promise.resolve(), problem: () => undefined },
     hostKeys: [keys.piper],
+    ...(options.authorities === undefined ? {} : { authorities: options.authorities }),
     limits: { ...LIMITS, ...options.limits },
     log,
     ...(options.now === undefined ? {} : { now: options.now }),
