@@ -214,7 +214,7 @@ class Reconciliation {
     const nameProblems: Finding[] = [];
     if (invalidOrganization !== undefined) nameProblems.push(finding('InvalidOrganization', invalidOrganization));
     for (const user of users) {
-      const keys = readUserKeys(user, secrets.get(user.secretName));
+      const keys = readUserKeys(user, secrets.get(user.secretName), access.spec.runtime);
       keyProblems.push(...keys.problems);
       const owner = world.otherOwner(this.#cached, user.username);
       if (owner === undefined) owned.push(user.username);

@@ -40,10 +40,40 @@ test('a private key anywhere refuses the whole user, and is quoted nowhere', () 
 });
 
 test('bad lines are named by number, good ones keep working', () => {
-  const keys = read({ authorized_keys: `${publicLine()}\nfrom="10.0.0.1" ${publicLine()}\nssh-ed25519 AAAA` });
+  const keys = read({ authorized_keys: `${publicLine()}\ntunnel="1" ${publicLine()}\nssh-ed25519 AAAA` });
   expect(keys.lines).toHaveLength(1);
   expect(keys.problems.map(({ reason }) => reason)).toEqual(['KeyNotUsable', 'KeyNotUsable']);
   expect(keys.problems[0]?.message).toContain('line 2 of the Secret alice-key');
+});
+
+test('A7: options pass on as they were written, and what is not honoured is refused in a sentence', () => {
+  const bare = publicLine().replace(' alice@laptop', '');
+  const good = [`restrict,pty,from="10.0.0.0/8" ${bare}`, `cert-authority,principals="ops,dev" ${bare}`, bare];
+  const keys = read({
+    authorized_keys: [
+      ...good,
+      `environment="A=b" ${bare}`,
+      `no-pty,hurry ${bare}`,
+      `permitopen="db:5432" ${bare}`,
+    ].join('\n'),
+  });
+  expect(keys.lines).toEqual(good);
+  const [fingerprint] = keys.fingerprints;
+  expect(keys.fingerprints).toEqual([fingerprint, `cert-authority ${fingerprint}`]);
+  expect(keys.problems.map(({ reason, message }) => [reason, message])).toEqual([
+    ['KeyNotUsable', expect.stringMatching(/line 4 .* environment= is not supported/)],
+    ['KeyNotUsable', expect.stringMatching(/line 5 .* the option hurry is not known/)],
+    ['KeyNotUsable', expect.stringMatching(/line 6 .* permitopen= leads to the loopback/)],
+  ]);
+});
+
+test('a forced command is refused where the sshd of the image could not honour it; sftp is not', () => {
+  const [forced, sftp] = [`command="rrsync /data" ${publicLine()}`, `command="internal-sftp" ${publicLine()}`];
+  const ofSidecar = read({ authorized_keys: `${forced}\n${sftp}` });
+  expect([ofSidecar.lines.length, ofSidecar.problems]).toEqual([2, []]);
+  const ofImage = readUserKeys(user, secret({ authorized_keys: `${forced}\n${sftp}` }), 'main_container');
+  expect(ofImage.lines).toEqual([expect.stringContaining('internal-sftp')]);
+  expect(ofImage.problems[0]?.message).toMatch(/line 1 .*command= is not honoured with runtime main_container/);
 });
 
 test('no more keys than a route takes', () => {

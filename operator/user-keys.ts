@@ -1,11 +1,13 @@
-import { parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
+import { type AuthorizedKey, parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
+import type { Runtime } from '../crds/index.ts';
+import { INTERNAL_SFTP } from '../lib/ssh/keys/key-options.ts';
 import { finding, type Finding } from './findings.ts';
 import type { RequestedUser } from './requested-users.ts';
 import { decode, textOf, type Secret } from './secret.ts';
 
 /** The keys that one user may log in with, and what is wrong with the rest. */
 export type UserKeys = {
-  /** OpenSSH public key lines, without comments. */
+  /** OpenSSH public key lines, with their options and without comments. */
   readonly lines: readonly string[];
   readonly fingerprints: readonly string[];
   readonly problems: readonly Finding[];
@@ -22,26 +24,47 @@ const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|PuTTY-User-Key-File-/
 export function readUserKeys(
   { username, secretName }: Pick<RequestedUser, 'username' | 'secretName'>,
   secret: Secret | undefined,
+  runtime: Runtime = 'sidecar',
 ): UserKeys {
   const refused = (problem: Finding): UserKeys => ({ lines: [], fingerprints: [], problems: [problem] });
   if (secret === undefined) return refused(finding('KeySecretNotFound', username, secretName));
   const hasPrivateKey = Object.values(secret.data).some((value) => PRIVATE_KEY.test(decode(value)));
   if (hasPrivateKey) return refused(finding('PrivateKeyInSecret', username, secretName));
 
-  const keys = new Map<string, string>();
+  const keys = new Map<string, AuthorizedKey>();
   const problems: Finding[] = [];
   for (const dataKey of DATA_KEYS) {
     const parsed = parseAuthorizedKeys(textOf(secret, dataKey) ?? '');
     if (parsed.problems.some(({ code }) => code === 'private-key')) {
       return refused(finding('PrivateKeyInSecret', username, secretName));
     }
-    for (const { key } of parsed.keys) keys.set(key.fingerprint, key.toLine());
+    for (const key of parsed.keys) {
+      if (canForce(runtime, key.options.command)) keys.set(key.bare, key);
+      else problems.push(finding('KeyNotUsable', username, secretName, key.number, CANNOT_FORCE));
+    }
     for (const { line, code, message } of parsed.problems) {
       if (code !== 'duplicate') problems.push(finding('KeyNotUsable', username, secretName, line, message));
     }
   }
   if (keys.size === 0 && problems.length === 0) problems.push(finding('NoKeys', username, secretName));
   if (keys.size > MAX_KEYS) problems.push(finding('TooManyKeys', username, secretName, MAX_KEYS));
-  const used = [...keys].slice(0, MAX_KEYS);
-  return { lines: used.map(([, line]) => line), fingerprints: used.map(([fingerprint]) => fingerprint), problems };
+  const used = [...keys.values()].slice(0, MAX_KEYS);
+  return {
+    lines: used.map(({ bare }) => bare),
+    fingerprints: [...new Set(used.map((key) => fingerprintOf(key)))],
+    problems,
+  };
+}
+
+const CANNOT_FORCE =
+  'command= is not honoured with runtime main_container, whose sshd would tell it that it itself was asked for (SSH_ORIGINAL_COMMAND); delete the option, or name internal-sftp';
+
+/** The piper refuses these, too (piper/admission.ts). */
+function canForce(runtime: Runtime, command: string | undefined): boolean {
+  return runtime !== 'main_container' || command === undefined || command === INTERNAL_SFTP;
+}
+
+/** An authority's key does not log in: who looks for a stranger's key in the status must see the difference. */
+function fingerprintOf({ key, options }: AuthorizedKey): string {
+  return options.isAuthority ? `cert-authority ${key.fingerprint}` : key.fingerprint;
 }
