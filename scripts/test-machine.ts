@@ -5,6 +5,7 @@ export default async function setup(): Promise<void> {
   await ensurePackages([
     'openssh-client',
     'openssh-server',
+    'libnss-wrapper',
     'xauth',
     'openssl',
     'util-linux',

@@ -371,7 +371,7 @@ forwarding_lines() {
 environment_line() {
   printf '?SetEnv SHLVL=1'
   set -- "${LD_PRELOAD-}" "${NSS_WRAPPER_PASSWD-}" "${NSS_WRAPPER_GROUP-}"
-  if only "$1" "$PLAIN: " 1024 && only "$2" "$PLAIN" 255 && only "$3" "$PLAIN" 255 && ! has_uid </etc/passwd; then
+  if only "$1" ": $PLAIN" 1024 && only "$2" "$PLAIN" 255 && only "$3" "$PLAIN" 255 && ! has_uid </etc/passwd; then
     printf ' LD_PRELOAD="%s" NSS_WRAPPER_PASSWD="%s" NSS_WRAPPER_GROUP="%s"' "$@"
   fi
   echo

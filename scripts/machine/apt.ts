@@ -4,6 +4,9 @@ import { run } from './command.ts';
 import { SetupError } from './errors.ts';
 import { step } from './progress.ts';
 
+/** Debian's directory of libraries. */
+const triplet = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+
 /** Debian package → the program or file that shows that it (or its equal from elsewhere) is there. */
 const witnesses = {
   containerd: 'containerd',
@@ -19,6 +22,7 @@ const witnesses = {
   'openssh-server': '/usr/sbin/sshd',
   python3: 'python3',
   rsync: 'rsync',
+  'libnss-wrapper': `/usr/lib/${triplet}/libnss_wrapper.so`,
   gcc: 'gcc',
   'libc6-dev': '/usr/include/stdio.h',
   mmdebstrap: 'mmdebstrap',
