@@ -107,11 +107,11 @@ ansi_quote() {
   esac
 }
 
+# sshd shows nobody what a subsystem says on stderr; the piper has told users that sftp is not theirs.
 start_sftp() {
   if [ "$sftp_server" = none ] || { [ "$sftp" != read-only ] && [ "$sftp" != read-write ]; }; then
     record refused subsystem=sftp
-    [ "$sftp_server" = none ] || refuse 'sftp is not among what you may do here.'
-    refuse 'this image has no sftp-server: install it (openssh-sftp-server), or copy with scp -O.'
+    exit 126
   fi
   record connect
   record exec subsystem=sftp

@@ -71,7 +71,7 @@ test(
     const first = await pod.start({ uid: 0 });
     const id = await first.ssh('id -u; id -un; stat -c %u:%a . .ssh/authorized_keys');
     expect(id.stdout.toString(), first.log()).toBe(`${APP_UID}\nacme-hello\n${APP_UID}:700\n${APP_UID}:600\n`);
-    expect(first.audit()[0]).toContain('connect user=acme-hello src=203.0.113.7');
+    expect((await first.audit())[0]).toContain('connect user=acme-hello src=203.0.113.7');
     expect(effective(pod)).toContain('permitrootlogin no');
     const secret = await first.ssh(
       `cat ${pod.runtime}/ssh_host_ed25519_key; mv ${pod.runtime}/home ${pod.runtime}/gone`,
@@ -109,7 +109,7 @@ test('each start of the container sets everything up anew, and keeps the host ke
   const second = await pod.start({ env: { SSH_USERNAMES: 'acme-hello,acme-hello-new' } });
   // The client's known_hosts still holds the one host key.
   expect((await second.ssh('cat kept')).stdout.toString(), second.log()).toBe('mine\n');
-  expect(second.audit()).toHaveLength(2);
+  expect(await second.audit()).toHaveLength(2);
   expect(effective(pod)).toContain('allowtcpforwarding no');
   expect((await second.client('ssh', ['acme-hello-new@127.0.0.1', 'exit 5'])).code).toBe(5);
 });

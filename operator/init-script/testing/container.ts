@@ -46,8 +46,8 @@ export type Ended = { code: number | null; stdout: Buffer; stderr: string };
 export type Container = {
   /** What kubectl logs shows. */
   log: () => string;
-  /** The SSH_AUDIT lines, without their time. */
-  audit: () => string[];
+  /** The SSH_AUDIT lines so far, without their time: a session of this call's has left its own after all of them. */
+  audit: () => Promise<string[]>;
   /** Process 1's, once it has ended. */
   code: () => number | null;
   /** Runs one of OpenSSH's client programs in the container's network: `ssh`, `sftp`, `scp`, `ssh-keyscan`. */
@@ -115,7 +115,16 @@ export class Pod {
     const client: Container['client'] = (program, args, more) => this.#client(child, [program, ...args], more);
     return {
       log: () => log,
-      audit: () => [...log.matchAll(/^\S+ (SSH_AUDIT .*)$/gm)].map(([, line = '']) => line),
+      audit: async () => {
+        const session = crypto.randomUUID();
+        await client('ssh', ['acme-hello@127.0.0.1', ':'], { facts: { ...FACTS, SSHACCESS_SESSION: session } });
+        await until(
+          () => log.includes(`session=${session} cmd=`),
+          () => log,
+        );
+        const lines = [...log.matchAll(/^\S+ (SSH_AUDIT .*)$/gm)].map(([, line = '']) => line);
+        return lines.filter((line) => line.includes(`session=${FACTS['SSHACCESS_SESSION']}`));
+      },
       code: () => child.exitCode,
       client,
       ssh: (command, more) => client('ssh', ['acme-hello@127.0.0.1', command], more),
@@ -189,9 +198,9 @@ function end({ pid, exitCode }: ChildProcess): void {
 
 /** Polls; what does not come within a minute fails, with `why` to read. */
 export async function until(holds: () => boolean, why: () => string = () => ''): Promise<void> {
-  const end = performance.now() + 60_000;
+  const latest = performance.now() + 60_000;
   while (!holds()) {
-    if (performance.now() > end) throw new Error(`waited in vain for ${holds}\n${why()}`);
+    if (performance.now() > latest) throw new Error(`waited in vain for ${String(holds)}\n${why()}`);
     await delay(20);
   }
 }
