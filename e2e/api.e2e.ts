@@ -30,9 +30,26 @@ test.each([
   ['policy.limited.commands', /only commands that run.*no sftp and no forwarding but what is asked for/],
   ['policy.limited.sftp.paths', /Directories that sftp and scp are confined to/],
   ['policy.root.agentForwarding', /SSH_AUTH_SOCK in the app/],
+  ['mainContainer.managed', /pods get the key of the gateway, and nothing else/],
+  ['mainContainer.hostKeys', /takes the key of each pod at first sight/],
 ])('kubectl explains spec.%s', async (field, sentence) => {
   const text = await kubectl('explain', `sshaccess.spec.${field}`);
   expect(text.replace(/\s+/g, ' ')).toMatch(sentence);
+});
+
+const unmanaged = { managed: false, user: 'deploy', authorizedKeysPath: '/home/deploy/.ssh/authorized_keys' };
+const main = (mainContainer: object) => object({ runtime: 'main_container', mainContainer });
+const own = (changes: object) => main({ ...unmanaged, ...changes });
+
+test.each([
+  ['an image that follows the contract', object({ runtime: 'main_container' })],
+  ['one that sets sshd up itself', main({ setup: 'Image', bootstrap: { script: 'true', required: true } })],
+  ['one that knows nothing of us', own({ port: 2022, hostKeys: ['ssh-ed25519 AAAA root@image'] })],
+  ['settings that wait for their runtime', object({ mainContainer: { setup: 'Image' } })],
+])('taken: %s', async (_name, manifest) => {
+  const { code, stderr } = await dryRun(stringify(manifest));
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
 });
 
 describe('refused, with a sentence:', () => {
@@ -85,6 +102,25 @@ describe('refused, with a sentence:', () => {
     ['a role that does not exist', object({ policy: { admin: {} } }), /unknown field "spec.policy.admin"/],
     ['a name too long for a Service', object({}, 'a'.repeat(54)), /more than 53 characters; choose a shorter name/],
     ['a name with a dot', object({}, 'my.llm'), /character other than a-z, 0-9 and -/],
+    ['unmanaged, and nothing else', main({ managed: false }), /say as which user to log in \(user\)/],
+    ['unmanaged without a user', own({ user: undefined }), /say as which user to log in \(user\)/],
+    ['unmanaged without a path', own({ authorizedKeysPath: undefined }), /where its sshd looks for keys/],
+    ['unmanaged with a set-up', own({ setup: 'Image' }), /setup and bootstrap to managed: true/],
+    ['unmanaged with a bootstrap', own({ bootstrap: { script: 'true' } }), /setup and bootstrap to managed: true/],
+    ['managed with a user', main({ user: 'deploy' }), /user, authorizedKeysPath, port and hostKeys belong to/],
+    ['managed with a port', main({ port: 2022 }), /user, authorizedKeysPath, port and hostKeys belong to/],
+    ['managed with host keys', main({ hostKeys: ['ssh-ed25519 AAAA'] }), /belong to managed: false/],
+    ['a set-up that does not exist', main({ setup: 'None' }), /supported values: "InitScript", "Image"/],
+    ['a bootstrap of nothing', main({ bootstrap: { script: '' } }), /should be at least 1 chars long/],
+    ['a user who is none', own({ user: 'Deploy User' }), /spec\.mainContainer\.user/],
+    ['a user of an option', own({ user: '-oProxyCommand' }), /spec\.mainContainer\.user/],
+    ['keys out of a directory', own({ authorizedKeysPath: '/home/../etc/keys' }), /absolute path of a file/],
+    ['keys at a relative path', own({ authorizedKeysPath: 'home/keys' }), /absolute path of a file/],
+    ['keys in a directory', own({ authorizedKeysPath: '/home/deploy/.ssh/' }), /absolute path of a file/],
+    ['keys at two paths', own({ authorizedKeysPath: '/keys:/more' }), /absolute path of a file/],
+    ['port 0 of an image', own({ port: 0 }), /should be greater than or equal to 1/],
+    ['no host key at all', own({ hostKeys: [] }), /should have at least 1 items/],
+    ['too many host keys', own({ hostKeys: Array.from({ length: 17 }, () => 'k') }), /must have at most 16 items/],
     ['an unknown field', object({ shell: '/bin/zsh' }), /unknown field "spec.shell"/],
   ])('%s', async (_name, manifest, sentence) => {
     const { code, stderr } = await dryRun(stringify(manifest));

@@ -27,6 +27,8 @@ import { sshdSettings } from './sshd-settings.ts';
 const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'sshaccess' };
 /** On the pod's Secret, while kubelets still carry the ceiling before. */
 export const ANNOTATION_PREVIOUS_CEILING = 'sshaccess.dev/previous-ceiling';
+/** On the pod's Secret: when what sshd in a main_container is told last changed. It reads that only as it starts. */
+export const ANNOTATION_SETTINGS_SINCE = 'sshaccess.dev/sshd-settings-since';
 /** On a route Secret, for the people who look at it. */
 const ANNOTATION_ROUTE_OF = 'sshaccess.dev/route-of';
 /** On a route Secret: the usernames that belong to its SshAccess, whether anybody can log in under them or not. */
@@ -49,16 +51,21 @@ export type PodSecretContent = {
   previous: PreviousCeiling | undefined;
   /** Where there are, or will be, pods of runtime main_container. */
   initScript: string | undefined;
+  /** When what sshd is told last changed; undefined: never. */
+  settingsSince: string | undefined;
 };
 
 export function podSecret(metadata: Metadata, content: PodSecretContent): SecretManifest {
-  const { hostKey, mappingKey, ceiling, previous, initScript } = content;
+  const { hostKey, mappingKey, ceiling, previous, initScript, settingsSince } = content;
   return {
     metadata: {
       namespace: metadata.namespace,
       name: podSecretName(metadata.name),
       labels: MANAGED_BY,
-      annotations: previous === undefined ? {} : { [ANNOTATION_PREVIOUS_CEILING]: JSON.stringify(previous) },
+      annotations: {
+        ...(previous !== undefined && { [ANNOTATION_PREVIOUS_CEILING]: JSON.stringify(previous) }),
+        ...(settingsSince !== undefined && { [ANNOTATION_SETTINGS_SINCE]: settingsSince }),
+      },
       ownerReferences: [controllerReference(SSH_ACCESSES, metadata)],
     },
     type: 'Opaque',

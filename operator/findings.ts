@@ -72,10 +72,11 @@ export const SENTENCES = {
   // PolicyEnforced, SshdPatched, Bootstrapped: of runtime main_container only
   PolicyEnforceable: () => 'the policy of every user is enforced',
   SftpRefused: (users: string, why: string) => `sftp is refused for ${users}: ${why}`,
+  SshdSettingsOutdated: (pods: string) =>
+    `the sshd of ${pods} was started before spec.policy or spec.audit changed what sshd itself allows or logs: what is new there waits until the pods are restarted (kubectl rollout restart); what is forbidden now is refused at once`,
   NoKnownHoles: () => 'no pod runs an sshd with a hole that we know of',
   SshdVulnerable: (pods: string, software: string, holes: string, doubt: string) =>
     `the sshd of ${pods} is ${software}, which has ${holes}${doubt}; update openssh-server in the image`,
-  BootstrapSucceeded: () => 'the bootstrap script ran without a failure',
   // Events only
   KeysCreated: () => 'made the host key and the mapping key',
   HostKeyRemade: () => 'the host key was lost or damaged; made a new one',

@@ -11,6 +11,7 @@ import {
   ROUTE_SECRET_KEYS,
   routeSecretName,
   serviceName,
+  SSHD_SECRET_KEYS,
 } from '../crds/index.ts';
 import { apply, create, getIfExists } from '../lib/kube/apply.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
@@ -19,13 +20,16 @@ import { SECRETS, SERVICES } from '../lib/kube/resources.ts';
 import type { Metadata } from './cached-access.ts';
 import {
   ANNOTATION_PREVIOUS_CEILING,
+  ANNOTATION_SETTINGS_SINCE,
   ANNOTATION_USERNAMES,
   parseUsernames,
   type SecretManifest,
   type ServiceManifest,
 } from './desired-objects.ts';
+import { finding, type Finding } from './findings.ts';
 import { PreviousCeiling } from './policies.ts';
 import { Secret, textOf } from './secret.ts';
+import { sshdSettings } from './sshd-settings.ts';
 import { SIGHTINGS_KEY, Sightings, type Sighting } from './sightings.ts';
 
 const Service = z.object({
@@ -62,6 +66,14 @@ export type OwnObjects = {
   readonly service: Service | undefined;
   readonly isServiceForeign: boolean;
 };
+
+/** Which of them cannot be made, because another stands there under its name. */
+export function nameTaken(objects: OwnObjects, name: string, uid: string): Finding | undefined {
+  if (objects.isRouteSecretForeign) return finding('NameTaken', 'Secret', `route-${uid} in the system namespace`);
+  if (objects.isPodSecretForeign) return finding('NameTaken', 'Secret', `${name}-sshaccess`);
+  if (objects.isServiceForeign) return finding('NameTaken', 'Service', `${name}-sshaccess`);
+  return undefined;
+}
 
 export type Writer = { client: KubeClient; systemNamespace: string; signal: AbortSignal };
 
@@ -154,6 +166,13 @@ export const storedUsernames = (secret: Secret | undefined): readonly string[] =
 
 export const storedCeiling = (secret: Secret | undefined): Ceiling | undefined =>
   parseJson(Ceiling, textOf(secret, POD_SECRET_KEYS.ceiling));
+
+/** When what sshd is told last changed, once `ceiling` is written. */
+export function settingsSince(secret: Secret | undefined, ceiling: Ceiling, now: Date): string | undefined {
+  const before = textOf(secret, SSHD_SECRET_KEYS.settings);
+  const isChanged = before !== undefined && before !== sshdSettings(ceiling);
+  return isChanged ? now.toISOString() : secret?.metadata.annotations[ANNOTATION_SETTINGS_SINCE];
+}
 
 export const storedPreviousCeiling = (secret: Secret | undefined): PreviousCeiling | undefined =>
   parseJson(PreviousCeiling, secret?.metadata.annotations[ANNOTATION_PREVIOUS_CEILING]);

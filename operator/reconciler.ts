@@ -18,9 +18,12 @@ import { podSecret, route, routeSecret, service } from './desired-objects.ts';
 import { finding, type Finding } from './findings.ts';
 import { injectionFinding, mayRollAgain } from './injection.ts';
 import { keyMaterial, type KeyMaterial } from './key-material.ts';
+import { look, type Look } from './look.ts';
 import {
+  nameTaken,
   readOwnObjects,
   readSecret,
+  settingsSince,
   storedCeiling,
   storedPreviousCeiling,
   storedRoute,
@@ -34,11 +37,10 @@ import {
 import { ceilingOf, heldPolicy, policyOf, previousCeiling } from './policies.ts';
 import { isExpired, requestedUsers } from './requested-users.ts';
 import type { Prober } from './probe/prober.ts';
-import { hostKeysOf, readHostKeys, servingOf, upstreamUserOf, type Serving } from './serving.ts';
+import { hostKeyProblem, hostKeysOf, servingOf, upstreamUserOf, type Serving } from './serving.ts';
 import { SSH_ACCESSES } from './resources.ts';
-import { asSeen, probeTargets, remember, type Sighting } from './sightings.ts';
+import type { Sighting } from './sightings.ts';
 import { sshdConditions } from './sshd-conditions.ts';
-import { sshdFinding } from './sshd-findings.ts';
 import { desiredStatus, failedStatus, type Outcome, type Verdict } from './status.ts';
 import { conditionStory, routeStory, storyteller, type Tell } from './story.ts';
 import { isServiceReady, labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
@@ -148,12 +150,17 @@ class Reconciliation {
     const objects = await readOwnObjects(this.#cached.metadata, this.#writer);
     const users = await this.#judgeUsers(access);
     const keys = keyMaterial(objects.podSecret, objects.routeSecret);
-    const primary = users.users.find(({ user }) => user.isPrimary)?.user.username ?? '';
-    const seen = this.#look(access, objects, { ...keys, username: primary });
+    const seen = this.#look(access, objects, users.users, keys);
     const serving = servingOf(access.spec, seen.pods, storedRoute(objects.routeSecret));
     const objectProblem = await this.#writeObjects(access, objects, { ...users, ...seen, serving, keys });
     const injection = await this.#bringTarget(access, seen.pods);
-    const facts = { spec: access.spec, users: users.users.map(({ user }) => user), serving, sightings: seen.sightings };
+    const facts = {
+      spec: access.spec,
+      users: users.users.map(({ user }) => user),
+      serving,
+      sightings: seen.sightings,
+      settingsSince: settingsSince(objects.podSecret, ceilingOf(access.spec), this.#now),
+    };
     const outcome: Outcome = {
       ...users,
       ...seen,
@@ -161,33 +168,25 @@ class Reconciliation {
       endpoint: this.#options.config.endpoint,
       serving,
       injection,
-      objectProblem: objectProblem ?? hostKeyProblem(access),
+      objectProblem: objectProblem ?? hostKeyProblem(access.spec),
       sshdConditions: sshdConditions(facts),
     };
     await this.#writeStatus(desiredStatus(this.#cached, outcome, this.#now));
   }
 
-  /** The pods, as the prober sees those whose image brings the sshd. It looks at them from now on, and wakes us up. */
-  #look(access: SshAccess, objects: OwnObjects, { hostKey, mappingKey, username }: KeyMaterial & { username: string }) {
+  /** The pods and their sshds. The prober looks at those from now on, and wakes us up. */
+  #look(access: SshAccess, objects: OwnObjects, users: readonly Verdict[], { hostKey, mappingKey }: KeyMaterial): Look {
     const { world, prober } = this.#options;
     const key = keyOf(this.#cached.metadata);
-    const all = world.pods(key);
-    const targets = probeTargets(all, {
+    const context = {
       spec: access.spec,
       stored: storedRoute(objects.routeSecret),
-      username,
+      username: users.find(({ user }) => user.isPrimary)?.user.username ?? '',
       mappingKey: mappingKey.pem,
       ownHostKey: hostKey.publicLine,
       sightings: storedSightings(objects.routeSecret),
-    });
-    const outcomes = prober.follow(key, targets);
-    const sightings = remember(storedSightings(objects.routeSecret), all, outcomes);
-    const pods = asSeen(all, sightings, outcomes);
-    const sshdProblems = pods.flatMap((pod) => {
-      const target = targets.find(({ pod: uid }) => uid === pod.uid);
-      return sshdFinding(pod, outcomes.get(pod.uid), target) ?? [];
-    });
-    return { pods, sightings, sshdProblems };
+    };
+    return look(world.pods(key), context, (targets) => prober.follow(key, targets));
   }
 
   /** Before the first route: else one could outlive its SshAccess. */
@@ -285,9 +284,10 @@ class Reconciliation {
     if (!objects.isPodSecretForeign) {
       const isNeeded = access.spec.runtime === 'main_container' || runtime === 'main_container';
       const initScript = isNeeded ? this.#options.initScript : undefined;
+      const since = settingsSince(objects.podSecret, ceiling, this.#now);
       await writeSecret(
         objects.podSecret,
-        podSecret(metadata, { ...keys, ceiling, previous, initScript }),
+        podSecret(metadata, { ...keys, ceiling, previous, initScript, settingsSince: since }),
         this.#writer,
       );
       for (const found of keys.findings) await this.#tell(found);
@@ -376,18 +376,4 @@ class Reconciliation {
     // One second later: then it is over without doubt.
     this.#requeues.push(Date.parse(time) - this.#now.getTime() + 1_000);
   }
-}
-
-/** Of the host keys in the spec not one can be used. */
-function hostKeyProblem({ spec }: SshAccess): Finding | undefined {
-  const given = spec.runtime === 'main_container' ? spec.mainContainer?.hostKeys : undefined;
-  const { keys, bad } = readHostKeys(given ?? []);
-  return bad.length > 0 && keys.length === 0 ? finding('HostKeyNotUsable', bad.join(', ')) : undefined;
-}
-
-function nameTaken(objects: OwnObjects, name: string, uid: string): Finding | undefined {
-  if (objects.isRouteSecretForeign) return finding('NameTaken', 'Secret', `route-${uid} in the system namespace`);
-  if (objects.isPodSecretForeign) return finding('NameTaken', 'Secret', `${name}-sshaccess`);
-  if (objects.isServiceForeign) return finding('NameTaken', 'Service', `${name}-sshaccess`);
-  return undefined;
 }

@@ -13,6 +13,7 @@ import {
 import { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { DEFAULT_ALGORITHMS } from '../lib/ssh/transport/algorithms.ts';
 import type { AccessPod } from './access-pod.ts';
+import { finding, type Finding } from './findings.ts';
 
 /** How the pods of a route are reached. */
 export type Serving = {
@@ -132,4 +133,11 @@ export function hostKeysOf({ pods }: Serving, spec: Spec, { own, learned }: Know
   const brought = servers.has('sidecar') || servers.has('init-script') ? [own] : [];
   const shown = servers.has('image') || servers.has('unmanaged') ? (given ?? learned) : [];
   return readHostKeys([...brought, ...shown]).keys;
+}
+
+/** Of the host keys in the spec not one can be used. */
+export function hostKeyProblem(spec: Spec): Finding | undefined {
+  const given = spec.runtime === 'main_container' ? spec.mainContainer?.hostKeys : undefined;
+  const { keys, bad } = readHostKeys(given ?? []);
+  return bad.length > 0 && keys.length === 0 ? finding('HostKeyNotUsable', bad.join(', ')) : undefined;
 }

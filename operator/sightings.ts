@@ -58,7 +58,7 @@ export function asSeen(
   });
 }
 
-type ProbeContext = {
+export type ProbeContext = {
   readonly spec: Pick<SshAccessSpec, 'runtime' | 'mainContainer'>;
   /** What the route says now. */
   readonly stored: Route | undefined;

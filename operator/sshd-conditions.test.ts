@@ -28,7 +28,7 @@ function told(spec: object, ...idents: readonly string[]) {
     ident: idents[index] ?? '',
   }));
   const serving = servingOf(asked, pods, undefined);
-  const found = sshdConditions({ spec: asked, users, serving, sightings });
+  const found = sshdConditions({ spec: asked, users, serving, sightings, settingsSince: undefined });
   return Object.fromEntries(
     found.map(({ type, holds, finding }) => [type, `${holds} ${finding.reason}: ${finding.message}`]),
   );
@@ -43,7 +43,6 @@ test('all is well', () => {
   expect(told(bootstrap, `${patched} ${SETUP_MARK}`)).toEqual({
     PolicyEnforced: expect.stringMatching(/^true PolicyEnforceable: /),
     SshdPatched: expect.stringMatching(/^true NoKnownHoles: /),
-    Bootstrapped: expect.stringMatching(/^true BootstrapSucceeded: /),
   });
 });
 
@@ -88,4 +87,19 @@ test('a bootstrap script that failed is told, wherever it came from', () => {
     /^false BootstrapFailed: web-0: /,
   );
   expect(told(main, `${patched} ${SETUP_MARK}`)['Bootstrapped']).toBeUndefined();
+});
+
+test('pods whose sshd was started with earlier settings are named', () => {
+  const { spec } = access(main);
+  const pods = ['09:59:59', '10:00:01'].map((time) => mainPod(`at-${time}`, {}, { startedAt: `2026-01-01T${time}Z` }));
+  const facts = { spec, users, serving: servingOf(spec, pods, undefined), sightings: [] };
+  const [before, after] = [undefined, '2026-01-01T10:00:00.000Z'].map((settingsSince) =>
+    sshdConditions({ ...facts, settingsSince }).map(
+      ({ holds, finding }) => `${holds} ${finding.reason}: ${finding.message}`,
+    ),
+  );
+  expect(before).toEqual([expect.stringMatching(/^true /)]);
+  expect(after).toEqual([
+    expect.stringMatching(/^false SshdSettingsOutdated: the sshd of at-09:59:59 was started before/),
+  ]);
 });

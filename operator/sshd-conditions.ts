@@ -9,7 +9,7 @@ import type { RequestedUser } from './requested-users.ts';
 import type { Serving } from './serving.ts';
 import { currentSighting, type Sighting } from './sightings.ts';
 
-/** Types of conditions that are there only with runtime main_container. */
+/** Types of conditions that are there only with runtime main_container; the last, only where a script failed. */
 export const SSHD_CONDITION_TYPES = ['PolicyEnforced', 'SshdPatched', 'Bootstrapped'] as const;
 type SshdCondition = {
   readonly type: (typeof SSHD_CONDITION_TYPES)[number];
@@ -22,9 +22,17 @@ export type SshdFacts = {
   readonly users: readonly RequestedUser[];
   readonly serving: Serving;
   readonly sightings: readonly Sighting[];
+  /** RFC 3339; undefined: what sshd is told is what it has always been told. */
+  readonly settingsSince: string | undefined;
 };
 
-export function sshdConditions({ spec, users, serving, sightings }: SshdFacts): readonly SshdCondition[] {
+export function sshdConditions({
+  spec,
+  users,
+  serving,
+  sightings,
+  settingsSince,
+}: SshdFacts): readonly SshdCondition[] {
   if (serving.runtime === 'sidecar') return [];
   const seen = serving.pods.flatMap((pod) => {
     const ident = currentSighting(sightings, pod)?.ident;
@@ -36,14 +44,14 @@ export function sshdConditions({ spec, users, serving, sightings }: SshdFacts): 
     const message = problems.map((problem) => problem.message).join('\n');
     return { type, holds: false, finding: { reason: first.reason, message } };
   };
-  const hasScript = spec.mainContainer?.bootstrap !== undefined;
-  const bootstraps = bootstrapProblems(seen);
   return [
-    judged('PolicyEnforced', policyProblems(spec, users, seen), finding('PolicyEnforceable')),
+    judged(
+      'PolicyEnforced',
+      [...policyProblems(spec, users, seen), ...settingsProblems(serving.pods, settingsSince)],
+      finding('PolicyEnforceable'),
+    ),
     ...(seen.length === 0 ? [] : [judged('SshdPatched', holeProblems(seen), finding('NoKnownHoles'))]),
-    ...((hasScript && seen.length > 0) || bootstraps.length > 0
-      ? [judged('Bootstrapped', bootstraps, finding('BootstrapSucceeded'))]
-      : []),
+    ...bootstrapProblems(seen).map((problem) => ({ type: 'Bootstrapped', holds: false, finding: problem }) as const),
   ];
 }
 
@@ -78,6 +86,17 @@ function policyProblems(spec: SshAccessSpec, users: readonly RequestedUser[], se
           ),
         ]),
   ];
+}
+
+/** Pods whose sshd was set up with other settings: what has become allowed since is refused there, whatever the piper says. */
+function settingsProblems(pods: readonly AccessPod[], since: string | undefined): readonly Finding[] {
+  if (since === undefined) return [];
+  const isBefore = (startedAt: string): boolean => Date.parse(startedAt) < Date.parse(since);
+  const old = pods.filter(({ record, main }) => {
+    const isTold = record?.mainContainer?.setup === 'init-script';
+    return isTold && main?.isRunning === true && isBefore(main.startedAt);
+  });
+  return old.length === 0 ? [] : [finding('SshdSettingsOutdated', nameSome(old.map(({ name }) => name)))];
 }
 
 const isByInitScript = ({ mainContainer }: SshAccessSpec): boolean =>

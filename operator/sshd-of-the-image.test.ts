@@ -153,6 +153,24 @@ test('a container that ends says why', async () => {
   await soon(() => expect(rig.reason('web', 'Ready')).toBe('NoOpensshServer'));
 });
 
+test('a policy that sshd itself has a part in waits for new pods, and one that it has none in does not', async () => {
+  rig.putAccess('web', managed);
+  await rig.startOperator();
+  const { hostKey, authorizedKeys } = await secretOfPods();
+  const address = ownAddress();
+  await startSshd({ address, port: 2222, authorizedKeys, hostKey, lines: ['VersionAddendum sshaccess-setup-1'] });
+  rig.putMainPod('web-1', 'web', { address, startedAt: '2020-01-01T00:00:00Z' });
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('SshReady'));
+  rig.putAccess('web', { ...managed, policy: { root: { maxSessions: 3 } } });
+  await rig.quiet();
+  expect(rig.reason('web', 'PolicyEnforced')).toBe('PolicyEnforceable');
+  rig.putAccess('web', { ...managed, policy: { root: { remoteForwarding: 'loopback' } } });
+  await soon(() => expect(rig.reason('web', 'PolicyEnforced')).toBe('SshdSettingsOutdated'));
+  expect(textOf(rig.secretOf(secretAt('web-sshaccess')), 'sshd-settings')).toContain('REMOTE_FORWARDING=loopback\n');
+  rig.putMainPod('web-1', 'web', { address, id: 'anew', startedAt: '2999-01-01T00:00:00Z' });
+  await soon(() => expect(rig.reason('web', 'PolicyEnforced')).toBe('PolicyEnforceable'));
+});
+
 test('back with a sidecar, nothing is said of an sshd any more', async () => {
   rig.putAccess('web', managed);
   await rig.startOperator();

@@ -39,7 +39,7 @@ const declared = (ports: readonly number[]): string =>
 
 export const SSHD_SENTENCES = {
   NoOpensshServer: (where: string) =>
-    `${where} has no openssh-server: install it in the image, or set spec.runtime: sidecar, which needs none`,
+    `${where} has no openssh-server; install it in the image, or set spec.runtime: sidecar, which needs none`,
   SshdNotListening: (where: string, setup: SshdSetup, port: number, ports: readonly number[]) =>
     `nobody listens on port ${port} of ${where}, ${declared(ports)}; ${NOT_LISTENING[setup]}`,
   SshdUnreachable: (where: string, port: number, code: string) =>
@@ -54,10 +54,10 @@ export const SSHD_SENTENCES = {
     `the sshd of ${where} refuses the key of the gateway for the user ${username}: ${KEY_REFUSED[setup]}`,
   SshdLoginFailed: (where: string, detail: string) =>
     `the sshd of ${where} lets nobody in: ${detail}; see the log of the container`,
-  RuntimeVolumeMissing: (where: string, detail = `${SSH_RUNTIME_PATH} is missing, or cannot be written`) =>
-    `${where}: ${detail}; make the pod anew, so that the volume is mounted, and let the image leave that directory alone`,
-  NssWrapperMissing: (where: string, detail = 'its users are unknown to the image') =>
-    `${where}: ${detail}; install libnss-wrapper (nss_wrapper on Alpine) in the image, and let its entrypoint preload it`,
+  RuntimeVolumeMissing: (where: string, said?: string) =>
+    `${where}: ${said ?? `${SSH_RUNTIME_PATH} is missing, or cannot be written`}; make the pod anew, so that the volume is mounted there, and see that its user can write it`,
+  NssWrapperMissing: (where: string, said?: string) =>
+    `${where}: ${said ?? 'the image does not know its users; install libnss-wrapper (nss_wrapper on Alpine), and let the entrypoint preload it'}`,
   WrongModes: (where: string) =>
     `the sshd of ${where} does not take the modes of its files: host keys must be readable for their owner only (0600), and neither the home nor .ssh writable for others; let the image set them before it starts sshd`,
   BootstrapFailed: (where: string, detail = 'the bootstrap script failed, and sshd has started all the same') =>

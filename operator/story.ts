@@ -21,6 +21,7 @@ const TOLD_ONCE: ReadonlySet<Reason> = new Set<Reason>([
   'PodsNotInjected',
   'PodsOutdated',
   'SshdVulnerable',
+  'SshdSettingsOutdated',
   ...SSHD_REASONS,
 ]);
 /** Good news only after bad. */
@@ -29,7 +30,6 @@ const UNTOLD: ReadonlySet<Reason> = new Set<Reason>([
   'AllUsernamesOwned',
   'PolicyEnforceable',
   'NoKnownHoles',
-  'BootstrapSucceeded',
 ]);
 
 /** What changed in the conditions and is worth telling. */

@@ -29,6 +29,7 @@ export type MainPodOptions = {
   address?: string;
   /** Of the container. */
   id?: string;
+  startedAt?: string;
   /** It does not run; this is how it ended. */
   ended?: { exitCode: number; message?: string };
   ports?: readonly number[];
@@ -112,7 +113,7 @@ class Rig {
   putMainPod(
     name: string,
     access: string,
-    { address = ownAddress(), id = name, ended, ports }: MainPodOptions = {},
+    { address = ownAddress(), id = name, startedAt = '2026-01-01T00:00:00Z', ended, ports }: MainPodOptions = {},
   ): void {
     const { access: current } = parseAccess(this.server.get(at(access)));
     if (current === undefined) throw new Error('put an SshAccess first');
@@ -121,7 +122,7 @@ class Rig {
     const port = current.spec.mainContainer?.port ?? 2222;
     const settings = podSettings(current.spec);
     const injected = mainRecord(setup, { port, settings, usernames: [ACCOUNT] });
-    const state = ended === undefined ? { running: {} } : { waiting: { reason: 'CrashLoopBackOff' } };
+    const state = ended === undefined ? { running: { startedAt } } : { waiting: { reason: 'CrashLoopBackOff' } };
     const lastState = ended === undefined ? {} : { terminated: ended };
     this.server.put(podAt(name), {
       metadata: {
