@@ -23,6 +23,7 @@ import { Pipe } from './pipe.ts';
 import { describeSshd } from './policy/sshd.ts';
 import { ConnectionRecord } from './record.ts';
 import { ENDS_OF_ACCESS, RefusalError, refusalText, type RefusalCode } from './refusals.ts';
+import type { Witness } from './witness.ts';
 import { connectUpstream, type Upstream } from './upstream.ts';
 
 /** What all connections share. */
@@ -33,6 +34,7 @@ export type ConnectionContext = {
   admission: Admission;
   failures: Failures;
   metrics: PiperMetrics;
+  witness: Witness;
   limits: Limits;
   log: Logger;
   /** The time of day, in milliseconds. */
@@ -104,6 +106,7 @@ export class Connection implements LiveConnection {
   /** Ends it with a sentence for the user. */
   end(code: RefusalCode, detail?: string): void {
     const text = refusalText(code, this.id, this.#grant?.login.route.runtime);
+    if (this.#grant !== undefined && !this.#ended) this.#context.witness.refused(this.#grant, code);
     this.#finish(code, detail, () => this.#downstream.end(code, text));
   }
 

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FIELD_MANAGERS, GROUP } from '../crds/index.ts';
 import { loadClient, type KubeClient } from '../lib/kube/client.ts';
@@ -9,7 +10,6 @@ import { runProgram } from '../lib/process/run.ts';
 import { nativeCiphersAvailable, nativeCiphersProblem } from '../lib/ssh/transport/ciphers/native.ts';
 import { serveAdmin } from './abuse/admin.ts';
 import { BanEvents } from './abuse/ban-events.ts';
-import type { Ban } from './abuse/failures.ts';
 import { LONGEST_DRAIN_MS, readConfig, readHostKeys, type PiperConfig } from './config.ts';
 import { isLiteral, mayBePod } from './directory/addresses.ts';
 import { ObjectDirectory } from './directory/directory.ts';
@@ -17,6 +17,7 @@ import { FileProvider } from './directory/file-provider.ts';
 import { kubernetesProvider } from './directory/kubernetes-provider.ts';
 import type { Provider } from './directory/provider.ts';
 import { Piper } from './piper.ts';
+import { KubernetesWitness, NO_WITNESS, type Witness } from './witness.ts';
 
 /** Time for the last goodbyes to leave the socket. */
 const GOODBYE_MS = 500;
@@ -32,7 +33,7 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   }
   const hostKeys = await readHostKeys(config.hostKeyFolder);
   log.info({ hostKeys: hostKeys.map(({ publicKey }) => publicKey.fingerprint) }, 'host keys loaded');
-  const { directory, provider, onBan } = world(config, log);
+  const { directory, provider, witness } = world(config, log);
   const piper = new Piper({
     directory,
     provider,
@@ -40,7 +41,7 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
     authorities: config.authorities,
     limits: config.limits,
     log,
-    ...(onBan && { onBan }),
+    witness,
   });
   const stopped = new AbortController();
   const ready = (): string | undefined => (signal.aborted ? 'draining' : piper.problem());
@@ -58,28 +59,27 @@ async function start(piper: Piper, wanted: number, log: Logger): Promise<void> {
   log.info({ port }, 'listening');
 }
 
-/** Where routes come from, and whom bans are told. */
-type World = { directory: ObjectDirectory; provider: Provider; onBan?: (ban: Ban) => void };
+/** Where routes come from, and who is told of bans and refusals. */
+type World = { directory: ObjectDirectory; provider: Provider; witness: Witness };
 
 function world(config: PiperConfig, log: Logger): World {
   if ('files' in config.source) {
     // Whoever writes these files runs the piper: loopback is theirs to name.
     const directory = new ObjectDirectory(log, isLiteral);
-    return { directory, provider: new FileProvider(config.source.files, directory, log) };
+    return { directory, provider: new FileProvider(config.source.files, directory, log), witness: NO_WITNESS };
   }
   const directory = new ObjectDirectory(log, mayBePod);
   const client = loadClient(FIELD_MANAGERS.piper);
   const { namespace } = config.source;
   const { maxStalenessMs } = config;
   const provider = kubernetesProvider({ client, namespace, directory, maxStalenessMs, log });
-  return { directory, provider, ...tellingOfBans(client, config, namespace, log) };
+  return { directory, provider, witness: witnessFor(client, config, namespace, log) };
 }
 
-function tellingOfBans(client: KubeClient, { pod }: PiperConfig, namespace: string, log: Logger): Pick<World, 'onBan'> {
-  if (pod === undefined) return {};
-  const recorder = new EventRecorder({ client, controller: `${GROUP}/piper`, instance: pod.name, log });
-  const events = new BanEvents(recorder, { apiVersion: 'v1', kind: 'Pod', namespace, ...pod });
-  return { onBan: (ban) => events.banned(ban) };
+function witnessFor(client: KubeClient, { pod }: PiperConfig, namespace: string, log: Logger): Witness {
+  const events = new EventRecorder({ client, controller: `${GROUP}/piper`, instance: pod?.name ?? hostname(), log });
+  const bans = pod && new BanEvents(events, { apiVersion: 'v1', kind: 'Pod', namespace, ...pod });
+  return new KubernetesWitness(events, bans);
 }
 
 /** An upgrade drops nobody before the grace ends; a person at a terminal presses Ctrl-C a second time. */

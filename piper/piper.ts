@@ -11,6 +11,7 @@ import type { ObjectDirectory } from './directory/directory.ts';
 import type { Provider } from './directory/provider.ts';
 import { Listener } from './listener.ts';
 import { PiperMetrics } from './metrics.ts';
+import { NO_WITNESS, type Witness } from './witness.ts';
 
 export type PiperOptions = {
   directory: ObjectDirectory;
@@ -20,8 +21,7 @@ export type PiperOptions = {
   authorities?: readonly AuthorizedKey[];
   limits: Limits;
   log: Logger;
-  /** Told of each ban, beside the log. */
-  onBan?: (ban: Ban) => void;
+  witness?: Witness;
   now?: () => number;
   clock?: Clock;
 };
@@ -45,7 +45,20 @@ export class Piper {
     const { connections, metrics } = this;
     const failures = new Failures({ limits, exempt: limits.banExempt, now, onBan: (ban) => this.#banned(ban) });
     this.failures = failures;
-    const context = { directory, connections, hostKeys, admission, failures, metrics, limits, log, now, clock };
+    const witness = options.witness ?? NO_WITNESS;
+    const context = {
+      directory,
+      connections,
+      hostKeys,
+      admission,
+      failures,
+      metrics,
+      witness,
+      limits,
+      log,
+      now,
+      clock,
+    };
     const listener = new Listener(context);
     this.#listener = listener;
     metrics.watch({
@@ -82,7 +95,7 @@ export class Piper {
   #banned(ban: Ban): void {
     this.metrics.banned(ban.username === undefined ? 'source' : 'username');
     this.#options.log.warn({ ban }, describeBan(ban));
-    this.#options.onBan?.(ban);
+    this.#options.witness?.banned(ban);
   }
 
   #checkStaleness(): void {

@@ -114,10 +114,13 @@ const OF_MAIN_CONTAINER: Readonly<Partial<Record<RefusalCode, string>>> = {
     "the image's sshd refused the platform's key; set mainContainer.setup: Image if it does not run /ssh-init/05-ssh-init.sh; if not managed, check user and authorizedKeysPath",
 };
 
+/** What is wrong, and what to do. */
+export const refusalSentence = (code: RefusalCode, runtime: Runtime): string =>
+  (runtime === 'main_container' ? OF_MAIN_CONTAINER[code] : undefined) ?? REFUSALS[code].sentence;
+
 /** One line for the person: the sentence, and the id under which the operator's log tells more. */
 export function refusalText(code: RefusalCode, connectionId: string, runtime: Runtime = 'sidecar'): string {
-  const sentence = (runtime === 'main_container' ? OF_MAIN_CONTAINER[code] : undefined) ?? REFUSALS[code].sentence;
-  return `${sentence} [${code}, connection ${connectionId}]`;
+  return `${refusalSentence(code, runtime)} [${code}, connection ${connectionId}]`;
 }
 
 /** Thrown where a connection cannot be made; `message` says more than the person is told, for the log. */

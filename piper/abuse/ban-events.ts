@@ -1,4 +1,5 @@
 import type { EventRecorder, Regarding } from '../../lib/kube/event-recorder.ts';
+import { type Clock, systemClock } from '../../lib/ssh/clock.ts';
 import type { Ban } from './failures.ts';
 
 /** Bans that come together are told together: an attack from everywhere must not become one on the API server. */
@@ -8,11 +9,13 @@ const GATHER_MS = 30_000;
 export class BanEvents {
   readonly #events: EventRecorder;
   readonly #regarding: Regarding;
+  readonly #clock: Clock;
   #first: Ban | undefined;
   #others = 0;
 
-  constructor(events: EventRecorder, regarding: Regarding) {
+  constructor(events: EventRecorder, regarding: Regarding, clock: Clock = systemClock) {
     this.#events = events;
+    this.#clock = clock;
     this.#regarding = regarding;
   }
 
@@ -22,7 +25,7 @@ export class BanEvents {
       return;
     }
     this.#first = ban;
-    setTimeout(() => void this.#tell(ban), GATHER_MS).unref();
+    this.#clock.after(GATHER_MS, () => void this.#tell(ban));
   }
 
   async #tell(ban: Ban): Promise<void> {

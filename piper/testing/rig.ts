@@ -18,6 +18,7 @@ import { isLiteral } from '../directory/addresses.ts';
 import { ObjectDirectory } from '../directory/directory.ts';
 import { EndpointSliceObject, LABEL_SERVICE_NAME, SecretObject } from '../directory/objects.ts';
 import { Piper } from '../piper.ts';
+import type { Witness } from '../witness.ts';
 import { FakePod, type FakePodOptions } from './fake-pod.ts';
 import { RawClient, type RawClientOptions } from './raw-client.ts';
 
@@ -74,6 +75,7 @@ export async function startRig(
     now?: () => number;
     clock?: Clock;
     authorities?: readonly AuthorizedKey[];
+    witness?: Witness;
   } = {},
 ) {
   const pod = new FakePod({ hostKey: keys.pod, mappingKey: keys.mapping, ...options.pod });
@@ -108,6 +110,7 @@ export async function startRig(
     log,
     ...(options.now === undefined ? {} : { now: options.now }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.witness && { witness: options.witness }),
   });
   const port = await piper.start(0, '127.0.0.1');
   const clients: RawClient[] = [];

@@ -1,0 +1,72 @@
+/** What people see with `kubectl describe`: the Events of a piper. */
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { EventRecorder } from '../lib/kube/event-recorder.ts';
+import { TestApiServer } from '../lib/kube/testing/api-server.ts';
+import { createLogger } from '../lib/process/logger.ts';
+import { FakeClock } from '../lib/ssh/testing/fake-clock.ts';
+import { BanEvents } from './abuse/ban-events.ts';
+import type { Ban } from './abuse/failures.ts';
+import { keys, startRig } from './testing/rig.ts';
+import { KubernetesWitness } from './witness.ts';
+
+const SYSTEM = '/apis/events.k8s.io/v1/namespaces/sys/events';
+const TENANT = '/apis/events.k8s.io/v1/namespaces/acme/events';
+const server = new TestApiServer();
+beforeAll(() => server.start());
+afterAll(() => server.stop());
+beforeEach(() => {
+  for (const path of [SYSTEM, TENANT])
+    for (const { metadata } of server.list(path)) server.remove(`${path}/${metadata.name}`);
+});
+
+const events = (): EventRecorder =>
+  new EventRecorder({
+    client: server.client(),
+    controller: 'sshaccess.dev/piper',
+    instance: 'piper-0',
+    log: createLogger('piper', { level: 'silent' }),
+  });
+
+test('B3: a pod with another host key is an Event about the SshAccess, once however often it happens', async () => {
+  const witness = new KubernetesWitness(events(), undefined);
+  const rig = await startRig({ pod: { hostKey: keys.stranger }, witness });
+  onTestFinished(() => rig.stop());
+  for (let time = 0; time < 3; time++) await expect(rig.login()).rejects.toThrow('host-key-mismatch');
+  await expect.poll(() => server.list(TENANT)).toHaveLength(1);
+  expect(server.list(TENANT)[0]).toMatchObject({
+    type: 'Warning',
+    reason: 'HostKeyMismatch',
+    note: 'acme-hello was refused: the pod could not prove that it belongs to this workload (its host key is another one)',
+    regarding: { kind: 'SshAccess', namespace: 'acme', name: 'hello', uid: 'u-1' },
+  });
+});
+
+test('a stranger, and a session that ends, are none', async () => {
+  const witness = new KubernetesWitness(events(), undefined);
+  const rig = await startRig({ witness });
+  onTestFinished(() => rig.stop());
+  await expect(rig.login('acme-hello', keys.stranger)).rejects.toThrow();
+  const client = await rig.login();
+  (await rig.pod.links.take()).socket.close();
+  await client.closed.promise;
+  rig.setPods([]);
+  await expect(rig.login()).rejects.toThrow('no-pods');
+  await expect.poll(() => server.list(TENANT).map((event) => event['reason'])).toEqual(['NoPods']);
+});
+
+test('bans that come together are one Event about our own pod', async () => {
+  const clock = new FakeClock();
+  const regarding = { apiVersion: 'v1', kind: 'Pod', namespace: 'sys', name: 'piper-0', uid: 'u-9' };
+  const witness = new KubernetesWitness(events(), new BanEvents(events(), regarding, clock));
+  const ban = (source: string): Ban => ({ id: '1', source, username: 'x"\n', failures: 6, since: 0, until: 900_000 });
+  for (let host = 1; host <= 50; host++) witness.banned(ban(`192.0.2.${host}`));
+  clock.pass(30_000);
+  await expect.poll(() => server.list(SYSTEM)).toHaveLength(1);
+  expect(server.list(SYSTEM)[0]).toMatchObject({
+    reason: 'SourceBanned',
+    note: '192.0.2.1 is banned from logins as "x\\"\\n" until 1970-01-01T00:15:00.000Z, after 6 that failed, and 49 others; GET /bans on the admin port of this pod lists them',
+  });
+  witness.banned(ban('192.0.2.99'));
+  clock.pass(30_000);
+  await expect.poll(() => server.list(SYSTEM)).toHaveLength(2);
+});
