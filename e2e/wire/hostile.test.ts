@@ -302,7 +302,7 @@ const attacks: readonly (readonly [string, End, Attack])[] = [
 
 describe.each(WAYS)('%s', (way: Way) => {
   test.each(attacks)('%s: %s', { timeout: 60_000 }, async (_what, end, attack) => {
-    const processes = [stack.piper, stack.sidecar];
+    const processes = [stack.piper, stack.pod];
     processes.forEach(forgetPeak);
     const before = processes.map((process) => memory(process, 'VmRSS'));
     const client = await connectRaw(stack, way, 'root');

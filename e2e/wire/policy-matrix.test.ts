@@ -1,6 +1,9 @@
-/** D1: what each policy allows and refuses, asked by a raw client, directly at the sidecar and through the piper. */
+/**
+ * D1: what each policy allows and refuses, asked by a raw client: directly at the sidecar, through the piper to it, and
+ * through the piper to an sshd that knows no policy.
+ */
 import { randomUUID } from 'node:crypto';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { once } from 'node:events';
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -27,7 +30,9 @@ import {
   x11Request,
 } from './probes.ts';
 import { eventually } from '../support/eventually.ts';
-import { startStack, type Stack } from './stack.ts';
+import { startSidecar } from './sidecar-pod.ts';
+import { sshdPod } from './sshd-pod.ts';
+import { startStack, type Stack, type StartPod } from './stack.ts';
 import { connectAs, type Way, WAYS } from './ways.ts';
 
 const { root, limited } = DEFAULT_POLICIES;
@@ -62,13 +67,14 @@ const NAMES: readonly Name[] = ['root', 'limited', 'everything', 'nothing', 'one
 const usernameOf = (name: Name): string => `acme-hello-${name.replace(' ', '-')}`;
 
 let stack: Stack;
+let socketServer: Server | undefined;
 const server = createServer((socket) => socket.end());
-const socketServer = createServer((socket) => socket.end());
 const port = (): number => z.object({ port: z.number() }).parse(server.address()).port;
 const socketPath = (): string => join(stack.remote, 'app.sock');
 
-beforeAll(async () => {
-  stack = await startStack({}, { root: everything, limited: { ...limited, localForwarding: 'loopback' } });
+async function setUp(startPod: StartPod): Promise<void> {
+  const ceiling = { root: everything, limited: { ...limited, localForwarding: 'loopback' as const } };
+  stack = await startStack({}, ceiling, startPod);
   await stack.setRoute({
     users: NAMES.map((name) => ({
       ...policies[name],
@@ -78,19 +84,19 @@ beforeAll(async () => {
       uidOffset: 0,
     })),
   });
-  server.listen(0, '127.0.0.1');
-  socketServer.listen(socketPath());
-  await Promise.all([once(server, 'listening'), once(socketServer, 'listening')]);
+  socketServer = createServer((socket) => socket.end()).listen(socketPath());
+  await once(socketServer, 'listening');
   await chmod(socketPath(), 0o777);
   const first = { username: usernameOf('root'), ...policies.root };
   // Who is refused now has no route yet.
   await eventually(async () => (await connectAs(stack, 'through the piper', first)).close(), 10_000);
-}, 180_000);
-afterAll(async () => {
-  server.close();
-  socketServer.close();
-  await stack?.stop();
+}
+
+beforeAll(async () => {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
 });
+afterAll(() => server.close());
 
 const socketField = (name: string) => () => text(join(stack.remote, name));
 
@@ -117,10 +123,10 @@ const matrix: readonly (readonly [string, Probe, readonly Name[]])[] = [
   ...['169.254.169.254', '0.0.0.0', '127.1', '2130706433', '::ffff:127.0.0.1', 'kubernetes.default.svc'].map(
     (host) => [`-L to ${host}`, forwardsTo(host, port), []] as const,
   ),
-  ['-L to port 2222 of the sidecar', forwardsTo('127.0.0.1', () => stack.sidecarPort), []],
+  ['-L to port 2222 of the pod', forwardsTo('127.0.0.1', () => stack.podPort), []],
   ['-L to a socket', forwardsToSocket(socketPath), ['everything']],
   ['-R', listensOn('localhost', 0), ['everything']],
-  ['-R on every address: on the loopback all the same', listensOn('', 0), ['everything']],
+  ['-R on every address', listensOn('', 0), ['everything']],
   [
     'cancelling a forward that is not there',
     asks('cancel-tcpip-forward', () => Buffer.concat([text('localhost'), Buffer.alloc(4, 1)])),
@@ -138,12 +144,30 @@ const matrix: readonly (readonly [string, Probe, readonly Name[]])[] = [
   ['to be somebody else', asks(ASSERT_IDENTITY, () => text('{}')), []],
 ];
 
-describe.each(WAYS)('%s', (way: Way) => {
-  describe.each(NAMES)('%s', (name) => {
-    test.each(matrix)('%s', async (_what, probe, allowed) => {
-      const client = await connectAs(stack, way, { username: usernameOf(name), ...policies[name] });
-      expect(await probe(client)).toBe(allowed.includes(name));
-      client.close();
+/** A sidecar listens on its loopback all the same; where an sshd does depends on its GatewayPorts. */
+const NEVER_BY_SSHD = ['-R on every address'];
+
+const servers: readonly (readonly [string, StartPod, readonly Way[]])[] = [
+  ['a sidecar', startSidecar, WAYS],
+  ['an sshd', sshdPod({ as: 'app' }), ['through the piper']],
+];
+
+describe.each(servers)('%s', (what, startPod, ways) => {
+  beforeAll(() => setUp(startPod), 180_000);
+  afterAll(async () => {
+    socketServer?.close();
+    await stack?.stop();
+  });
+
+  describe.each(ways)('%s', (way) => {
+    describe.each(NAMES)('%s', (name) => {
+      test.each(matrix)('%s', async (question, probe, allowed) => {
+        const client = await connectAs(stack, way, { username: usernameOf(name), ...policies[name] });
+        expect(await probe(client)).toBe(
+          allowed.includes(name) && !(what === 'an sshd' && NEVER_BY_SSHD.includes(question)),
+        );
+        client.close();
+      });
     });
   });
 });

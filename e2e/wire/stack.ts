@@ -1,29 +1,23 @@
-/** Piper and sidecar as processes of their own on loopback, without a cluster: files in place of the API server. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
+/** Piper and pod as processes of their own on loopback, without a cluster: files in place of the API server. */
+import type { ChildProcess } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { stringify } from 'yaml';
-import { z } from 'zod';
 import {
   DEFAULT_POLICIES,
   LABEL_ENDPOINTS,
   LABEL_ROUTE,
-  POD_SECRET_KEYS,
   ROUTE_SECRET_KEYS,
-  SIDECAR_ENV,
   type Ceiling,
   type Role,
   type Route,
+  type Runtime,
 } from '../../crds/index.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
-import { buildEnter } from '../../sidecar/enter/testing/build-enter.ts';
 import { run, type Finished, type RunOptions } from '../support/process.ts';
-
-const LogLine = z.looseObject({ msg: z.string(), port: z.number().optional() });
-export type LogLine = z.infer<typeof LogLine>;
+import { type LogLine, start, stop } from './programs.ts';
+import { startSidecar } from './sidecar-pod.ts';
 
 export type User = { username: string; keyFile: string };
 export type Stack = {
@@ -42,44 +36,12 @@ export type Stack = {
   route: Route;
   piperLog: LogLine[];
   piper: ChildProcess;
-  sidecar: ChildProcess;
-  sidecarPort: number;
+  pod: ChildProcess;
+  podPort: number;
   keys: Keys;
   auditLines: string[];
   stop: () => Promise<void>;
 };
-
-type Program = { child: ChildProcess; log: LogLine[]; stderr: string[]; port: number };
-
-/** Starts a program of ours and waits until it says that it listens. */
-async function start(script: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Program> {
-  const path = join(import.meta.dirname, '../..', script);
-  const child = spawn(process.execPath, [path, ...args], {
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const log: LogLine[] = [];
-  const stderr: string[] = [];
-  createInterface(child.stderr).on('line', (line) => stderr.push(line));
-  const listening = Promise.withResolvers<number>();
-  createInterface(child.stdout).on('line', (text) => {
-    const line = LogLine.parse(JSON.parse(text));
-    log.push(line);
-    if (line.msg === 'listening' && line.port !== undefined) listening.resolve(line.port);
-  });
-  child.once('exit', (code) =>
-    listening.reject(new Error(`${script} ended with ${code}:\n${stderr.join('\n')}\n${JSON.stringify(log)}`)),
-  );
-  return { child, log, stderr, port: await listening.promise };
-}
-
-async function stop({ child }: Program): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill('SIGTERM');
-  // The piper waits for its sessions; a second signal tells it not to.
-  setTimeout(() => child.kill('SIGINT'), 500).unref();
-  await once(child, 'exit');
-}
 
 const keys = () => ({
   piper: PrivateKey.generateEd25519(),
@@ -88,29 +50,23 @@ const keys = () => ({
   root: PrivateKey.generateEd25519(),
   limited: PrivateKey.generateEd25519(),
 });
-type Keys = ReturnType<typeof keys>;
+export type Keys = ReturnType<typeof keys>;
 
-async function startSidecar(folder: string, made: Keys, roles: Ceiling['roles']): Promise<Program> {
-  const secret = join(folder, 'secret');
-  await mkdir(secret);
-  const ceiling: Ceiling = { version: 1, roles, auditLogging: true };
-  await writeFile(join(secret, POD_SECRET_KEYS.hostKey), made.pod.toOpenSsh());
-  await writeFile(join(secret, POD_SECRET_KEYS.mappingKeyPublic), made.mapping.publicKey.toLine());
-  await writeFile(join(secret, POD_SECRET_KEYS.ceiling), JSON.stringify(ceiling));
-  return start('sidecar/main.ts', [], {
-    [SIDECAR_ENV.container]: `app-${process.pid}`,
-    [SIDECAR_ENV.sessionEntry]: 'toolbox',
-    // nobody: without an app, role root is never uid 0, and `scp -O` wants a user that passwd knows.
-    [SIDECAR_ENV.rootUid]: '65534',
-    [SIDECAR_ENV.limitedUid]: '61000',
-    SSHACCESS_PORT: '0',
-    SSHACCESS_SECRET_PATH: secret,
-    SSHACCESS_ENTER_PATH: await buildEnter(),
-    SSHACCESS_BUSYBOX_PATH: '/usr/bin/busybox',
-  });
-}
+/** What serves ssh at the end of the wire, as a process of its own; `lines` is what it says on stderr. */
+export type Pod = {
+  runtime: Runtime;
+  child: ChildProcess;
+  port: number;
+  lines: string[];
+  /** Whom everybody logs in as, where it knows none of the users. */
+  upstreamUser?: string;
+  stop: () => Promise<void>;
+};
 
-function routeOf(port: number, made: Keys): Route {
+/** Starts one that has these keys, and whose Secret bounds what is asserted to it. */
+export type StartPod = (folder: string, made: Keys, roles: Ceiling['roles']) => Promise<Pod>;
+
+function routeOf({ runtime, port }: Pod, made: Keys): Route {
   const user = (username: string, role: Role) => ({
     username,
     role,
@@ -126,7 +82,7 @@ function routeOf(port: number, made: Keys): Route {
     enabled: true,
     service: 'hello-sshaccess',
     port,
-    runtime: 'sidecar',
+    runtime,
     hostKeys: [made.pod.publicKey.toLine()],
     users: [user('acme-hello', 'root'), user('acme-hello-dev', 'limited')],
   };
@@ -167,6 +123,7 @@ async function writeUser(folder: string, username: string, key: PrivateKey): Pro
 export async function startStack(
   piperEnvironment: NodeJS.ProcessEnv = {},
   roles: Ceiling['roles'] = DEFAULT_POLICIES,
+  startPod: StartPod = startSidecar,
 ): Promise<Stack> {
   const folder = await mkdtemp(join(tmpdir(), 'wire-'));
   const made = keys();
@@ -174,15 +131,17 @@ export async function startStack(
   await mkdir(remote);
   await chmod(folder, 0o711);
   await chmod(remote, 0o777);
-  const sidecar = await startSidecar(folder, made, roles);
-  const route = routeOf(sidecar.port, made);
+  const pod = await startPod(folder, made, roles);
+  const route = routeOf(pod, made);
   const [routes, hostKeys] = [join(folder, 'routes'), join(folder, 'host-keys')];
   await mkdir(routes);
   await mkdir(hostKeys);
   await writeFile(join(hostKeys, 'ed25519-host-key'), made.piper.toOpenSsh());
   const setRoute: Stack['setRoute'] = async (changes) => {
     if (changes === undefined) return rm(join(routes, 'hello.yaml'));
-    await writeFile(join(routes, 'hello.tmp'), manifests({ ...route, ...changes }, made.mapping));
+    const { users = route.users } = changes;
+    const known = users.map((user) => ({ ...user, upstreamUser: pod.upstreamUser }));
+    await writeFile(join(routes, 'hello.tmp'), manifests({ ...route, ...changes, users: known }, made.mapping));
     await rename(join(routes, 'hello.tmp'), join(routes, 'hello.yaml'));
   };
   await setRoute({});
@@ -216,12 +175,12 @@ export async function startStack(
     route,
     piperLog: piper.log,
     piper: piper.child,
-    sidecar: sidecar.child,
-    sidecarPort: sidecar.port,
+    pod: pod.child,
+    podPort: pod.port,
     keys: made,
-    auditLines: sidecar.stderr,
+    auditLines: pod.lines,
     stop: async () => {
-      await Promise.all([stop(piper), stop(sidecar)]);
+      await Promise.all([stop(piper.child), pod.stop()]);
       await rm(folder, { recursive: true, force: true });
     },
   };

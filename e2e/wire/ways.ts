@@ -29,7 +29,7 @@ export async function connectAs(stack: Stack, way: Way, { username, role, policy
     await client.login(username, stack.keys[role]);
     return client;
   }
-  const client = new RawClient(stack.sidecarPort, { verifyHostKey: (key) => key.equals(stack.keys.pod.publicKey) });
+  const client = new RawClient(stack.podPort, { verifyHostKey: (key) => key.equals(stack.keys.pod.publicKey) });
   await client.login(username, stack.keys.mapping);
   const assertion: IdentityAssertion = {
     version: 1,

@@ -362,7 +362,12 @@ forwarding_lines() {
   loopback='127.0.0.1:* [::1]:* localhost:*'
   printf '%s\n' "AllowTcpForwarding $allow" 'GatewayPorts no' "AllowStreamLocalForwarding $socket_forwarding" \
     "AllowAgentForwarding $agent_forwarding" "X11Forwarding $x11_forwarding"
-  if [ "$local_forwarding" = none ]; then echo 'PermitOpen none'; else echo "PermitOpen $loopback"; fi
+  # A list of hosts is a list without sockets to sshd: then only the piper says which hosts.
+  case $local_forwarding-$socket_forwarding in
+    *-yes) ;;
+    none-*) echo 'PermitOpen none' ;;
+    *) echo "PermitOpen $loopback" ;;
+  esac
   if [ "$remote_forwarding" = none ]; then echo '?PermitListen none'; else echo "?PermitListen $loopback"; fi
 }
 
