@@ -54,6 +54,8 @@ const Environment = z.object({
   FAILURE_WINDOW: seconds.default(600),
   BAN_TIME: seconds.default(900),
   BAN_EXEMPT: networks.prefault(''),
+  /** RFC 4253 §9 wants new keys after a GiB at the latest. */
+  REKEY_AFTER_MIB: z.coerce.number().int().min(1).max(1024).default(1024),
   PROXY_PROTOCOL_FROM: networks.prefault(''),
   TRUSTED_USER_CAS: authorities.prefault(''),
   /** Of our own pod, for Events. */
@@ -67,6 +69,8 @@ export type Limits = StartUpLimits &
     loginGraceMs: number;
     maxTries: number;
     connectionsPerUser: number;
+    /** On each side of a connection. */
+    rekeyAfterBytes: number;
     banExempt: Networks;
     /** Who must say for whom it speaks, by a PROXY header. */
     trustedProxies: Networks;
@@ -116,6 +120,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string
       startUps: parsed.MAX_START_UPS,
       startUpsPerSource: parsed.MAX_START_UPS_PER_SOURCE,
       connectionsPerUser: parsed.MAX_CONNECTIONS_PER_USER,
+      rekeyAfterBytes: parsed.REKEY_AFTER_MIB * 2 ** 20,
       failuresPerSource: parsed.MAX_FAILURES_PER_SOURCE,
       failuresPerSourceAndUser: parsed.MAX_FAILURES_PER_SOURCE_AND_USER,
       failureWindowMs: parsed.FAILURE_WINDOW * 1000,

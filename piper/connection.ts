@@ -80,6 +80,7 @@ export class Connection implements LiveConnection {
       hostKeys: context.hostKeys,
       authorize: (username, key, certificate) => this.#authorize({ username, key, certificate }),
       maxTries: context.limits.maxTries,
+      rekeyAfterBytes: context.limits.rekeyAfterBytes,
       onVerified: (user) => this.#verified(user),
       onRefused: (attempt) => this.#refused(attempt),
       onClose: (error) => this.#clientClosed(error),
@@ -183,6 +184,7 @@ export class Connection implements LiveConnection {
       login,
       pods: inOrder(pods, (pod) => connections.isThere(grant.username, this.clientAddress, pod)),
       assertion: this.#assertion(grant),
+      rekeyAfterBytes: this.#context.limits.rekeyAfterBytes,
       signal: this.#gone.signal,
     });
     if (this.#ended) return upstream.link.close();

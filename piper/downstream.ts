@@ -18,6 +18,7 @@ export type DownstreamOptions = {
   hostKeys: readonly PrivateKey[];
   authorize: (username: string, key: PublicKey, certificate?: Certificate) => Authorization;
   maxTries: number;
+  rekeyAfterBytes: number;
   onVerified: (user: VerifiedUser) => void;
   onRefused: (attempt: RefusedAttempt) => void;
   onClose: (error: SshError | undefined) => void;
@@ -36,6 +37,7 @@ export class Downstream {
     const { socket, hostKeys, authorize, maxTries, onVerified, onRefused, onClose, onChange } = options;
     this.link = new TransportSocket(socket, {
       role: 'server',
+      rekeyAfterBytes: options.rekeyAfterBytes,
       software: IDENT,
       hostKeys,
       userCertificates: true,

@@ -68,6 +68,7 @@ export class UpstreamAttempt {
     this.#timer = setTimeout(() => this.#fail('no login in time'), LOGIN_TIMEOUT_MS);
     const link = new TransportSocket(this.#socket, {
       role: 'client',
+      rekeyAfterBytes: this.#options.rekeyAfterBytes,
       software: IDENT,
       // A server with several host keys must show one that is pinned.
       algorithms: { hostKey: [...new Set(login.hostKeys.flatMap((key) => key.signatureAlgorithms))] },

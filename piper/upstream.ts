@@ -16,6 +16,7 @@ export type UpstreamOptions = {
   /** In the order in which to try them. */
   pods: readonly Pod[];
   assertion: IdentityAssertion;
+  rekeyAfterBytes: number;
   /** The client is gone: stop. */
   signal: AbortSignal;
 };

@@ -146,3 +146,13 @@ export const opensSessions =
       if (!(await isOpened(client, channelOpen('session', number)))) return false;
     return true;
   };
+
+/** Reads on until the program has printed this. */
+export async function says(client: RawClient, wanted: string): Promise<void> {
+  let output = '';
+  while (!output.includes(wanted)) {
+    const data = new Reader(await messageOf(client, MSG.CHANNEL_DATA), 1);
+    data.uint32();
+    output = `${output}${data.utf8()}`.slice(-4096);
+  }
+}

@@ -95,7 +95,7 @@ async function startContainer({ as, setUp, runtime, secret, passwd }: Container,
   return { runtime: 'main_container', child, port, lines, upstreamUser: APP.name, stop: () => stop(child) };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = net.createServer().listen(0);
   await once(server, 'listening');
   const address = server.address();

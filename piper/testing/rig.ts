@@ -40,6 +40,7 @@ export const LIMITS: Limits = {
   startUps: 50,
   startUpsPerSource: 50,
   connectionsPerUser: 8,
+  rekeyAfterBytes: 2 ** 30,
   failuresPerSource: 1000,
   failuresPerSourceAndUser: 1000,
   failureWindowMs: 600_000,
