@@ -6,6 +6,7 @@ export default async function setup(): Promise<void> {
     'openssh-client',
     'openssh-server',
     'libnss-wrapper',
+    'rsync',
     'xauth',
     'openssl',
     'util-linux',

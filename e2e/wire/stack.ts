@@ -66,12 +66,12 @@ export type Pod = {
 /** Starts one that has these keys, and whose Secret bounds what is asserted to it. */
 export type StartPod = (folder: string, made: Keys, roles: Ceiling['roles']) => Promise<Pod>;
 
-function routeOf({ runtime, port }: Pod, made: Keys): Route {
+function routeOf({ runtime, port }: Pod, made: Keys, roles: Ceiling['roles']): Route {
   const user = (username: string, role: Role) => ({
     username,
     role,
     authorizedKeys: [made[role].publicKey.toLine()],
-    policy: DEFAULT_POLICIES[role],
+    policy: roles[role] ?? DEFAULT_POLICIES[role],
     uidOffset: 0,
   });
   return {
@@ -119,7 +119,7 @@ async function writeUser(folder: string, username: string, key: PrivateKey): Pro
   return { username, keyFile };
 }
 
-/** Starts both programs, and writes keys and known_hosts for OpenSSH's client. */
+/** Starts both programs, with a user of each role who may do all that it may, and writes keys and known_hosts for OpenSSH's client. */
 export async function startStack(
   piperEnvironment: NodeJS.ProcessEnv = {},
   roles: Ceiling['roles'] = DEFAULT_POLICIES,
@@ -132,7 +132,7 @@ export async function startStack(
   await chmod(folder, 0o711);
   await chmod(remote, 0o777);
   const pod = await startPod(folder, made, roles);
-  const route = routeOf(pod, made);
+  const route = routeOf(pod, made, roles);
   const [routes, hostKeys] = [join(folder, 'routes'), join(folder, 'host-keys')];
   await mkdir(routes);
   await mkdir(hostKeys);
