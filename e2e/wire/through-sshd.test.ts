@@ -216,9 +216,10 @@ describe.each(['app', 'root'] as const)('sshd runs as %s', { timeout: 60_000 }, 
     // It would, had it come to the pod itself.
     const key = join(stack.folder, 'mapping-key');
     await writeFile(key, stack.keys.mapping.toOpenSsh(), { mode: 0o600 });
-    const options = [...stack.options({ username: APP.name, keyFile: key }), '-o', 'StrictHostKeyChecking=no'];
-    const itself = ['ssh', '-v', '-o', 'UpdateHostKeys=yes', ...options, '-p', String(stack.podPort)];
-    expect((await run([...itself, `${APP.name}@127.0.0.1`, 'true'])).stderr).toMatch(learns);
+    const itself = ['-v', '-F', 'none', '-i', key, '-p', String(stack.podPort), `${APP.name}@127.0.0.1`, 'true'];
+    const settings = ['BatchMode=yes', `UserKnownHostsFile=${key}.known`, 'StrictHostKeyChecking=accept-new'];
+    const options = [...settings, 'UpdateHostKeys=yes'].flatMap((option) => ['-o', option]);
+    expect((await run(['ssh', ...options, ...itself])).stderr).toMatch(learns);
   });
 
   test('keepalives of the client are answered', async () => {
