@@ -404,15 +404,15 @@ configuration() {
     'HostbasedAuthentication no' "AllowUsers$users" "PermitRootLogin $permit_root" 'PermitEmptyPasswords no' \
     '?KbdInteractiveAuthentication no' '?ChallengeResponseAuthentication no' '?UsePAM no' \
     'PermitUserEnvironment no' '?PermitUserRC no' 'PermitTunnel no' 'Compression no' 'UseDNS no' \
-    'PrintMotd no' 'PrintLastLog no' 'MaxAuthTries 3' 'MaxSessions 64' 'LoginGraceTime 30' \
+    '?PrintMotd no' '?PrintLastLog no' 'MaxAuthTries 3' 'MaxSessions 64' 'LoginGraceTime 30' \
     'ClientAliveInterval 30' 'ClientAliveCountMax 4' \
     '# All users come from the address of the gateway: what counts by address counts all of them together.' \
     'MaxStartups 100:30:300' '?PerSourceMaxStartups none' '?PerSourcePenalties no' \
     '?PerSourcePenaltyExemptList 0.0.0.0/0,::/0' \
     '?HostKeyAlgorithms ssh-ed25519' \
-    '# The first line counts, where this sshd knows it: only the gateway comes here, and it knows both.' \
-    '?KexAlgorithms mlkem768x25519-sha256' \
-    '?,KexAlgorithms sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org' \
+    '# The first of these counts. The gateway knows mlkem768x25519; an sshd that does not has only curve25519 with it.' \
+    '?KexAlgorithms mlkem768x25519-sha256,sntrup761x25519-sha512@openssh.com' \
+    '?,KexAlgorithms mlkem768x25519-sha256,sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org' \
     '?,Ciphers aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes256-ctr,aes128-ctr' \
     '?,MACs hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com' \
     "VersionAddendum sshaccess-setup-1$bootstrap_mark" \
