@@ -89,6 +89,16 @@ test(
   },
 );
 
+test(
+  'root finds the account that sshd drops to, though the passwd file of the entrypoint lacks it',
+  { timeout: 120_000 },
+  async () => {
+    const pod = newPod();
+    const container = await pod.start({ uid: 0, mounts: `sed -i '/etc.passwd/d' ${pod.path}/entrypoint.sh` });
+    expect(await container.ssh('exit 3'), container.log()).toMatchObject({ code: 3 });
+  },
+);
+
 test('users of uid 0 are let in only where PUID says so', { timeout: 120_000 }, async () => {
   const pod = newPod();
   const container = await pod.start({ uid: 0, env: { PUID: '0', PGID: '0' } });
