@@ -26,6 +26,8 @@
  * | coordination.k8s.io | leases         | get create update (one Lease: `sshaccess-operator`) |
  * | discovery.k8s.io    | endpointslices | list (is the webhook ready? asked before pods that it missed are rolled) |
  *
+ * Network: TCP to pods of runtime main_container, at port 2222 or spec.mainContainer.port; only the leader looks at them.
+ *
  * Environment: POD_NAMESPACE, POD_NAME (downward API), ENDPOINT_HOST, ENDPOINT_PORT (what users type),
  * HEALTH_PORT=8080 (/livez, /readyz), LOG_LEVEL=info, WEBHOOK_SERVICE (name of the webhook's Service in POD_NAMESPACE;
  * optional: without it, pods that were not injected are reported but never rolled).

@@ -132,7 +132,8 @@ export function hostKeysOf({ pods }: Serving, spec: Spec, { own, learned }: Know
   const given = servers.has('unmanaged') ? spec.mainContainer?.hostKeys : undefined;
   const brought = servers.has('sidecar') || servers.has('init-script') ? [own] : [];
   const shown = servers.has('image') || servers.has('unmanaged') ? (given ?? learned) : [];
-  return readHostKeys([...brought, ...shown]).keys;
+  // Ours first: it is never the one too many.
+  return [...new Set([...brought, ...readHostKeys(shown).keys])].slice(0, MOST_HOST_KEYS);
 }
 
 /** Of the host keys in the spec not one can be used. */
