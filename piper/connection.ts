@@ -65,7 +65,7 @@ export class Connection implements LiveConnection {
   #grant: Grant | undefined;
   #upstream: Upstream | undefined;
   #pipe: Pipe | undefined;
-  #lastAttempt: RefusedAttempt | undefined;
+  #tellingAttempt: RefusedAttempt | undefined;
   #ended = false;
 
   /** @param onSettled called when somebody has logged in or the connection is over: it is no start-up any more */
@@ -147,7 +147,8 @@ export class Connection implements LiveConnection {
   }
 
   #refused(attempt: RefusedAttempt): void {
-    this.#lastAttempt = attempt;
+    // A client goes on to its other keys: what was nearly let in tells more than they.
+    if (attempt.why !== undefined || this.#tellingAttempt?.why === undefined) this.#tellingAttempt = attempt;
     const { directory, failures } = this.#context;
     if (attempt.counted)
       failures.failed(this.#client.clientAddress, readDestination(directory, attempt.username).username);
@@ -258,7 +259,7 @@ export class Connection implements LiveConnection {
     const isGoodbye = error === undefined || error.code === 'disconnected' || error.code === 'closed';
     if (this.#grant !== undefined) return this.#finish(isGoodbye ? 'client-closed' : 'protocol', error?.message);
     if (!this.#downstream.spokeSsh) return this.#finish('not-ssh', error?.message);
-    const attempt = this.#lastAttempt;
+    const attempt = this.#tellingAttempt;
     if (attempt === undefined) return this.#finish('not-authenticated', error?.message);
     const why = attempt.why === undefined ? '' : ` (${attempt.why})`;
     this.#finish('authentication-failed', `${attempt.reason}${why} ${attempt.fingerprint ?? ''}`.trimEnd());
@@ -275,7 +276,7 @@ export class Connection implements LiveConnection {
     sayGoodbye?.();
     this.#context.connections.remove(this);
     const { bytesRead: bytesIn, bytesWritten: bytesOut } = this.#downstream.link.socket;
-    const username = this.#lastAttempt?.username;
+    const username = this.#tellingAttempt?.username;
     this.#context.metrics.ended(reason);
     this.#record.ended({ grant: this.#grant, username, reason, detail, bytesIn, bytesOut });
     this.#onSettled();
