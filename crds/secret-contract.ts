@@ -34,7 +34,7 @@ export const ROUTE_SECRET_KEYS = {
 
 export const MOST_HOST_KEYS = 128;
 
-/** One user of a route. `authorizedKeys` are OpenSSH public key lines that the operator has already checked. */
+/** One user of a route. `authorizedKeys` are lines as in sshd(8), options and all, that the operator has already checked. */
 export const RouteUser = z.strictObject({
   username: z.string().check(z.regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/), z.maxLength(191)),
   /** The name to log in to the pod's sshd with, where it is another: pods know only the users that they started with. */

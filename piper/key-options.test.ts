@@ -5,6 +5,7 @@ import { FakeClock } from '../lib/ssh/testing/fake-clock.ts';
 import { makeSecurityKey } from '../lib/ssh/testing/security-key.ts';
 import { signedData, writeRequest } from '../lib/ssh/authentication/request.ts';
 import { Writer } from '../lib/ssh/wire.ts';
+import { Networks } from './arrival/networks.ts';
 import * as say from './testing/messages.ts';
 import { keys, startRig, type Line, type Rig } from './testing/rig.ts';
 
@@ -139,6 +140,14 @@ describe('A7: what a line demands is kept', () => {
   test('from= here', async () => {
     const rig = await rigOf([`from="127.0.0.0/8" ${alice}`]);
     await rig.login();
+  });
+
+  test('from= looks at the client behind a trusted proxy, and not at the proxy', async () => {
+    const limits = { trustedProxies: new Networks('127.0.0.1') };
+    const rig = await rigOf([`from="192.0.2.1" ${alice}`, `from="127.0.0.1" ${bob}`], { limits });
+    const preface = 'PROXY TCP4 192.0.2.1 203.0.113.7 55608 2222\r\n';
+    await rig.login('acme-hello', keys.alice, { preface });
+    await expect(rig.login('acme-hello', keys.bob, { preface })).rejects.toThrow('refused our key');
   });
 
   test('expiry-time= in the past: refused like a wrong key', async () => {

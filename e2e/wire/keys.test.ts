@@ -1,6 +1,6 @@
 /** Options of keys, and certificates of ssh-keygen: what OpenSSH's client gets, through the real piper, of the real sidecar. */
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { DEFAULT_POLICIES } from '../../crds/index.ts';
 import { type GeneratedKey, openSsh, sshKeygen, temporaryDirectory } from '../../lib/ssh/testing/openssh.ts';
+import { run as runProgram } from '../support/process.ts';
 import { startStack, type Stack, type User } from './stack.ts';
 
 const WAIT = { timeout: 20_000 };
@@ -43,7 +44,7 @@ const run = (...args: string[]) => stack.ssh(stack.root, args);
 const records = (event: string) =>
   stack.piperLog.filter((line) => line.msg === 'connection' && line['event'] === event);
 
-describe('options of a key', { timeout: 60_000 }, () => {
+describe('A7: options of a key', { timeout: 60_000 }, () => {
   test('restrict leaves a command, and no terminal and no forwarding', async () => {
     await setLine(`restrict ${own()}`);
     expect(await run('echo here')).toMatchObject({ stdout: 'here\n', code: 0 });
@@ -80,8 +81,8 @@ describe('options of a key', { timeout: 60_000 }, () => {
     const batch = join(directory.path, 'batch');
     writeFileSync(batch, `get ${join(stack.remote, 'file')} ${join(directory.path, 'copy')}\n`);
     const where = ['-P', String(stack.port), '-b', batch, `${stack.root.username}@127.0.0.1`];
-    execFileSync('sftp', [...stack.options(stack.root), ...where], { stdio: 'pipe' });
-    expect(execFileSync('cat', [join(directory.path, 'copy')], { encoding: 'utf8' })).toBe('content');
+    expect(await runProgram(['sftp', ...stack.options(stack.root), ...where])).toMatchObject({ code: 0 });
+    expect(readFileSync(join(directory.path, 'copy'), 'utf8')).toBe('content');
     expect((await run('id; echo never')).stdout).not.toContain('never');
   });
 
