@@ -12,6 +12,16 @@ export function cpuSeconds(pid: number): number {
   return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND;
 }
 
+/** CPU seconds of a process and of all that come from it, those that still run as well. */
+export function treeCpuSeconds(pid: number): number {
+  return childrenOf(pid).reduce((sum, child) => sum + treeCpuSeconds(child), cpuSeconds(pid));
+}
+
+/** The highest resident memory of a process so far, in MiB. */
+export function peakMemory(pid: number): number {
+  return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) / 1024;
+}
+
 /** MiB: what is mapped; the same with shared pages divided among who shares them; and what is no file's. */
 export type Memory = { rss: number; pss: number; anonymous: number };
 

@@ -3,10 +3,11 @@ import { cpus } from 'node:os';
 import { build } from '../scripts/build.ts';
 import { attempt } from '../scripts/machine/command.ts';
 import { messageOf, SetupError } from '../scripts/machine/errors.ts';
+import { benchPiper } from './piper/piper.ts';
 import { benchSidecar } from './sidecar.ts';
 import { benchSize } from './size.ts';
 
-const CASES = { sidecar: benchSidecar, size: benchSize };
+const CASES = { piper: benchPiper, sidecar: benchSidecar, size: benchSize };
 
 const isCase = (name: string): name is keyof typeof CASES => Object.hasOwn(CASES, name);
 

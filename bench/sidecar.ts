@@ -27,7 +27,7 @@ type Run = { mibPerSecond: number; cpuPerGib: number };
 export async function benchSidecar(): Promise<string> {
   const app = await startApp();
   const sidecar = await startSidecar(app, 22_901);
-  const sshd = await startSshd(app, 22_902);
+  const sshd = await startSshd(22_902, { app });
   try {
     const before = memoryOf(sidecar.pid);
     const [ours, theirs] = await connectLatency([sidecar, sshd]);

@@ -1,4 +1,4 @@
-/** OpenSSH's sshd, whose sessions are in the app's root, too: by its own ChrootDirectory. */
+/** OpenSSH's sshd; with an app, its sessions are in the app's root, too: by its own ChrootDirectory. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -8,15 +8,22 @@ import { join } from 'node:path';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { ensurePackages } from '../scripts/machine/apt.ts';
 import type { App } from './app.ts';
+import type { Target } from './client.ts';
 import { type Server, until } from './server.ts';
 
 const USER = 'bench';
 
-export async function startSshd(app: App, port: number): Promise<Server> {
+/** `like`: with the keys of that one. */
+export async function startSshd(port: number, { app, like }: { app?: App; like?: Target } = {}): Promise<Server> {
   await ensurePackages(['openssh-server']);
   const folder = await mkdtemp(join(tmpdir(), 'bench-sshd-'));
   const file = (name: string): string => join(folder, name);
-  const [hostKey, userKey] = [PrivateKey.generateEd25519(), PrivateKey.generateEd25519()];
+  const keyOf = async (path?: string): Promise<PrivateKey> =>
+    path === undefined ? PrivateKey.generateEd25519() : PrivateKey.parse(await readFile(path, 'utf8'));
+  const [hostKey, userKey] = [
+    await keyOf(like === undefined ? undefined : like.hostKey.replace(/\.pub$/, '')),
+    await keyOf(like?.key),
+  ];
   await writeFile(file('host-key'), hostKey.toOpenSsh(), { mode: 0o600 });
   await writeFile(file('host-key.pub'), hostKey.publicKey.toLine());
   await writeFile(file('key'), userKey.toOpenSsh(), { mode: 0o600 });
@@ -49,13 +56,13 @@ export async function startSshd(app: App, port: number): Promise<Server> {
   };
 }
 
-const config = (file: (name: string) => string, port: number, { pid }: App): string =>
+const config = (file: (name: string) => string, port: number, app?: App): string =>
   [
     `Port ${port}`,
     'ListenAddress 127.0.0.1',
     `HostKey ${file('host-key')}`,
     `AuthorizedKeysFile ${file('authorized_keys')}`,
-    `ChrootDirectory /proc/${pid}/root`,
+    ...(app === undefined ? [] : [`ChrootDirectory /proc/${app.pid}/root`]),
     'PidFile none',
     'PermitRootLogin yes',
     // The keys lie in a folder for temporary files, which others may write to.
@@ -68,7 +75,7 @@ const config = (file: (name: string) => string, port: number, { pid }: App): str
     '',
   ].join('\n');
 
-const answers = (port: number): Promise<boolean> =>
+export const answers = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
     const settle = (answered: boolean) => () => {
