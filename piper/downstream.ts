@@ -46,6 +46,7 @@ export class Downstream {
       onClose,
       onDrain: onChange,
       onExchangeStep: onChange,
+      readsPooled: true,
     });
     const { transport } = this.link;
     this.#authentication = new UserAuthenticationServer({ transport, authorize, maxTries, onVerified, onRefused });

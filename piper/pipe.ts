@@ -22,7 +22,6 @@ type Side = {
   /** Bytes of our own answers since the link last had room. */
   unreadAnswers: number;
   paused: boolean;
-  corked: boolean;
 };
 
 export type PipeOptions = {
@@ -48,18 +47,18 @@ export class Pipe {
   readonly #filter: PolicyFilter;
   /** Whose message is being handled: what is sent back to it is an answer of our own. */
   #from: Side | undefined;
+  /** The message being handled, if it is data: nobody but the other end looks into it, so it need not be copied. */
+  #data: Buffer | undefined;
   readonly #clock: Clock;
   #lastDataAt: number;
-  /** Data has come in this burst, and its time was taken: a clock is not free, and a GiB is 32,768 messages. */
-  #stamped = false;
   /** Channels, by the client's number, whose next data of the pod is no activity. */
   readonly #notices = new Set<number>();
 
   constructor({ downstream, upstream, clock, ...filter }: PipeOptions) {
     this.#clock = clock;
     this.#lastDataAt = clock.now();
-    this.#client = { link: downstream, unreadAnswers: 0, paused: false, corked: false };
-    this.#pod = { link: upstream, unreadAnswers: 0, paused: false, corked: false };
+    this.#client = { link: downstream, unreadAnswers: 0, paused: false };
+    this.#pod = { link: upstream, unreadAnswers: 0, paused: false };
     this.#filter = new PolicyFilter({
       ...filter,
       toClient: (payload) => this.#send(this.#client, payload),
@@ -82,12 +81,12 @@ export class Pipe {
 
   /** A message of the client. @throws SshError where it broke the protocol */
   readonly fromClient = (payload: Buffer): void => {
-    this.#handle(this.#client, payload, (message) => this.#filter.fromClient(message));
+    this.#handle(this.#client, payload);
   };
 
   /** A message of the pod. @throws SshError where it broke the protocol */
   readonly fromPod = (payload: Buffer): void => {
-    this.#handle(this.#pod, payload, (message) => this.#filter.fromPod(message));
+    this.#handle(this.#pod, payload);
   };
 
   /** To be called when a socket has drained or a key exchange has made a step: who may read now? */
@@ -96,14 +95,17 @@ export class Pipe {
     this.#gate(this.#pod, this.#client);
   };
 
-  #handle(from: Side, payload: Buffer, filter: (payload: Buffer) => void): void {
+  #handle(from: Side, payload: Buffer): void {
     const type = typeOf(payload);
     if (type === PING || type === PONG) return;
     const isData = type === MSG.CHANNEL_DATA || type === MSG.CHANNEL_EXTENDED_DATA;
-    if (isData && !this.#isNotice(from, payload)) this.#stamp();
+    if (isData && !this.#isNotice(from, payload)) this.#lastDataAt = this.#clock.now();
     this.#from = from;
-    filter(payload);
+    this.#data = isData ? payload : undefined;
+    if (from === this.#client) this.#filter.fromClient(payload);
+    else this.#filter.fromPod(payload);
     this.#from = undefined;
+    this.#data = undefined;
     this.regulate();
   }
 
@@ -112,25 +114,10 @@ export class Pipe {
     return from === this.#pod && this.#notices.size > 0 && this.#notices.delete(recipientOf(payload));
   }
 
-  #stamp(): void {
-    if (this.#stamped) return;
-    this.#stamped = true;
-    this.#lastDataAt = this.#clock.now();
-  }
-
   #send(to: Side, payload: Buffer): void {
     if (to === this.#from) to.unreadAnswers += payload.length + PACKET_COST;
-    if (!to.corked) {
-      // One system call for all that one read of the other side brings.
-      to.corked = true;
-      to.link.socket.cork();
-      process.nextTick(() => {
-        to.corked = false;
-        this.#stamped = false;
-        to.link.socket.uncork();
-      });
-    }
-    to.link.transport.send(payload);
+    if (payload === this.#data && this.#from !== undefined) to.link.transport.relay(payload, this.#from.link.transport);
+    else to.link.transport.send(payload);
   }
 
   /**

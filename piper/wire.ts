@@ -10,6 +10,6 @@ export const SOCKET = {
   // A peer that vanished without a word is noticed by the kernel; the client's own keepalives pass through us.
   keepAlive: true,
   keepAliveInitialDelay: 30_000,
-  // A read brings up to 64 KiB; with less room than a few of them, every read would stop the other side.
-  highWaterMark: 256 * 1024,
+  // A read brings up to 256 KiB; with room for no more than that, every read would stop the other side.
+  highWaterMark: 512 * 1024,
 } as const;

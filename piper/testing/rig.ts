@@ -130,7 +130,7 @@ export async function startRig(
     await piper.drain(AbortSignal.abort());
     pod.close();
   };
-  return { piper, port, pod, podPort, directory, route, users, setRoute, setPods, client, login, lines, stop };
+  return { piper, port, pod, podPort, directory, route, users, setRoute, setPods, client, clients, login, lines, stop };
 }
 
 export function secretOf(route: Route): SecretObject {

@@ -1,5 +1,5 @@
 import { SshError } from '../errors.ts';
-import type { Opener, Sealer } from './ciphers/cipher.ts';
+import type { Opener, Sealer, Shape } from './ciphers/cipher.ts';
 import { plain } from './ciphers/cipher.ts';
 import { fillRandom } from './random-pool.ts';
 
@@ -20,21 +20,41 @@ export class PacketReader {
 
   #opener: Opener = plain;
   #nextSequence = 0;
+  /** The packet returned last, its payload, and whether its bytes have been given away since. */
+  #packet: Buffer = NOTHING;
+  #payload: Buffer = NOTHING;
+  #isGivenAway = false;
   #chunk: Buffer = NOTHING;
   #offset = 0;
+  #mostRest = 0;
+  #rest = 0;
   // The beginning of a packet whose end is not here yet.
   #partial: Buffer = NOTHING;
   #partialLength = 0;
 
-  feed(chunk: Buffer): void {
+  /**
+   * Of an incomplete packet at the end of the chunk, up to `mostRest` bytes are left to the caller, who feeds them again
+   * in front of what follows. More than that is copied and kept here.
+   */
+  feed(chunk: Buffer, mostRest = 0): void {
     this.#chunk = chunk;
     this.#offset = 0;
+    this.#mostRest = mostRest;
+    this.#rest = 0;
+  }
+
+  /** How many bytes were left to the caller, once `next` has returned undefined. */
+  get rest(): number {
+    return this.#rest;
   }
 
   /** The next payload: a view that is valid until the next call. Throws SshError `protocol` or `mac`. */
   next(): Buffer | undefined {
     const packet = this.#partialLength > 0 ? this.#completePartial() : this.#takeWhole();
-    if (packet === undefined) return undefined;
+    if (packet === undefined) {
+      this.#leave();
+      return undefined;
+    }
     const sequence = this.#nextSequence;
     this.#opener.open(packet, sequence);
     this.lastSequence = sequence;
@@ -45,7 +65,23 @@ export class PacketReader {
     const padding = packet.readUInt8(4);
     // At least four bytes of padding (RFC 4253 §6), and at least a message number.
     if (padding < 4 || end - padding <= 5) throw new SshError('protocol', 'a packet has invalid padding');
-    return packet.subarray(5, end - padding);
+    this.#packet = packet;
+    this.#payload = packet.subarray(5, end - padding);
+    this.#isGivenAway = false;
+    return this.#payload;
+  }
+
+  /** The shape of the packet returned last. */
+  get shape(): Shape {
+    return this.#opener;
+  }
+
+  /** Gives the whole packet away, if this is the payload that was returned last. It can be had once. */
+  packetOf(payload: Buffer): Buffer | undefined {
+    if (payload !== this.#payload) return undefined;
+    if (this.#isGivenAway) throw new SshError('internal', 'the bytes of a packet are used again');
+    this.#isGivenAway = true;
+    return this.#packet;
   }
 
   changeKeys(opener: Opener, resetSequence: boolean): void {
@@ -59,26 +95,34 @@ export class PacketReader {
   /** Forgets all input and the keys: nothing is read after a connection has ended. */
   stop(): void {
     this.#opener.release();
-    this.#chunk = NOTHING;
-    this.#offset = 0;
+    this.#forgetChunk();
+    this.#rest = 0;
     this.#partial = NOTHING;
     this.#partialLength = 0;
   }
 
   #takeWhole(): Buffer | undefined {
     const available = this.#chunk.length - this.#offset;
-    if (available >= 4) {
-      const total = this.#totalLength(this.#chunk.readUInt32BE(this.#offset));
-      if (available >= total) {
-        const start = this.#offset;
-        this.#offset = start + total;
-        return this.#chunk.subarray(start, start + total);
-      }
-    }
-    if (available > 0) this.#appendPartial(available, available);
+    if (available < 4) return undefined;
+    const start = this.#offset;
+    const total = this.#totalLength(this.#chunk.readUInt32BE(start));
+    if (available < total) return undefined;
+    this.#offset = start + total;
+    return this.#chunk.subarray(start, start + total);
+  }
+
+  #leave(): void {
+    const left = this.#chunk.length - this.#offset;
+    if (left <= this.#mostRest) this.#rest = left;
+    else this.#appendPartial(left, left);
+    this.#forgetChunk();
+  }
+
+  #forgetChunk(): void {
     this.#chunk = NOTHING;
     this.#offset = 0;
-    return undefined;
+    this.#packet = NOTHING;
+    this.#payload = NOTHING;
   }
 
   #completePartial(): Buffer | undefined {
@@ -144,11 +188,20 @@ export class PacketWriter {
     packet.writeUInt8(padding, 4);
     packet.set(payload, 5);
     fillRandom(packet, end - padding, padding);
-    this.#sealer.seal(packet, this.#nextSequence);
-    this.#nextSequence = (this.#nextSequence + 1) >>> 0;
-    this.packetsSinceKeys++;
-    this.bytesSinceKeys += packet.length;
+    this.#seal(packet);
     return packet;
+  }
+
+  /**
+   * Seals a packet that was opened elsewhere, where it is, with the padding it has: if packets have the same shape there
+   * and here. Else nothing happens, and the answer is false.
+   */
+  reseal(packet: Buffer, { blockSize, tagLength, lengthIsPadded }: Shape): boolean {
+    const ours = this.#sealer;
+    if (ours.blockSize !== blockSize || ours.tagLength !== tagLength || ours.lengthIsPadded !== lengthIsPadded)
+      return false;
+    this.#seal(packet);
+    return true;
   }
 
   changeKeys(sealer: Sealer, resetSequence: boolean): void {
@@ -162,5 +215,12 @@ export class PacketWriter {
   /** Nothing is written after a connection has ended. */
   stop(): void {
     this.#sealer.release();
+  }
+
+  #seal(packet: Buffer): void {
+    this.#sealer.seal(packet, this.#nextSequence);
+    this.#nextSequence = (this.#nextSequence + 1) >>> 0;
+    this.packetsSinceKeys++;
+    this.bytesSinceKeys += packet.length;
   }
 }

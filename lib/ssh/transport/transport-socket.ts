@@ -1,11 +1,18 @@
 import type net from 'node:net';
 import { SshError } from '../errors.ts';
+import { BatchedOutput, inBatch } from './batched-output.ts';
 import type { TransportOptions } from './options.ts';
+import { readPooled, type ReceiveChunk } from './pooled-reads.ts';
 import { Transport } from './transport.ts';
 
 export type TransportSocketOptions = Omit<TransportOptions, 'write'> & {
   /** `blocked` may have become false. */
   onDrain?: () => void;
+  /**
+   * Reads into buffers of all (pooled-reads.ts): for many connections and much data. Then what onMessage gets is really
+   * gone after the call.
+   */
+  readsPooled?: boolean;
 };
 
 // Payloads that wait for a key exchange: more than a round trip's worth is the sender's to hold back.
@@ -23,15 +30,15 @@ export class TransportSocket {
   readonly transport: Transport;
   readonly socket: net.Socket;
   readonly #onDrain: () => void;
+  readonly #output: BatchedOutput;
   #wantsPause = false;
   #wasBlocked = false;
 
-  constructor(socket: net.Socket, options: TransportSocketOptions) {
-    this.socket = socket;
+  constructor(given: net.Socket, options: TransportSocketOptions) {
     this.#onDrain = options.onDrain ?? (() => {});
     this.transport = new Transport({
       ...options,
-      write: (chunk) => this.#write(chunk),
+      write: (chunk) => this.#output.write(chunk),
       onExchangeStep: () => {
         options.onExchangeStep?.();
         this.#review();
@@ -41,9 +48,14 @@ export class TransportSocket {
         options.onClose(error);
       },
     });
+    const receive: ReceiveChunk = (chunk, mostRest) => this.#receive(chunk, mostRest);
+    const own = options.readsPooled === true ? readPooled(given, receive) : undefined;
+    const socket = own ?? given;
+    this.socket = socket;
+    this.#output = new BatchedOutput(socket);
     // Small packets wait for nobody: Nagle's algorithm costs 40 ms per round trip (piping measurements).
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    if (own === undefined) socket.on('data', (chunk: Buffer) => this.#receive(chunk, 0));
     socket.on('drain', () => this.#review());
     socket.on('end', () => this.#lost());
     socket.on('close', () => this.#lost());
@@ -73,16 +85,10 @@ export class TransportSocket {
     this.transport.abort();
   }
 
-  #receive(chunk: Buffer): void {
-    // One system call for all answers to what came in one.
-    this.socket.cork();
-    this.transport.receive(chunk);
-    this.socket.uncork();
+  #receive(chunk: Buffer, mostRest: number): number {
+    const rest = inBatch(() => this.transport.receive(chunk, mostRest));
     this.#review();
-  }
-
-  #write(chunk: Buffer): void {
-    if (this.socket.writable) this.socket.write(chunk);
+    return rest;
   }
 
   /** Makes the socket's state what it should be: level, not edge. */
@@ -113,6 +119,7 @@ export class TransportSocket {
   #end(): void {
     const { socket } = this;
     if (socket.destroyed) return;
+    this.#output.flush();
     // Whatever still comes is thrown away, so that the peer's FIN is seen.
     socket.resume();
     socket.end();

@@ -143,13 +143,19 @@ export class Transport {
     if (this.#options.role === 'client') this.#beginExchange();
   }
 
-  receive(chunk: Buffer): void {
-    if (this.#closed) return;
+  /**
+   * Of an incomplete packet at the end of the chunk, up to `mostRest` bytes are left to the caller, who puts them in
+   * front of the next chunk; returns how many. The chunk itself is not looked at later.
+   */
+  receive(chunk: Buffer, mostRest = 0): number {
+    if (this.#closed) return 0;
     try {
-      this.#read(chunk);
+      this.#read(chunk, mostRest);
       this.#rekeyIfDue();
+      return this.#reader.rest;
     } catch (thrown) {
       this.#fail(asSshError(thrown));
+      return 0;
     }
   }
 
@@ -161,6 +167,17 @@ export class Transport {
       return;
     }
     this.#writePacket(payload);
+    this.#rekeyIfDue();
+  }
+
+  /**
+   * send() of what `source` is just delivering: sealed where it is, if nothing is in the way. It is gone afterwards.
+   */
+  relay(payload: Buffer, source: Transport): void {
+    if (this.#closed) return;
+    const packet = this.#outboundHeld ? undefined : source.#reader.packetOf(payload);
+    if (packet === undefined || !this.#writer.reseal(packet, source.#reader.shape)) return this.send(payload);
+    this.#options.write(packet);
     this.#rekeyIfDue();
   }
 
@@ -191,7 +208,7 @@ export class Transport {
     this.#writePacket(new Writer(8).byte(MSG.UNIMPLEMENTED).uint32(this.#reader.lastSequence).bytes());
   }
 
-  #read(chunk: Buffer): void {
+  #read(chunk: Buffer, mostRest: number): void {
     let input = chunk;
     if (this.#remoteIdent === undefined) {
       const found = this.#identReader.read(chunk);
@@ -199,7 +216,7 @@ export class Transport {
       this.#receiveIdent(found.ident);
       input = found.rest;
     }
-    this.#reader.feed(input);
+    this.#reader.feed(input, mostRest);
     while (!this.#closed) {
       const payload = this.#reader.next();
       if (payload === undefined) return;

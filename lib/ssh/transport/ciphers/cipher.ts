@@ -4,7 +4,7 @@
  *
  * A packet is: uint32 length | byte padding length | payload | padding | tag  (RFC 4253 §6).
  */
-type Shape = {
+export type Shape = {
   /** What `length` is a multiple of. */
   readonly blockSize: number;
   readonly tagLength: number;
