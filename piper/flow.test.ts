@@ -9,9 +9,6 @@ import * as say from './testing/messages.ts';
 import type { RawClient } from './testing/raw-client.ts';
 import { keys, startRig, type Rig } from './testing/rig.ts';
 
-// What is given back is overwritten: bytes that are used too long change the hashes below.
-readBuffers.poisons = true;
-
 const rigs: Rig[] = [];
 const rigOf = async (options?: Parameters<typeof startRig>[0]): Promise<Rig> => {
   const rig = await startRig(options);

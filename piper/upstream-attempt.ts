@@ -78,6 +78,7 @@ export class UpstreamAttempt {
       onClose: (error) => this.#closed(error),
       onDrain: () => this.#events?.onChange(),
       onExchangeStep: () => this.#events?.onChange(),
+      readsPooled: true,
     });
     this.#link = link;
     link.transport.start();

@@ -12,6 +12,7 @@ import { createLogger } from '../../lib/process/logger.ts';
 import type { Clock } from '../../lib/ssh/clock.ts';
 import type { AuthorizedKey } from '../../lib/ssh/keys/authorized-keys.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
+import { readBuffers } from '../../lib/ssh/transport/read-buffers.ts';
 import { Networks } from '../arrival/networks.ts';
 import type { Limits } from '../config.ts';
 import { isLiteral } from '../directory/addresses.ts';
@@ -21,6 +22,9 @@ import { Piper } from '../piper.ts';
 import type { Witness } from '../witness.ts';
 import { FakePod, type FakePodOptions } from './fake-pod.ts';
 import { RawClient, type RawClientOptions } from './raw-client.ts';
+
+// Whoever looks at a message after its call sees garbage.
+readBuffers.poisons = true;
 
 const Line = z.record(z.string(), z.unknown());
 export type Line = z.infer<typeof Line>;

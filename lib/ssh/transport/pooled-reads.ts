@@ -61,7 +61,8 @@ class PooledReads implements net.OnReadOpts {
     this.#carried = this.#receive(chunk, next === undefined ? 0 : MOST_CARRIED);
     if (this.#carried > 0) next?.bytes.set(chunk.subarray(chunk.length - this.#carried));
     this.#large = next;
-    current?.release();
+    if (current === undefined) readBuffers.usedShared(chunk);
+    else current.release();
     return true;
   };
 

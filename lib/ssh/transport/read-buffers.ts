@@ -9,6 +9,7 @@ const LARGE_BYTES = 256 * 1024;
 const MOST_LARGE = 64;
 /** Those that are kept when nobody uses them. */
 const MOST_FREE = 8;
+const POISON = 0xdb;
 
 /** A buffer for reads. It is nobody else's as long as somebody holds it. */
 export type ReadBuffer = {
@@ -28,7 +29,7 @@ export class ReadBuffers {
   readonly #lent = new WeakMap<ArrayBufferLike, ReadBuffer>();
   readonly #free: ReadBuffer[] = [];
   #count = 0;
-  /** For tests: what is given back is overwritten, so that nobody goes on using it unnoticed. */
+  /** For tests: what has been used is overwritten, so that nobody goes on using it unnoticed. */
   poisons = false;
 
   /** Large buffers that exist. */
@@ -50,6 +51,11 @@ export class ReadBuffers {
     return view.buffer === this.shared.buffer ? 'shared' : this.#lent.get(view.buffer);
   }
 
+  /** What was read into the shared buffer has been dealt with. */
+  usedShared(chunk: Buffer): void {
+    if (this.poisons) chunk.fill(POISON);
+  }
+
   #make(): ReadBuffer {
     const bytes = Buffer.allocUnsafeSlow(LARGE_BYTES);
     let holders = 0;
@@ -66,7 +72,7 @@ export class ReadBuffers {
   }
 
   #giveBack(buffer: ReadBuffer): void {
-    if (this.poisons) buffer.bytes.fill(0xdb);
+    if (this.poisons) buffer.bytes.fill(POISON);
     if (this.#free.length < MOST_FREE) this.#free.push(buffer);
     else this.#count--;
   }
