@@ -9,6 +9,7 @@ import { readDisconnect, writeDisconnect } from './disconnect.ts';
 import { readExtInfo, writeExtInfo } from './ext-info.ts';
 import type { RemoteIdent } from './ident.ts';
 import { IdentReader, identLine } from './ident.ts';
+import { isRekeyDue, MAX_PACKETS_PER_KEY } from './key-age.ts';
 import { deriveKeys } from './key-derivation.ts';
 import type { Established } from './key-exchange.ts';
 import { KeyExchange } from './key-exchange.ts';
@@ -19,11 +20,6 @@ import { MAX_PACKET_LENGTH, PacketReader, PacketWriter } from './packets.ts';
 
 export type { Negotiated, TransportOptions } from './options.ts';
 
-const GIBIBYTE = 2 ** 30;
-const HOUR = 3_600_000;
-// RFC 4344 §3.1 wants new keys after 2^31 packets. We ask far earlier, and end the connection when nobody listens.
-const REKEY_AFTER_PACKETS = 2 ** 28;
-const MAX_PACKETS_PER_KEY = 2 ** 31;
 // Each answer is free for a peer that does not read it, but not for our memory.
 const MAX_UNIMPLEMENTED = 1024;
 
@@ -364,11 +360,7 @@ export class Transport {
 
   #rekeyIfDue(): void {
     if (!this.#ready || this.#exchange !== undefined || this.holdsRekey || this.#closed) return;
-    const { rekeyAfterBytes = GIBIBYTE, rekeyAfterMs = HOUR } = this.#options;
-    const bytes = Math.max(this.#reader.bytesSinceKeys, this.#writer.bytesSinceKeys);
-    const packets = Math.max(this.#reader.packetsSinceKeys, this.#writer.packetsSinceKeys);
-    if (bytes < rekeyAfterBytes && packets < REKEY_AFTER_PACKETS && this.#now() - this.#keysAt < rekeyAfterMs) return;
-    this.rekey();
+    if (isRekeyDue([this.#reader, this.#writer], this.#now() - this.#keysAt, this.#options)) this.rekey();
   }
 
   #checkHostKey(key: PublicKey): void {
