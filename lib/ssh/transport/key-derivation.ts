@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CipherKeys } from './ciphers/cipher.ts';
-import type { Suite } from './ciphers/suites.ts';
+import { suiteOf, type Suite } from './ciphers/suites.ts';
+import type { Negotiation } from './negotiation.ts';
 
 /** What came out of a key exchange. All our methods hash with SHA-256. */
 export type ExchangeSecrets = {
@@ -30,4 +31,14 @@ export function deriveKeys(secrets: ExchangeSecrets, direction: 'to-server' | 't
     key: derive(secrets, key, suite.keyLength),
     macKey: derive(secrets, mac, suite.macKeyLength),
   };
+}
+
+/** What protects one direction after a key exchange: the cipher, and its keys. */
+export function protectionOf(
+  { negotiation, secrets }: { negotiation: Negotiation; secrets: ExchangeSecrets },
+  direction: 'to-server' | 'to-client',
+): { suite: Suite; keys: CipherKeys } {
+  const { cipherToServer, macToServer, cipherToClient, macToClient } = negotiation;
+  const suite = direction === 'to-server' ? suiteOf(cipherToServer, macToServer) : suiteOf(cipherToClient, macToClient);
+  return { suite, keys: deriveKeys(secrets, direction, suite) };
 }

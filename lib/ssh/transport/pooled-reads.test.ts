@@ -6,6 +6,8 @@ import { readPooled, type ReceiveChunk } from './pooled-reads.ts';
 import { readBuffers } from './read-buffers.ts';
 
 readBuffers.poisons = true;
+vi.setConfig({ testTimeout: 60_000 });
+const patiently = { timeout: 30_000 };
 const ends: (() => void)[] = [];
 afterEach(() => {
   for (const end of ends.splice(0)) end();
@@ -57,13 +59,13 @@ test('an idle socket has no large buffer, a busy one has, and gives it back', as
     return 0;
   });
   near.write('hello');
-  await vi.waitFor(() => expect(received).toBe(5));
+  await vi.waitFor(() => expect(received).toBe(5), patiently);
   expect(readBuffers.count).toBe(before);
   near.write(Buffer.alloc(8 * 2 ** 20));
-  await vi.waitFor(() => expect(received).toBe(5 + 8 * 2 ** 20));
+  await vi.waitFor(() => expect(received).toBe(5 + 8 * 2 ** 20), patiently);
   expect(readBuffers.count).toBeGreaterThan(before);
   near.write('x');
-  await vi.waitFor(() => expect(received).toBe(6 + 8 * 2 ** 20));
+  await vi.waitFor(() => expect(received).toBe(6 + 8 * 2 ** 20), patiently);
   expect(own.bytesRead).toBe(received);
 });
 
@@ -103,18 +105,18 @@ test('what is written from a read buffer keeps it until it is on its way; the sh
   const small = Array.from({ length: 20 }, (_, index) => Buffer.alloc(50, index));
   let received = 0;
   from.near.write(big);
-  await vi.waitFor(() => expect(own.bytesRead).toBe(big.length), { timeout: 20_000 });
+  await vi.waitFor(() => expect(own.bytesRead).toBe(big.length), patiently);
   expect(to.far.writableLength).toBeGreaterThan(0);
   for (const [index, piece] of small.entries()) {
     from.near.write(piece);
-    await vi.waitFor(() => expect(own.bytesRead).toBe(big.length + 50 * (index + 1)), { timeout: 20_000 });
+    await vi.waitFor(() => expect(own.bytesRead).toBe(big.length + 50 * (index + 1)), patiently);
   }
   const got: Buffer[] = [];
   to.near.on('data', (chunk: Buffer) => {
     received += chunk.length;
     got.push(chunk);
   });
-  await vi.waitFor(() => expect(received).toBe(own.bytesRead), { timeout: 20_000 });
+  await vi.waitFor(() => expect(received).toBe(own.bytesRead), patiently);
   expect(Buffer.concat(got).equals(Buffer.concat([big, ...small]))).toBe(true);
 });
 
@@ -127,13 +129,13 @@ test('a connection that dies with writes under way gives its buffers back', asyn
     return 0;
   });
   from.near.write(Buffer.alloc(12 * 2 ** 20));
-  await vi.waitFor(() => expect(to.far.writableLength).toBeGreaterThan(2 ** 20), { timeout: 20_000 });
+  await vi.waitFor(() => expect(to.far.writableLength).toBeGreaterThan(2 ** 20), patiently);
   expect(readBuffers.count).toBeGreaterThan(4);
   to.far.destroy();
   from.near.destroy();
   own.destroy();
   // Those that are free, and the last one of `own`, which nobody reads into any more.
-  await vi.waitFor(() => expect(readBuffers.count).toBeLessThanOrEqual(12), { timeout: 20_000 });
+  await vi.waitFor(() => expect(readBuffers.count).toBeLessThanOrEqual(12), patiently);
 });
 
 test('a server counts the connection until it closes', async () => {

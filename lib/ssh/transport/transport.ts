@@ -4,13 +4,12 @@ import { MSG } from '../numbers.ts';
 import { Writer } from '../wire.ts';
 import type { Algorithms } from './algorithms.ts';
 import { ciphersFor } from './algorithms.ts';
-import { suiteOf } from './ciphers/suites.ts';
 import { readDisconnect, writeDisconnect } from './disconnect.ts';
 import { readExtInfo, writeExtInfo } from './ext-info.ts';
 import type { RemoteIdent } from './ident.ts';
 import { IdentReader, identLine } from './ident.ts';
 import { isRekeyDue, MAX_PACKETS_PER_KEY } from './key-age.ts';
-import { deriveKeys } from './key-derivation.ts';
+import { protectionOf } from './key-derivation.ts';
 import type { Established } from './key-exchange.ts';
 import { KeyExchange } from './key-exchange.ts';
 import { EXT_INFO, STRICT_KEX } from './negotiation.ts';
@@ -313,12 +312,8 @@ export class Transport {
     this.#established = established;
     this.#sessionId = established.secrets.sessionId;
     this.#writePacket(Buffer.of(MSG.NEWKEYS));
-    const { negotiation, secrets } = established;
     const toServer = this.#options.role === 'client';
-    const suite = toServer
-      ? suiteOf(negotiation.cipherToServer, negotiation.macToServer)
-      : suiteOf(negotiation.cipherToClient, negotiation.macToClient);
-    const keys = deriveKeys(secrets, toServer ? 'to-server' : 'to-client', suite);
+    const { suite, keys } = protectionOf(established, toServer ? 'to-server' : 'to-client');
     this.#writer.changeKeys(suite.sealer(keys), this.#strict);
     // RFC 8308 §2.4: the very next packet.
     if (isFirst && !toServer && exchange.peer?.kex.includes(EXT_INFO.client) === true) {
@@ -332,12 +327,8 @@ export class Transport {
     if (established === undefined || payload.length !== 1) {
       throw new SshError('protocol', 'a message is out of order in a key exchange');
     }
-    const { negotiation, secrets } = established;
     const fromServer = this.#options.role === 'client';
-    const suite = fromServer
-      ? suiteOf(negotiation.cipherToClient, negotiation.macToClient)
-      : suiteOf(negotiation.cipherToServer, negotiation.macToServer);
-    const keys = deriveKeys(secrets, fromServer ? 'to-client' : 'to-server', suite);
+    const { suite, keys } = protectionOf(established, fromServer ? 'to-client' : 'to-server');
     this.#reader.changeKeys(suite.opener(keys), this.#strict);
     this.#inboundHeld = false;
     this.#exchange = undefined;
