@@ -48,6 +48,8 @@ export class Listener {
     const { limits, log } = this.#context;
     // The peer may be gone already: a socket without a listener for its error would end the process.
     socket.once('error', () => undefined);
+    // Nobody is there to serve, nor an address to count them by: limits and bans would not apply.
+    if (socket.remoteAddress === undefined) return void socket.destroy();
     clientOf(socket, limits.trustedProxies, {
       onClient: (client) => this.#admit(socket, client),
       onRefused: (problem) => log.debug({ proxyAddress: socket.remoteAddress, problem }, 'no client behind a proxy'),

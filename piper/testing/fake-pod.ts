@@ -98,6 +98,7 @@ export class FakePod {
   readonly links = new Inbox<PodLink>();
   connections = 0;
   authenticationAttempts = 0;
+  readonly #open = new Set<PodLink>();
 
   constructor(options: FakePodOptions) {
     this.#server = createServer((socket) => {
@@ -108,8 +109,14 @@ export class FakePod {
         (asserted) => this.links.put(asserted),
         () => this.authenticationAttempts++,
       );
-      this.#server.once('close', () => link.socket.close());
+      this.#open.add(link);
+      socket.once('close', () => this.#open.delete(link));
     });
+  }
+
+  /** Connections that are open. */
+  get open(): number {
+    return this.#open.size;
   }
 
   async listen(): Promise<number> {
@@ -121,5 +128,6 @@ export class FakePod {
 
   close(): void {
     this.#server.close();
+    for (const link of this.#open) link.socket.close();
   }
 }

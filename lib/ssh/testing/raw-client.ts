@@ -1,13 +1,21 @@
 import type { PublicKey } from '../keys/public-key.ts';
 import { MSG } from '../numbers.ts';
-import { DEFAULT_ALGORITHMS } from '../transport/algorithms.ts';
+import { type Algorithms, DEFAULT_ALGORITHMS } from '../transport/algorithms.ts';
 import { suiteOf } from '../transport/ciphers/suites.ts';
 import { KeyExchange } from '../transport/key-exchange.ts';
 import { deriveKeys } from '../transport/key-derivation.ts';
 import { MAX_PACKET_LENGTH, PacketReader, PacketWriter } from '../transport/packets.ts';
 import { Writer } from '../wire.ts';
 
-const IDENT = 'SSH-2.0-OpenSSH_0.0_hostile';
+export type RawClientOptions = {
+  /** Its line, without CR LF. */
+  ident?: string;
+  algorithms?: Partial<Algorithms>;
+  /** What is sent in place of a payload. */
+  tamper?: (payload: Buffer) => readonly Buffer[];
+  /** The server's NEWKEYS has come, and nothing after it has been looked at. */
+  onNewKeys?: () => void;
+};
 
 /**
  * A client that keeps no rule it is not told to keep: each step of the protocol is a call, and anything may be sent
@@ -22,10 +30,14 @@ export class RawClient {
   /** The ident line of the server, without CR LF. */
   serverIdent = '';
   readonly #deliver: (chunk: Buffer) => void;
+  readonly #ident: string;
+  readonly #options: RawClientOptions;
   #exchange: KeyExchange;
 
-  constructor(deliver: (chunk: Buffer) => void) {
+  constructor(deliver: (chunk: Buffer) => void, options: RawClientOptions = {}) {
     this.#deliver = deliver;
+    this.#options = options;
+    this.#ident = options.ident ?? 'SSH-2.0-OpenSSH_0.0_hostile';
     this.#exchange = this.#newExchange();
   }
 
@@ -39,6 +51,7 @@ export class RawClient {
     this.reader.feed(input);
     for (let payload = this.reader.next(); payload !== undefined; payload = this.reader.next()) {
       this.inbox.push(Buffer.from(payload));
+      if (payload[0] === MSG.NEWKEYS) this.#options.onNewKeys?.();
     }
   }
 
@@ -47,11 +60,12 @@ export class RawClient {
   }
 
   sendIdent(): void {
-    this.sendBytes(Buffer.from(`${IDENT}\r\n`));
+    this.sendBytes(Buffer.from(`${this.#ident}\r\n`));
   }
 
   send(payload: Buffer): void {
-    this.sendBytes(Buffer.from(this.writer.packet(payload)));
+    const { tamper = (honest: Buffer) => [honest] } = this.#options;
+    for (const sent of tamper(payload)) this.sendBytes(Buffer.from(this.writer.packet(sent)));
   }
 
   /** Begins a key exchange, the first or another. */
@@ -66,7 +80,7 @@ export class RawClient {
   }
 
   /** Takes the server's reply and its NEWKEYS: what it sends next is encrypted, and what we send after ours too. */
-  finishExchange(newKeysPayload = Buffer.of(MSG.NEWKEYS)): void {
+  finishExchange(newKeysPayload: Buffer = Buffer.of(MSG.NEWKEYS)): void {
     this.#exchange.receive(this.take(MSG.KEX_ECDH_REPLY));
     this.take(MSG.NEWKEYS);
     const { negotiation, secrets } = this.#established();
@@ -92,11 +106,11 @@ export class RawClient {
   #newExchange(): KeyExchange {
     return new KeyExchange({
       role: 'client',
-      algorithms: DEFAULT_ALGORITHMS,
+      algorithms: { ...DEFAULT_ALGORITHMS, ...this.#options.algorithms },
       hostKeys: [],
       checkHostKey: (key: PublicKey) => key,
       sessionId: this.sessionId,
-      idents: () => ({ client: IDENT, server: this.serverIdent }),
+      idents: () => ({ client: this.#ident, server: this.serverIdent }),
     });
   }
 
