@@ -309,7 +309,10 @@ export const UserStatus = z.object({
     .string()
     .describe('The uid that a session really gets; none where the pods refuse this access.')
     .optional(),
-  fingerprints: z.array(z.string()).describe('SHA256 fingerprints of the keys that may log in.').optional(),
+  fingerprints: z
+    .array(z.string())
+    .describe('SHA256 fingerprints of the keys that may log in; behind cert-authority, of keys whose certificates may.')
+    .optional(),
   expiresAt: z.string().optional(),
   command: z.string().describe('The ready-to-use line.').optional(),
 });

@@ -56,7 +56,7 @@ async function attempt(
 
 const recordOf = async (event: string): Promise<Line> => {
   const find = () => rig.lines.find((line) => line['msg'] === 'connection' && line['event'] === event);
-  await expect.poll(find).toBeDefined();
+  await expect.poll(find, { timeout: 10_000 }).toBeDefined();
   return find() ?? {};
 };
 

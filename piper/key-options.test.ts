@@ -37,7 +37,7 @@ async function rigOf(lines: readonly string[], options: Options = {}, policy: Pa
 
 const recordOf = async (rig: Rig, event: string): Promise<Line> => {
   const find = () => rig.lines.find((line) => line['msg'] === 'connection' && line['event'] === event);
-  await expect.poll(find).toBeDefined();
+  await expect.poll(find, { timeout: 10_000 }).toBeDefined();
   return find() ?? {};
 };
 

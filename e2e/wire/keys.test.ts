@@ -1,6 +1,6 @@
 /** Options of keys, and certificates of ssh-keygen: what OpenSSH's client gets, through the real piper, of the real sidecar. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -62,7 +62,7 @@ describe('A7: options of a key', { timeout: 60_000 }, () => {
     await setLine(`restrict,port-forwarding,permitopen="localhost:${port}" ${own()}`);
     expect(await run('-W', `127.0.0.1:${port}`, '')).toMatchObject({ stdout: 'hello', code: 0 });
     expect((await run('-W', '127.0.0.1:1', '')).stderr).toContain('stdio forwarding failed');
-    await expect.poll(() => JSON.stringify(records('end').at(-1))).toContain('direct-tcpip: localPorts');
+    await expect.poll(() => JSON.stringify(records('end').at(-1)), WAIT).toContain('direct-tcpip: localPorts');
     server.close();
   });
 
@@ -91,7 +91,7 @@ describe('A7: options of a key', { timeout: 60_000 }, () => {
     await setLine(`expiry-time="${soon}Z" ${own()}`);
     expect((await run('sleep 30')).stderr).toMatch(/\[expired, connection|Permission denied/);
     expect(await run('true')).toMatchObject({ code: 255, stderr: expect.stringContaining('Permission denied') });
-    await expect.poll(() => JSON.stringify(records('refused').at(-1))).toContain('(expired)');
+    await expect.poll(() => JSON.stringify(records('refused').at(-1)), WAIT).toContain('(expired)');
   });
 
   test('from= another address: refused like a wrong key', async () => {
@@ -130,7 +130,7 @@ describe('A6: certificates of ssh-keygen', { timeout: 60_000 }, () => {
     expect(stderr).toMatch(new RegExp(`server-sig-algs=<[^>]*${algorithm}[,>]`));
     expect(stderr).toMatch(/Server accepts key: .*-CERT/);
     const certificate = { keyId: `id of ${name}`, serial: '7', authority: expect.stringMatching(/^SHA256:/) };
-    await expect.poll(() => records('start').at(-1)).toMatchObject({ username: 'acme-hello', certificate });
+    await expect.poll(() => records('start').at(-1), WAIT).toMatchObject({ username: 'acme-hello', certificate });
   });
 
   test.each([
@@ -162,5 +162,19 @@ describe('A6: certificates of ssh-keygen', { timeout: 60_000 }, () => {
       stdout: 'in\n',
     });
     expect(await stack.ssh(certify('rsa', ['-n', 'root'], central), ['true'])).toMatchObject({ code: 255 });
+  });
+
+  test('as docs/keys.md says to make one', async () => {
+    const page = readFileSync(join(import.meta.dirname, '../../docs/keys.md'), 'utf8');
+    const commands = page.split('\n').filter((line) => line.startsWith('ssh-keygen '));
+    const folder = mkdtempSync(join(directory.path, 'docs-'));
+    const keyFile = sshKeygen(folder, 'alice', ['-t', 'ed25519']).path;
+    // Only a person is asked for a passphrase.
+    for (const command of commands)
+      execFileSync('sh', ['-c', command.replace('-t ed25519', "-t ed25519 -N ''")], { cwd: folder, stdio: 'pipe' });
+    expect(commands).toHaveLength(2);
+    await setLine(`cert-authority ${readFileSync(join(folder, 'user-ca.pub'), 'utf8').trim()}`);
+    expect(await stack.ssh({ username: 'acme-hello', keyFile }, ['echo in'])).toMatchObject({ stdout: 'in\n' });
+    await expect.poll(() => JSON.stringify(records('start').at(-1)), WAIT).toContain('alice@acme');
   });
 });
