@@ -41,7 +41,7 @@ test.each([
 test('nobody listens: the sentence fits who sets sshd up', () => {
   const message = (setup: SshdSetup) => sshdFinding(running(setup), { result: 'refused' }, target)?.message;
   expect(message('init-script')).toMatch(
-    /port 2222 .* it declares port 8080; .*\/ssh-init\/05-ssh-init\.sh .* SSH_CONTAINER_ROLE is sidecar/,
+    /port 2222 .* which declares port 8080; .*\/ssh-init\/05-ssh-init\.sh .* SSH_CONTAINER_ROLE is sidecar/,
   );
   expect(message('image')).toMatch(/SSH_PORT where SSH_CONTAINER_ROLE is sidecar/);
   expect(message('unmanaged')).toMatch(/spec\.mainContainer\.port/);

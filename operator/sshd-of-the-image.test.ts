@@ -125,7 +125,7 @@ test('nobody listens: said once, with the ports that the container declares, and
   rig.putMainPod('web-1', 'web', { address, ports: [8080, 9090] });
   await soon(() => expect(rig.reason('web', 'Ready')).toBe('SshdNotListening'));
   expect(rig.condition('web', 'Ready')?.message).toMatch(
-    /port 2222 of .*web-1, it declares ports 8080, 9090; .*SSH_CONTAINER_ROLE/,
+    /port 2222 of .*web-1, which declares ports 8080, 9090; .*SSH_CONTAINER_ROLE/,
   );
   await rig.quiet();
   expect(rig.events('SshdNotListening')).toHaveLength(1);

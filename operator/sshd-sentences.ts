@@ -11,10 +11,13 @@ import {
 const INIT_SCRIPT_PATH = `${SSH_INIT_PATH}/${SSHD_SECRET_KEYS.initScript}`;
 const CONTRACT = `the image must run ${INIT_SCRIPT_PATH} and then start sshd where ${SSH_ENV.role} is sidecar; one that does not know of it idles, or runs something else`;
 
+const OTHERWISE =
+  'an image that starts an sshd by itself needs spec.mainContainer.managed: false and its port; one without an sshd, spec.runtime: sidecar';
+
 /** Why nobody may be listening. */
 const NOT_LISTENING: Readonly<Record<SshdSetup, string>> = {
-  'init-script': `${CONTRACT} (or set spec.runtime: sidecar, which needs no sshd in the image)`,
-  image: `the image must start sshd on port ${SSH_ENV.port} where ${SSH_ENV.role} is sidecar; one that does not know of it idles, or runs something else`,
+  'init-script': `${CONTRACT} (${OTHERWISE})`,
+  image: `the image must start sshd on port ${SSH_ENV.port} where ${SSH_ENV.role} is sidecar; one that does not know of it idles, or runs something else (${OTHERWISE})`,
   unmanaged: 'correct spec.mainContainer.port, or see that the image starts its sshd',
 };
 
@@ -32,16 +35,18 @@ const KEY_REFUSED: Readonly<Record<SshdSetup, string>> = {
     'see that spec.mainContainer.user is an account of the image that is not locked, that spec.mainContainer.authorizedKeysPath is where its sshd looks for its keys, and that nobody else can write the directories above it (StrictModes)',
 };
 
-const declared = (ports: readonly number[]): string =>
-  ports.length === 0
-    ? 'it declares no ports'
-    : `it declares ${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}`;
+/** Where something may listen instead. The port itself says nothing: the webhook has declared it. */
+function declared(all: readonly number[], port: number): string {
+  const ports = all.filter((each) => each !== port);
+  if (ports.length === 0) return 'which declares no other port';
+  return `which declares ${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')}`;
+}
 
 export const SSHD_SENTENCES = {
   NoOpensshServer: (where: string) =>
     `${where} has no openssh-server; install it in the image, or set spec.runtime: sidecar, which needs none`,
   SshdNotListening: (where: string, setup: SshdSetup, port: number, ports: readonly number[]) =>
-    `nobody listens on port ${port} of ${where}, ${declared(ports)}; ${NOT_LISTENING[setup]}`,
+    `nobody listens on port ${port} of ${where}, ${declared(ports, port)}; ${NOT_LISTENING[setup]}`,
   SshdUnreachable: (where: string, port: number, code: string) =>
     `no TCP connection to port ${port} of ${where} (${code}): let NetworkPolicies allow it from the namespace of sshaccess`,
   SshdSilent: (where: string, port: number) =>
@@ -55,7 +60,7 @@ export const SSHD_SENTENCES = {
   SshdLoginFailed: (where: string, detail: string) =>
     `the sshd of ${where} lets nobody in: ${detail}; see the log of the container`,
   RuntimeVolumeMissing: (where: string, said?: string) =>
-    `${where}: ${said ?? `${SSH_RUNTIME_PATH} is missing, or cannot be written`}; make the pod anew, so that the volume is mounted there, and see that its user can write it`,
+    `${where}: ${said ?? `${SSH_RUNTIME_PATH} is missing, or not writable for its user`}; make the pod anew, so that the volume is mounted there, and let nothing in the image change its modes`,
   NssWrapperMissing: (where: string, said?: string) =>
     `${where}: ${said ?? 'the image does not know its users; install libnss-wrapper (nss_wrapper on Alpine), and let the entrypoint preload it'}`,
   WrongModes: (where: string) =>
