@@ -72,6 +72,7 @@ export const SENTENCES = {
   // PolicyEnforced, SshdPatched, Bootstrapped: of runtime main_container only
   PolicyEnforceable: () => 'the policy of every user is enforced',
   SftpRefused: (users: string, why: string) => `sftp is refused for ${users}: ${why}`,
+  BootstrapSucceeded: () => 'the bootstrap script ran without a failure',
   SshdSettingsOutdated: (pods: string) =>
     `the sshd of ${pods} was started before spec.policy or spec.audit changed what sshd itself allows or logs: what is new there waits until the pods are restarted (kubectl rollout restart); what is forbidden now is refused at once`,
   NoKnownHoles: () => 'no pod runs an sshd with a hole that we know of',

@@ -43,6 +43,7 @@ test('all is well', () => {
   expect(told(bootstrap, `${patched} ${SETUP_MARK}`)).toEqual({
     PolicyEnforced: expect.stringMatching(/^true PolicyEnforceable: /),
     SshdPatched: expect.stringMatching(/^true NoKnownHoles: /),
+    Bootstrapped: expect.stringMatching(/^true BootstrapSucceeded: /),
   });
 });
 

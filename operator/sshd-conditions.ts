@@ -9,7 +9,7 @@ import type { RequestedUser } from './requested-users.ts';
 import type { Serving } from './serving.ts';
 import { currentSighting, type Sighting } from './sightings.ts';
 
-/** Types of conditions that are there only with runtime main_container; the last, only where a script failed. */
+/** Types of conditions that are there only with runtime main_container; the last, only where there is a script. */
 export const SSHD_CONDITION_TYPES = ['PolicyEnforced', 'SshdPatched', 'Bootstrapped'] as const;
 type SshdCondition = {
   readonly type: (typeof SSHD_CONDITION_TYPES)[number];
@@ -44,6 +44,8 @@ export function sshdConditions({
     const message = problems.map((problem) => problem.message).join('\n');
     return { type, holds: false, finding: { reason: first.reason, message } };
   };
+  const hasScript = spec.mainContainer?.bootstrap !== undefined;
+  const bootstraps = bootstrapProblems(seen);
   return [
     judged(
       'PolicyEnforced',
@@ -51,7 +53,9 @@ export function sshdConditions({
       finding('PolicyEnforceable'),
     ),
     ...(seen.length === 0 ? [] : [judged('SshdPatched', holeProblems(seen), finding('NoKnownHoles'))]),
-    ...bootstrapProblems(seen).map((problem) => ({ type: 'Bootstrapped', holds: false, finding: problem }) as const),
+    ...((hasScript && seen.length > 0) || bootstraps.length > 0
+      ? [judged('Bootstrapped', bootstraps, finding('BootstrapSucceeded'))]
+      : []),
   ];
 }
 

@@ -30,6 +30,7 @@ const UNTOLD: ReadonlySet<Reason> = new Set<Reason>([
   'AllUsernamesOwned',
   'PolicyEnforceable',
   'NoKnownHoles',
+  'BootstrapSucceeded',
 ]);
 
 /** What changed in the conditions and is worth telling. */
