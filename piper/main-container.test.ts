@@ -179,6 +179,15 @@ test('what an sshd asks before and after reaches nobody', async () => {
   expect(await next(link)).toBe('REQUEST_FAILURE');
 });
 
+test('one that opens channel after channel uninvited is cut off, and the client sees none of them', async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  for (let count = 0; count < 65; count++) link.send(say.channelOpen('forwarded-tcpip', count, Buffer.alloc(24)));
+  expect((await client.closed.promise)?.message).toContain('[pod-protocol,');
+  expect(client.received.size).toBe(0);
+});
+
 test('a pod that still has its sidecar is told who comes, until it is replaced', async () => {
   const rig = await rigOf({ software: SIDECAR_SOFTWARE });
   await rig.login();

@@ -9,7 +9,6 @@ import { POD_SECRET_KEYS, SSH_ENV, SSHD_SECRET_KEYS } from '../../crds/index.ts'
 import { openSsh } from '../../lib/ssh/testing/openssh.ts';
 import { INIT_SCRIPT_FILE } from '../../operator/init-script/init-script.ts';
 import { sshdSettings } from '../../operator/sshd-settings.ts';
-import { stop } from './programs.ts';
 import type { Pod, StartPod } from './stack.ts';
 
 /** The only user that the image knows; nobody else may own what its sessions write. */
@@ -72,7 +71,20 @@ async function startContainer({ as, setUp, runtime, secret, passwd }: Container,
   const terminals = 'mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts';
   const mounts = `mount --bind "$2" /etc/passwd && ${terminals} && mount --bind /dev/pts/ptmx /dev/ptmx`;
   const script = `${mounts} && exec ${ids} /bin/sh -c '${entrypoint}' "$0" "$1"`;
-  const words = ['--mount', '--propagation=private', '/bin/sh', '-c', script, setUp, openSsh('sshd'), passwd];
+  // With a process namespace of its own: what outlives sshd, such as who reads the audit trail, ends with the container.
+  const words = [
+    '--mount',
+    '--propagation=private',
+    '--pid',
+    '--fork',
+    '--mount-proc',
+    '/bin/sh',
+    '-c',
+    script,
+    setUp,
+    openSsh('sshd'),
+    passwd,
+  ];
   const child = spawn('unshare', words, {
     env: {
       PATH: process.env['PATH'],
@@ -83,6 +95,8 @@ async function startContainer({ as, setUp, runtime, secret, passwd }: Container,
       [SSH_ENV.auditLogging]: 'true',
     },
     stdio: ['ignore', 'ignore', 'pipe'],
+    // A group of its own: unshare waits for process 1 of the container, and would leave it behind.
+    detached: true,
   });
   const lines: string[] = [];
   const listening = Promise.withResolvers<void>();
@@ -92,7 +106,13 @@ async function startContainer({ as, setUp, runtime, secret, passwd }: Container,
   });
   child.once('exit', (code) => listening.reject(new Error(`sshd ended with ${code}:\n${lines.join('\n')}`)));
   await listening.promise;
-  return { runtime: 'main_container', child, port, lines, upstreamUser: APP.name, stop: () => stop(child) };
+  const stop = async (): Promise<void> => {
+    if (child.pid === undefined || child.exitCode !== null) return;
+    const ended = once(child, 'exit');
+    process.kill(-child.pid, 'SIGKILL');
+    await ended;
+  };
+  return { runtime: 'main_container', child, port, lines, upstreamUser: APP.name, stop };
 }
 
 export async function freePort(): Promise<number> {
