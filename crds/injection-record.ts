@@ -35,6 +35,10 @@ export type ProcessNamespace = (typeof PROCESS_NAMESPACES)[number];
 export const PROCESS_NAMESPACE_REASONS = ['pod-spec', 'ssh-access', 'insists-on-pid-1', 'default'] as const;
 export type ProcessNamespaceReason = (typeof PROCESS_NAMESPACE_REASONS)[number];
 
+/** Ours has at most five usernames of 191 characters, and less than that beside them; others can write any annotation. */
+export const MOST_RECORD_LENGTH = 16_384;
+const MOST_USERNAMES = 16;
+
 /**
  * The webhook's annotation on an injected pod ({@link ANNOTATION_INJECTED}), read back by the operator for status: what
  * the sidecar of that pod was told. Fields of a later version are ignored, or an upgrade would roll every pod.
@@ -64,7 +68,7 @@ export const InjectionRecord = z.object({
       z.object({
         setup: z.enum(SSHD_SETUPS),
         port: z.int().check(z.minimum(1), z.maximum(65_535)),
-        usernames: z.array(z.string()),
+        usernames: z.array(z.string()).check(z.maxLength(MOST_USERNAMES)),
         /** `podSettings` of the spec that the pod was made with (crds/pod-settings.ts). */
         settings: z.optional(z.string()),
         /** Names of {@link SSH_ENV} that the webhook set: all others in the pod are its own. */

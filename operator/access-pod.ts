@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { ANNOTATION_INJECTED, InjectionRecord, LABEL_ACCESS, SIDECAR_CONTAINER } from '../crds/index.ts';
+import {
+  ANNOTATION_INJECTED,
+  InjectionRecord,
+  LABEL_ACCESS,
+  MOST_RECORD_LENGTH,
+  SIDECAR_CONTAINER,
+} from '../crds/index.ts';
 
 const Terminated = z.object({
   exitCode: z.int(),
@@ -40,6 +46,7 @@ const Pod = z.object({
   }),
   spec: z
     .object({
+      hostNetwork: z.boolean().default(false),
       shareProcessNamespace: z.boolean().default(false),
       containers: z.array(Container).default([]),
     })
@@ -108,7 +115,8 @@ export function parsePod(object: unknown): AccessPod | undefined {
     namespace: metadata.namespace,
     name: metadata.name,
     uid: metadata.uid,
-    address: status.podIP,
+    // The webhook injects none with the network of its node: who says that it did would have us knock at a node's ports.
+    address: spec.hostNetwork ? undefined : status.podIP,
     access,
     record,
     isReady: isMain ? false : (server?.ready ?? false),
@@ -154,7 +162,7 @@ function crashingOf({ name, restartCount, lastState }: ContainerStatus): Crashin
 }
 
 function parseRecord(annotation: string | undefined): InjectionRecord | undefined {
-  if (annotation === undefined) return undefined;
+  if (annotation === undefined || annotation.length > MOST_RECORD_LENGTH) return undefined;
   try {
     return InjectionRecord.parse(JSON.parse(annotation));
   } catch {

@@ -1,9 +1,12 @@
-import { ANNOTATION_INJECTED, InjectionRecord, SIDECAR_CONTAINER, SIDECAR_VOLUME } from '../crds/index.ts';
+import {
+  ANNOTATION_INJECTED,
+  InjectionRecord,
+  MOST_RECORD_LENGTH,
+  SIDECAR_CONTAINER,
+  SIDECAR_VOLUME,
+} from '../crds/index.ts';
 import { has } from './named-list.ts';
 import type { Pod } from './pod.ts';
-
-/** Ours has at most five usernames of 191 characters, and less than that beside them. */
-const MAX_RECORD_LENGTH = 16_384;
 
 /**
  * The record of an earlier injection: our annotation, and what that injection put there. A pod made from a copy of an
@@ -12,7 +15,7 @@ const MAX_RECORD_LENGTH = 16_384;
  */
 export function injectedBefore({ metadata, spec }: Pod): InjectionRecord | undefined {
   const annotation = metadata.annotations?.[ANNOTATION_INJECTED];
-  if (annotation === undefined || annotation.length > MAX_RECORD_LENGTH) return undefined;
+  if (annotation === undefined || annotation.length > MOST_RECORD_LENGTH) return undefined;
   try {
     const record = InjectionRecord.parse(JSON.parse(annotation));
     const isThere = {
