@@ -21,8 +21,8 @@ export class ObjectDirectory implements Directory {
   /** Slice key to the key of its Service, so that a change touches one entry. */
   readonly #owners = new Map<string, string>();
   readonly #listeners = new Set<(usernames: ReadonlySet<string>) => void>();
-  /** By Service: when each of its pods was first seen. EndpointSlices do not say how old a pod is. */
-  readonly #seen = new Map<string, ReadonlyMap<string, number>>();
+  /** By Service: put together with each change, and not with each login. */
+  readonly #pods = new Map<string, readonly Pod[]>();
   readonly #allowed: (address: string) => boolean;
   readonly #now: () => number;
   /** The provider's: whether its source has been silent for too long. */
@@ -45,9 +45,7 @@ export class ObjectDirectory implements Directory {
   }
 
   pods({ namespace, service }: Pick<Route, 'namespace' | 'service'>): readonly Pod[] {
-    const owner = `${namespace}/${service}`;
-    const seen = this.#seen.get(owner);
-    return this.#podsOf(owner).map((pod) => ({ ...pod, seen: seen?.get(pod.name) ?? 0 }));
+    return this.#pods.get(`${namespace}/${service}`) ?? [];
   }
 
   onChange(listener: (usernames: ReadonlySet<string>) => void): () => void {
@@ -94,16 +92,14 @@ export class ObjectDirectory implements Directory {
     return owner;
   }
 
-  #podsOf(owner: string): Omit<Pod, 'seen'>[] {
-    return podsOf(this.#slices.get(owner)?.values() ?? [], this.#allowed);
-  }
-
-  /** Keeps when its pods were first seen, and forgets those that are gone. */
+  /** EndpointSlices do not say how old a pod is: what counts is when it was first seen. */
   #lookAt(owner: string): void {
-    if (!this.#slices.has(owner)) return void this.#seen.delete(owner);
-    const before = this.#seen.get(owner);
+    const slices = this.#slices.get(owner);
+    if (slices === undefined) return void this.#pods.delete(owner);
+    const before = new Map(this.#pods.get(owner)?.map(({ name, seen }) => [name, seen]));
     const now = this.#now();
-    this.#seen.set(owner, new Map(this.#podsOf(owner).map(({ name }) => [name, before?.get(name) ?? now])));
+    const pods = podsOf(slices.values(), this.#allowed).map((pod) => ({ ...pod, seen: before.get(pod.name) ?? now }));
+    this.#pods.set(owner, pods);
   }
 
   #announce(usernames: ReadonlySet<string>): void {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { isLiteral, mayBePod } from './addresses.ts';
-import { podsOf } from './endpoints.ts';
+import { MOST_ENDPOINTS, podsOf } from './endpoints.ts';
 import { EndpointSliceObject } from './objects.ts';
 
 function slice(endpoints: unknown[], name = 'slice'): EndpointSliceObject {
@@ -70,4 +70,21 @@ test.each([
 
 test('files may name loopback, but never a host name', () => {
   expect([isLiteral('127.0.0.1'), isLiteral('localhost')]).toEqual([true, false]);
+});
+
+test('of a flood of endpoints no more are looked at than a bound, also where all are the same, or none is a pod', () => {
+  let looks = 0;
+  const many = (address: (index: number) => string) =>
+    slice(Array.from({ length: 1_000 }, (_, index) => endpoint(address(index))));
+  const pods = podsOf(
+    [
+      many(() => '127.0.0.1'),
+      many((index) => `10.0.${index >> 8}.${index & 255}`),
+      many(() => '10.9.9.9'),
+      ...Array.from({ length: 50 }, (_, at) => many((index) => `10.${at + 1}.${index >> 8}.${index & 255}`)),
+    ],
+    (address) => ++looks > 0 && mayBePod(address),
+  );
+  expect(looks).toBeLessThanOrEqual(MOST_ENDPOINTS);
+  expect(pods.length).toBe(MOST_ENDPOINTS - 1_000 - 999);
 });
