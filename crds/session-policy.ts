@@ -109,12 +109,32 @@ export const ORIGINAL_COMMAND = 'SSH_ORIGINAL_COMMAND';
 export const MOST_ORIGINAL_COMMAND = 8192;
 
 /**
+ * What no client sets, whatever its policy says: these choose what a program loads or runs, or who it believes to
+ * serve. The names that a session gets from us are among them.
+ */
+const NEVER_NAMES: ReadonlySet<string> = new Set(
+  'PATH HOME USER LOGNAME SHELL ENV IFS CDPATH TMPDIR PS4 PROMPT_COMMAND SHELLOPTS LOCPATH NLSPATH TERMINFO TERMINFO_DIRS'.split(
+    ' ',
+  ),
+);
+const NEVER_PREFIXES: readonly string[] = [
+  SESSION_FACTS_PREFIX,
+  ...'LD_ DYLD_ SSH_ BASH NODE_ NPM_ PYTHON PERL RUBY JAVA JDK_ _JAVA GLIBC_ GCONV MALLOC_'.split(' '),
+];
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
+
+/** Programs that do not distinguish capitals are not asked. */
+export function isNeverFromClient(name: string): boolean {
+  const capitals = name.toUpperCase();
+  return NEVER_NAMES.has(capitals) || NEVER_PREFIXES.some((prefix) => capitals.startsWith(prefix));
+}
+
+/**
  * True where a client may set the environment variable `name` (RFC 4254 section 6.4). Where only named commands run, how
- * they speak is all that a client chooses: others, such as GIT_SSH_COMMAND, make a program run what nobody named. What
- * the platform says of a session is nobody's to set, whatever the policy names.
+ * they speak is all that a client chooses: others, such as GIT_SSH_COMMAND, make a program run what nobody named.
  */
 export function acceptsEnvironment({ clientEnvironment, commands }: SessionPolicy, name: string): boolean {
-  if (name.startsWith(SESSION_FACTS_PREFIX)) return false;
+  if (!VARIABLE.test(name) || isNeverFromClient(name)) return false;
   return clientEnvironment
     .filter((pattern) => commands === null || LOCALE.includes(pattern))
     .some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));

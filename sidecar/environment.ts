@@ -1,6 +1,7 @@
 import { MARKER_ENV } from '../crds/names.ts';
 import {
   acceptsEnvironment,
+  isNeverFromClient,
   MOST_ORIGINAL_COMMAND,
   ORIGINAL_COMMAND,
   type Role,
@@ -12,19 +13,6 @@ const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 /** What `limited` gets of the app's environment: where programs are and how to speak, nothing that could be a secret. */
 const LIMITED_NAMES = /^(PATH|LANG|LC_[A-Z]+|TZ)$/;
 
-/**
- * What no client sets, whatever its policy says: these choose what a program loads or runs, or who it believes to
- * serve. The names that a session gets from us are among them.
- */
-const NEVER_NAMES = new Set(
-  'PATH HOME USER LOGNAME SHELL ENV IFS CDPATH TMPDIR PS4 PROMPT_COMMAND SHELLOPTS LOCPATH NLSPATH TERMINFO TERMINFO_DIRS'.split(
-    ' ',
-  ),
-);
-const NEVER_PREFIXES =
-  'LD_ DYLD_ SSH_ SSHACCESS_ BASH NODE_ NPM_ PYTHON PERL RUBY JAVA JDK_ _JAVA GLIBC_ GCONV MALLOC_'.split(' ');
-
-const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const MAX_CLIENT_VARIABLES = 64;
 const MAX_CLIENT_VALUE = MOST_ORIGINAL_COMMAND;
 
@@ -65,12 +53,8 @@ export function parseEnviron(environ: Buffer): Map<string, Buffer> {
 export function mayClientSet(policy: SessionPolicy, set: ReadonlyMap<string, unknown>, name: string): boolean {
   // Never a client's own: the piper passes none of that name on.
   if (name === ORIGINAL_COMMAND) return policy.forceCommand;
-  if (!NAME.test(name) || isNeverFromClient(name.toUpperCase()) || !acceptsEnvironment(policy, name)) return false;
+  if (!acceptsEnvironment(policy, name)) return false;
   return set.has(name) || set.size < MAX_CLIENT_VARIABLES;
-}
-
-function isNeverFromClient(name: string): boolean {
-  return NEVER_NAMES.has(name) || NEVER_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
 /** True for a value that is not too long and that a variable can have: the kernel ends it at a NUL. */
@@ -78,7 +62,7 @@ export const isClientValue = (value: Buffer): boolean => value.length <= MAX_CLI
 
 /** What of the app's environment means the same in another image: not where things are, and what to load from there. */
 export const withoutPlaces = (app: Variables): Map<string, Buffer> =>
-  new Map([...app].filter(([name]) => !isNeverFromClient(name.toUpperCase())));
+  new Map([...app].filter(([name]) => !isNeverFromClient(name)));
 
 export type EnvironmentInput = {
   role: Role;

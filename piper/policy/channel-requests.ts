@@ -2,7 +2,7 @@ import { NO_ACTIVITY } from '../../crds/index.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Reader } from '../../lib/ssh/wire.ts';
 import type { Channels, ConfirmedChannel, End } from './channels.ts';
-import { type Forced, forcedStart } from './forced-command.ts';
+import { type Forced, forcedStart, STARTS } from './forced-command.ts';
 import type { Invitations } from './invitations.ts';
 import { channelFailure, channelSuccess, endOfProgram, execRequest, typeOf } from './messages.ts';
 import type { Refusals } from './refusals.ts';
@@ -71,6 +71,11 @@ export class ChannelRequests {
   #endInstead(channel: ConfirmedChannel, wantReply: boolean, sentence: string): void {
     if (channel.isOverForClient || channel.closed.client || channel.closed.pod) return;
     const { client } = channel.numbers;
+    // It would go on in the pod, and count no more against maxSessions.
+    if (channel.hasProgram) {
+      if (wantReply) this.#options.send.client(channelFailure(client));
+      return;
+    }
     channel.isOverForClient = true;
     if (wantReply) this.#options.send.client(channelSuccess(client));
     for (const message of endOfProgram(client, `sshaccess: ${sentence}`, NOT_PERMITTED, channel.room))
@@ -80,6 +85,7 @@ export class ChannelRequests {
   /** sshd(8), `command=`: the client gets the answer to its own request. */
   #force(channel: ConfirmedChannel, wantReply: boolean, { what, requests }: Forced): void {
     this.#options.onBegin(what);
+    channel.hasProgram = true;
     if (wantReply) channel.replies.client.passedOn();
     for (const request of requests) this.#options.send.pod(request);
   }
@@ -102,6 +108,7 @@ export class ChannelRequests {
   /** @returns what the client lets the pod do when its request has succeeded, if anything */
   #begin(channel: ConfirmedChannel, name: string, fields: Reader): (() => void) | undefined {
     const { invitations, onBegin } = this.#options;
+    if (STARTS.has(name)) channel.hasProgram = true;
     switch (name) {
       case 'shell':
       case 'exec':

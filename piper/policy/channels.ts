@@ -25,6 +25,8 @@ export type Channel = {
   readonly closed: Record<End, boolean>;
   /** Bytes that the opener takes in one piece at the beginning: its window, or its largest packet. */
   readonly room: number;
+  /** A session on which a program was asked for that may run; there is one at most (RFC 4254 §6.5). */
+  hasProgram: boolean;
   /** To the client it is over: we said so in the pod's place, which knows nothing of it. */
   isOverForClient: boolean;
   /** What the pod may open because of an x11-req on this session: no X11 channel, one, or any number. */
@@ -70,6 +72,7 @@ export class Channels {
       replies: { client: new ReplyQueue(this.#send.client), pod: new ReplyQueue(this.#send.pod) },
       closed: { client: false, pod: false },
       room,
+      hasProgram: false,
       isOverForClient: false,
       x11: 'none',
     };

@@ -5,7 +5,7 @@ import { type Objection, objectionToSftp } from './rules.ts';
 import type { Bounds } from './sshd.ts';
 
 /** The requests that start a program (RFC 4254 §6.5): where a command is forced, each of them starts that. */
-const STARTS: ReadonlySet<string> = new Set(['shell', 'exec', 'subsystem']);
+export const STARTS: ReadonlySet<string> = new Set(['shell', 'exec', 'subsystem']);
 /** What sshd tells a forced command in place of a subsystem's name, where its own sftp server would have run. */
 const ORIGINAL_SFTP = Buffer.from('internal-sftp');
 

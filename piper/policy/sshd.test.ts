@@ -81,6 +81,18 @@ test.each([
   }
 });
 
+test('no client chooses what programs of the image load, whatever the policy names', () => {
+  const clientEnvironment = ['A', 'B', 'E', 'L', 'N', 'P', 'S', '_'].map((letter) => `${letter}*`);
+  const rig = setUp({ ...root, clientEnvironment }, ours);
+  rig.open(3, 40);
+  const set = (name: string) => say.channelRequest(40, 'env', true, new Writer().string(name).string('x').bytes());
+  const names =
+    'LD_PRELOAD BASH_ENV BASH_FUNC_ls%% ENV PATH NODE_OPTIONS PS4 SSH_CLIENT SSH_ORIGINAL_COMMAND PYTHONPATH L=';
+  for (const name of [...names.split(' '), '', 'LC A', 'LC\nA'])
+    expect([name, rig.fromClient(set(name))]).toEqual([name, { client: ['CHANNEL_FAILURE 3'], pod: [] }]);
+  expect(rig.fromClient(set('LC_ALL')).pod).toEqual(['CHANNEL_REQUEST 40 env']);
+});
+
 test('nobody is forwarded to the port of the sshd itself', () => {
   const rig = setUp(everything, ours);
   for (const host of ['localhost', '127.0.0.1', '::1', '127.9.9.9'])
@@ -213,6 +225,25 @@ describe('a session that the policy lets begin nothing ends as a program would, 
     for (const name of ['exit-status', 'eow@openssh.com'])
       expect(rig.fromPod(say.channelRequest(3, name, false, Buffer.alloc(4)))).toEqual({ client: [], pod: [] });
     expect(rig.fromPod(say.short(MSG.CHANNEL_SUCCESS, 3)).client).toEqual([]);
+  });
+
+  test('never while a program runs on it, which would go on uncounted', () => {
+    const exec = (command: string) => say.channelRequest(40, 'exec', true, say.text(command));
+    const rig = opened();
+    rig.filter.fromClient(exec('uptime'));
+    rig.filter.fromPod(say.short(MSG.CHANNEL_SUCCESS, 3));
+    rig.forget();
+    expect(rig.fromClient(exec('evil'))).toEqual({ client: ['CHANNEL_FAILURE 3'], pod: [] });
+    rig.filter.fromClient(close(40));
+    expect(rig.filter.sessions).toBe(1);
+    // Nor where what is refused waits for its turn meanwhile.
+    const late = opened();
+    for (const payload of [say.channelRequest(40, 'pty-req', true, Buffer.alloc(30)), exec('evil'), exec('uptime')])
+      late.filter.fromClient(payload);
+    late.forget();
+    expect(late.fromPod(say.short(MSG.CHANNEL_SUCCESS, 3)).client).toEqual(['CHANNEL_SUCCESS 3', 'CHANNEL_FAILURE 3']);
+    late.filter.fromClient(close(40));
+    expect(late.filter.sessions).toBe(1);
   });
 
   test('a display that was granted on it is none any more', () => {
