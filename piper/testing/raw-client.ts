@@ -15,6 +15,8 @@ export type RawClientOptions = {
   verifyHostKey?: (key: PublicKey) => boolean;
   /** Goes before the first byte of SSH. */
   preface?: Uint8Array | string;
+  /** On loopback, like the piper. */
+  localAddress?: string;
 };
 
 export class RawClient {
@@ -32,7 +34,12 @@ export class RawClient {
   readonly #ready = Promise.withResolvers<void>();
 
   constructor(port: number, options: RawClientOptions = {}) {
-    this.socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    this.socket = connect({
+      port,
+      host: '127.0.0.1',
+      localAddress: options.localAddress ?? '127.0.0.1',
+      noDelay: true,
+    });
     if (options.preface !== undefined) this.socket.write(options.preface);
     this.link = new TransportSocket(this.socket, {
       role: 'client',
@@ -62,7 +69,8 @@ export class RawClient {
 
   /** Authenticates like any client. Rejects with what the server said. */
   async login(username: string, key: PrivateKey): Promise<void> {
-    await this.ready;
+    const ended = this.closed.promise.then((error) => Promise.reject(error ?? new Error('closed')));
+    await Promise.race([this.ready, ended]);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const authentication = new UserAuthenticationClient({
       transport: this.link.transport,
@@ -74,7 +82,6 @@ export class RawClient {
     const after = this.onMessage;
     this.onMessage = (payload) => authentication.receive(payload);
     authentication.start();
-    const ended = this.closed.promise.then((error) => Promise.reject(error ?? new Error('closed')));
     await Promise.race([promise, ended]);
     this.onMessage = after;
   }

@@ -1,6 +1,6 @@
 import type { PodLink } from '../fake-pod.ts';
 import { HostileConnection, type Outcome, type Peer, type Target } from './hostile-connection.ts';
-import { obliging } from './obliging-pod.ts';
+import { obliging } from '../obliging-pod.ts';
 
 /** Records of peers are kept beyond their ends: a pod may hear of them a little later. */
 const MOST_PEERS = 10_000;

@@ -1,7 +1,7 @@
-import { MSG } from '../../../lib/ssh/numbers.ts';
-import { Reader } from '../../../lib/ssh/wire.ts';
-import type { PodLink } from '../fake-pod.ts';
-import { channelData, confirmation, short } from '../messages.ts';
+import { MSG } from '../../lib/ssh/numbers.ts';
+import { Reader } from '../../lib/ssh/wire.ts';
+import type { PodLink } from './fake-pod.ts';
+import { channelData, confirmation, short } from './messages.ts';
 
 /** A pod that says yes to everything, and gives back all data. Its channels have the numbers of the client's. */
 export const obliging =
