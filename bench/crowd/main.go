@@ -1,8 +1,8 @@
 // Many clients, and the pod that they are led to.
 //
-//	crowd serve ADDRESS HOSTKEY   a pod that lets in everybody and does nothing: `exec` ends with 0, a shell stays
-//	crowd rate REQUEST            connects, runs a command, leaves; prints JSON: the seconds that all of it took
-//	crowd hold REQUEST            connects, starts a shell, prints a line, and stays until its standard input ends
+//	crowd serve ADDRESS HOSTKEY SOFTWARE   a pod that lets in everybody: `exec` ends with 0, a shell stays
+//	crowd rate REQUEST   connects, runs a command, leaves; prints JSON: the seconds that all of it took
+//	crowd hold REQUEST   connects, starts a shell, prints a line, and stays until its standard input ends
 //
 // where REQUEST is JSON of `request`.
 package main
@@ -23,6 +23,8 @@ import (
 type request struct {
 	Address string `json:"address"`
 	User    string `json:"user"`
+	// The users are User-0, User-1, …: so many, in turns. A user has only so many sessions.
+	Users   int    `json:"users"`
 	Key     string `json:"key"`     // path of the user's private key
 	HostKey string `json:"hostKey"` // path of the server's public key
 	Count   int    `json:"count"`
@@ -38,8 +40,8 @@ func main() {
 
 func run(words []string) error {
 	switch {
-	case len(words) == 3 && words[0] == "serve":
-		return serve(words[1], words[2])
+	case len(words) == 4 && words[0] == "serve":
+		return serve(words[1], words[2], words[3])
 	case len(words) == 2 && words[0] == "rate":
 		return rate(words[1])
 	case len(words) == 2 && words[0] == "hold":
@@ -48,12 +50,13 @@ func run(words []string) error {
 	return errors.New("usage: see main.go")
 }
 
-func serve(address, hostKey string) error {
+func serve(address, hostKey, software string) error {
 	signer, err := readSigner(hostKey)
 	if err != nil {
 		return err
 	}
 	config := &ssh.ServerConfig{
+		ServerVersion:     "SSH-2.0-" + software,
 		PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil },
 	}
 	config.AddHostKey(signer)
@@ -108,8 +111,8 @@ func rate(text string) error {
 		return err
 	}
 	begin := time.Now()
-	err = asked.all(func() error {
-		client, session, err := open(asked, config)
+	err = asked.all(func(number int) error {
+		client, session, err := open(asked, *config, number)
 		if err != nil {
 			return err
 		}
@@ -127,8 +130,8 @@ func hold(text string) error {
 	if err != nil {
 		return err
 	}
-	err = asked.all(func() error {
-		_, session, err := open(asked, config)
+	err = asked.all(func(number int) error {
+		_, session, err := open(asked, *config, number)
 		if err != nil {
 			return err
 		}
@@ -143,18 +146,18 @@ func hold(text string) error {
 }
 
 // all does it `Count` times, `AtOnce` at a time; the first error ends it.
-func (asked request) all(work func() error) error {
-	tickets := make(chan struct{}, asked.Count)
-	for range asked.Count {
-		tickets <- struct{}{}
+func (asked request) all(work func(number int) error) error {
+	tickets := make(chan int, asked.Count)
+	for number := range asked.Count {
+		tickets <- number
 	}
 	close(tickets)
 	failed := make(chan error, asked.AtOnce)
 	var workers sync.WaitGroup
 	for range asked.AtOnce {
 		workers.Go(func() {
-			for range tickets {
-				if err := work(); err != nil {
+			for number := range tickets {
+				if err := work(number); err != nil {
 					failed <- err
 					return
 				}
@@ -166,8 +169,9 @@ func (asked request) all(work func() error) error {
 	return <-failed
 }
 
-func open(asked request, config *ssh.ClientConfig) (*ssh.Client, *ssh.Session, error) {
-	client, err := ssh.Dial("tcp", asked.Address, config)
+func open(asked request, config ssh.ClientConfig, number int) (*ssh.Client, *ssh.Session, error) {
+	config.User = fmt.Sprintf("%s-%d", asked.User, number%asked.Users)
+	client, err := ssh.Dial("tcp", asked.Address, &config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -190,7 +194,6 @@ func prepare(text string) (request, *ssh.ClientConfig, error) {
 	}
 	hostKey, _, _, _, err := ssh.ParseAuthorizedKey(line)
 	return asked, &ssh.ClientConfig{
-		User:            asked.User,
 		Auth:            []ssh.AuthMethod{ssh.PublicKeys(signer)},
 		HostKeyCallback: ssh.FixedHostKey(hostKey),
 	}, err

@@ -7,7 +7,7 @@ import * as z from 'zod';
 import { buildGoProgram } from '../../lib/ssh/testing/go-peer/build-go-peer.ts';
 import { run } from '../../scripts/machine/command.ts';
 import { cpuSeconds, memoryOf } from '../accounting.ts';
-import type { Gateway } from './gateway.ts';
+import { CROWD_USERS, type Gateway } from './gateway.ts';
 
 const RATE_CONNECTIONS = 2000;
 const IDLE_SESSIONS = 2000;
@@ -18,7 +18,7 @@ const TIMEOUT_MS = 300_000;
 export const buildCrowd = (): Promise<string> => buildGoProgram('bench-crowd', join(import.meta.dirname, '../crowd'));
 
 const request = ({ port, user, key, hostKey }: Gateway, count: number): string =>
-  JSON.stringify({ address: `127.0.0.1:${port}`, user, key, hostKey, count, atOnce: AT_ONCE });
+  JSON.stringify({ address: `127.0.0.1:${port}`, user, key, hostKey, count, users: CROWD_USERS, atOnce: AT_ONCE });
 
 /** Connections per second, and what each costs the gateway in CPU milliseconds. */
 export async function connectionRate(gateway: Gateway): Promise<{ perSecond: number; cpuMs: number }> {

@@ -30,7 +30,10 @@ export type Gateway = {
   stop: () => Promise<void>;
 };
 
-/** A pod as a route names it. */
+/** Users of the crowd: a route has no more, and each has no more than 64 sessions. */
+export const CROWD_USERS = 64;
+
+/** A pod as a route names it; its user, and the same with -0, -1, … behind it. */
 export type Upstream = { user: string; runtime: Route['runtime']; port: number; hostKey: string };
 
 /** A program that listens on a port. */
@@ -77,7 +80,9 @@ export async function startPiper(
 }
 
 function manifests({ user, runtime, port, hostKey }: Upstream, key: string): string {
-  const policy = { ...DEFAULT_POLICIES.root };
+  const policy = { ...DEFAULT_POLICIES.root, maxSessions: 64 };
+  const usernames =
+    runtime === 'sidecar' ? Array.from({ length: CROWD_USERS }, (_, index) => `${user}-${index}`) : [user];
   const publicKey = PrivateKey.parse(key).publicKey.toLine();
   const route: Route = {
     version: 1,
@@ -89,7 +94,13 @@ function manifests({ user, runtime, port, hostKey }: Upstream, key: string): str
     port,
     runtime,
     hostKeys: [hostKey],
-    users: [{ username: user, role: 'root', authorizedKeys: [publicKey], policy, uidOffset: 0 }],
+    users: usernames.map((username) => ({
+      username,
+      role: 'root',
+      authorizedKeys: [publicKey],
+      policy,
+      uidOffset: 0,
+    })),
   };
   const secret = {
     kind: 'Secret',

@@ -7,6 +7,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SIDECAR_SOFTWARE } from '../../crds/index.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { say } from '../../scripts/machine/progress.ts';
 import { cpuSeconds, memoryOf, peakMemory, treeCpuSeconds } from '../accounting.ts';
@@ -68,7 +69,10 @@ async function start(folder: string, stops: (() => Promise<void>)[]): Promise<Ga
   await writeFile(join(folder, 'crowd'), crowdKey.toOpenSsh(), { mode: 0o600 });
   await writeFile(join(folder, 'crowd.pub'), crowdKey.publicKey.toLine());
   started(
-    await startProgram([await buildCrowd(), 'serve', `127.0.0.1:${PORTS.crowd}`, join(folder, 'crowd')], PORTS.crowd),
+    await startProgram(
+      [await buildCrowd(), 'serve', `127.0.0.1:${PORTS.crowd}`, join(folder, 'crowd'), SIDECAR_SOFTWARE],
+      PORTS.crowd,
+    ),
   );
 
   const direct = { name: 'direct', port: PORTS.sshd, user, key: keyFile, hostKey, pid: undefined, stop: sshd.stop };
