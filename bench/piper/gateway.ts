@@ -62,7 +62,7 @@ export async function startPiper(
   folder: string,
   key: string,
   port: number,
-  upstreams: readonly Upstream[],
+  { upstreams, environment = {} }: { upstreams: readonly Upstream[]; environment?: Record<string, string> },
 ): Promise<Gateway> {
   const routes = join(folder, 'routes');
   const hostKeys = join(folder, 'host-keys');
@@ -74,7 +74,13 @@ export async function startPiper(
   for (const upstream of upstreams) await writeFile(join(routes, `${upstream.user}.yaml`), manifests(upstream, key));
   const words = [process.execPath, join(projectFolder, 'dist/piper/main.mjs'), '--routes', routes];
   const { pid, stop } = await startProgram([...words, '--host-keys', hostKeys, '--port', `${port}`], port, {
-    env: { ...process.env, NODE_ENV: 'production', HEALTH_PORT: '0', MAX_CONNECTIONS_PER_USER: '1000000' },
+    env: {
+      ...process.env,
+      NODE_ENV: 'production',
+      HEALTH_PORT: '0',
+      MAX_CONNECTIONS_PER_USER: '1000000',
+      ...environment,
+    },
   });
   return { name: 'piper', port, user: 'bench', key: '', hostKey: join(folder, 'piper.pub'), pid, stop };
 }

@@ -79,10 +79,12 @@ async function start(folder: string, stops: (() => Promise<void>)[]): Promise<Ga
   const relayWords = [process.execPath, join(import.meta.dirname, 'relay.ts'), `${PORTS.relay}`, `${PORTS.sshd}`];
   const relay = started(await startProgram(relayWords, PORTS.relay));
   const piper = started(
-    await startPiper(folder, mappingKey, PORTS.piper, [
-      { user, runtime: 'main_container', port: PORTS.sshd, hostKey: await readFile(hostKey, 'utf8') },
-      { user: 'crowd', runtime: 'sidecar', port: PORTS.crowd, hostKey: crowdKey.publicKey.toLine() },
-    ]),
+    await startPiper(folder, mappingKey, PORTS.piper, {
+      upstreams: [
+        { user, runtime: 'main_container', port: PORTS.sshd, hostKey: await readFile(hostKey, 'utf8') },
+        { user: 'crowd', runtime: 'sidecar', port: PORTS.crowd, hostKey: crowdKey.publicKey.toLine() },
+      ],
+    }),
   );
   const ways: Gateway[] = [
     direct,
