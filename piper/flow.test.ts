@@ -146,6 +146,22 @@ test(
   },
 );
 
+test('packets of 256 KiB pass both ways, between small ones', { timeout: 30_000 }, async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const link = await rig.pod.links.take();
+  const sizes = [1, 256 * 1024, 5, 200_000, 256 * 1024, 256 * 1024, 100];
+  const messages = sizes.map((size) => say.channelData(3, randomBytes(size)));
+  for (const message of messages) {
+    client.send(message);
+    link.send(message);
+  }
+  for (const message of messages) {
+    expect((await link.received.take()).equals(message)).toBe(true);
+    expect((await client.received.take()).equals(message)).toBe(true);
+  }
+});
+
 /** Sends until the socket has taken nothing more for half a second; returns how much it took. */
 async function fill(link: { blocked: boolean }, send: () => void): Promise<number> {
   let sent = 0;

@@ -25,10 +25,11 @@ export async function connectionRate(gateway: Gateway): Promise<{ perSecond: num
   const program = await buildCrowd();
   const rate = (count: number): Promise<string> =>
     run(program, ['rate', request(gateway, count)], { timeout: TIMEOUT_MS });
+  const spent = (): number => (gateway.pid === undefined ? Number.NaN : cpuSeconds(gateway.pid));
   await rate(RATE_CONNECTIONS / 4);
-  const before = cpuSeconds(gateway.pid ?? 0);
+  const before = spent();
   const seconds = z.number().parse(JSON.parse(await rate(RATE_CONNECTIONS)));
-  const cpu = cpuSeconds(gateway.pid ?? 0) - before;
+  const cpu = spent() - before;
   return { perSecond: RATE_CONNECTIONS / seconds, cpuMs: (cpu / RATE_CONNECTIONS) * 1000 };
 }
 

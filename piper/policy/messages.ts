@@ -4,8 +4,8 @@ import { Reader, Writer } from '../../lib/ssh/wire.ts';
 
 export const REQUEST_FAILURE: Buffer = Buffer.from([MSG.REQUEST_FAILURE]);
 
-/** RFC 4253 §6.1: what every implementation must take; a transport in between must not be asked for more. */
-const MAX_PACKET = 32_768;
+/** What our transports carry in one message, both ways (MAX_PACKET_LENGTH); an end that announces more gets no more. */
+const MAX_PACKET = 256 * 1024;
 /** SSH_EXTENDED_DATA_STDERR (RFC 4254 §5.2). */
 const STDERR = 1;
 

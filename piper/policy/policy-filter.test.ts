@@ -111,15 +111,17 @@ test('requests that nobody answers end the connection instead of growing', () =>
   }).toThrow('too many requests wait');
 });
 
-test('maximum packet size: 0 ends the connection, more than 32 KiB becomes 32 KiB', () => {
+test('maximum packet size: 0 ends the connection, more than 256 KiB becomes 256 KiB, less stays', () => {
   const { filter, raw } = setUp();
   expect(() => filter.fromClient(say.channelOpen('session', 1, undefined, 0))).toThrow('maximum packet size 0');
   const message = say.channelOpen('session', 1, undefined, 0xffff_ffff);
   filter.fromClient(message);
   filter.fromPod(say.confirmation(1, 41, 1_000_000));
   const maxPacket = (payload: Buffer | undefined, offset: number) => payload && new Reader(payload, offset).uint32();
-  expect(maxPacket(raw.pod[0], 20)).toBe(32_768);
-  expect(maxPacket(raw.client[0], 13)).toBe(32_768);
+  expect(maxPacket(raw.pod[0], 20)).toBe(262_144);
+  expect(maxPacket(raw.client[0], 13)).toBe(262_144);
+  filter.fromClient(say.channelOpen('session', 2, undefined, 100_000));
+  expect(maxPacket(raw.pod[1], 20)).toBe(100_000);
 });
 
 test.each([
