@@ -22,8 +22,15 @@ import { KubernetesWitness, NO_WITNESS, type Witness } from './witness.ts';
 /** Time for the last goodbyes to leave the socket. */
 const GOODBYE_MS = 500;
 
+/**
+ * Small buffers are slices of larger ones, and a slice keeps the whole: what a session remembers (a key, a name) must not
+ * keep the 64 KiB in which its handshake was.
+ */
+const SMALL_BUFFERS_BYTES = 4096;
+
 /** The piper: users come in, packets go on to pods. */
 async function main(signal: AbortSignal, log: Logger): Promise<void> {
+  Buffer.poolSize = SMALL_BUFFERS_BYTES;
   const config = readConfig(process.env, process.argv.slice(2));
   if (!nativeCiphersAvailable) {
     log.fatal({ err: nativeCiphersProblem }, 'no native AES');

@@ -72,7 +72,14 @@ export async function startPiper(
   await writeFile(join(hostKeys, `ed25519-${PIPER_HOST_KEY_SUFFIX}`), hostKey.toOpenSsh());
   await writeFile(join(folder, 'piper.pub'), hostKey.publicKey.toLine());
   for (const upstream of upstreams) await writeFile(join(routes, `${upstream.user}.yaml`), manifests(upstream, key));
-  const words = [process.execPath, join(projectFolder, 'dist/piper/main.mjs'), '--routes', routes];
+  // As the Dockerfile does.
+  const words = [
+    process.execPath,
+    '--max-semi-space-size=4',
+    join(projectFolder, 'dist/piper/main.mjs'),
+    '--routes',
+    routes,
+  ];
   const { pid, stop } = await startProgram([...words, '--host-keys', hostKeys, '--port', `${port}`], port, {
     env: {
       ...process.env,

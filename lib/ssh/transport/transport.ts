@@ -12,7 +12,7 @@ import { isRekeyDue, MAX_PACKETS_PER_KEY } from './key-age.ts';
 import { protectionOf } from './key-derivation.ts';
 import type { Established } from './key-exchange.ts';
 import { KeyExchange } from './key-exchange.ts';
-import { EXT_INFO, STRICT_KEX } from './negotiation.ts';
+import { EXT_INFO, type Negotiation, STRICT_KEX } from './negotiation.ts';
 import type { Negotiated, TransportOptions } from './options.ts';
 import { usableAlgorithms } from './options.ts';
 import { MAX_PACKET_LENGTH, PacketReader, PacketWriter } from './packets.ts';
@@ -40,7 +40,8 @@ export class Transport {
   #exchange: KeyExchange | undefined;
   #sessionId: Buffer | undefined;
   #hostKey: PublicKey | undefined;
-  #established: Established | undefined;
+  /** No more of it than this: the secrets go with the exchange. */
+  #negotiation: Negotiation | undefined;
   #strict = false;
   /** Our KEXINIT is out and our NEWKEYS is not: RFC 4253 §7.1 lets nothing else pass. */
   #outboundHeld = true;
@@ -109,8 +110,8 @@ export class Transport {
   }
 
   get negotiated(): Negotiated {
-    if (this.#established === undefined) throw new SshError('internal', 'nothing is negotiated before onReady');
-    const { kex, hostKey, cipherToServer, cipherToClient } = this.#established.negotiation;
+    if (this.#negotiation === undefined) throw new SshError('internal', 'nothing is negotiated before onReady');
+    const { kex, hostKey, cipherToServer, cipherToClient } = this.#negotiation;
     return this.#options.role === 'client'
       ? { kex, hostKey, cipherIn: cipherToClient, cipherOut: cipherToServer }
       : { kex, hostKey, cipherIn: cipherToServer, cipherOut: cipherToClient };
@@ -309,7 +310,7 @@ export class Transport {
 
   #sendNewKeys(exchange: KeyExchange, established: Established): void {
     const isFirst = this.#sessionId === undefined;
-    this.#established = established;
+    this.#negotiation = established.negotiation;
     this.#sessionId = established.secrets.sessionId;
     this.#writePacket(Buffer.of(MSG.NEWKEYS));
     const toServer = this.#options.role === 'client';
