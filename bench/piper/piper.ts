@@ -155,11 +155,11 @@ async function echo({ clients, results }: Bench): Promise<void> {
     };
     record('echo', await client.echo(ECHOES));
     const load = await client.open(1);
-    const loading = load.transfer('download', 4096);
+    // It ends with its connection.
+    const loading = load.transfer('download', 4096).catch(() => undefined);
     record('echo beside a download', await client.echo(ECHOES));
     await load.close();
-    // The download ends with its connection.
-    await loading.catch(() => undefined);
+    await loading;
   }
 }
 
