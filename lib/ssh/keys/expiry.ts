@@ -9,7 +9,8 @@ export function parseExpiry(text: string): number | undefined {
   if (year === undefined || month === undefined || day === undefined) return undefined;
   const time = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
   // Date turns February 30 into March: what does not come out as it went in is no time. sshd, too, knows none before 1970.
-  const digits = time.toISOString().replaceAll(/\D/g, '').slice(0, 14);
-  const isSame = digits === text.replaceAll(/\D/g, '').padEnd(14, '0');
+  const isDate = time.getUTCFullYear() === year && time.getUTCMonth() === month - 1 && time.getUTCDate() === day;
+  const isSame =
+    isDate && time.getUTCHours() === hour && time.getUTCMinutes() === minute && time.getUTCSeconds() === second;
   return isSame && time.getTime() > 0 ? time.getTime() : undefined;
 }

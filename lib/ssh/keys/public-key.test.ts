@@ -33,6 +33,12 @@ describe('reading', () => {
     expect(() => PublicKey.fromLine(line)).toThrow(expect.objectContaining({ code }));
   });
 
+  test('blanks by the ten thousand, and a line break behind them, take no longer than any other line', () => {
+    // A minute, where each of the blanks is tried as the last one.
+    expect(() => PublicKey.fromLine(`a A${' '.repeat(100_000)}\nx`)).toThrow('reads');
+    expect(PublicKey.fromLine(`${ed25519.line}${' \t'.repeat(50_000)}`).fingerprint).toBe(ed25519.fingerprint);
+  });
+
   test('bytes after the end, and every truncation, are refused', () => {
     for (const { line } of [ed25519, ecdsa256, rsa2048]) {
       const { blob } = PublicKey.fromLine(line);
