@@ -122,11 +122,24 @@ test('of one SshAccess few pods at once, of all no more than the bound, and thos
     Array.from({ length: count }, (_, index) => target(address, { pod: `p${index}`, port: crowd.port }));
   prober.follow('acme/many', pods(50));
   await soon(() => expect(crowd.now()).toBe(2));
-  for (let index = 0; index < 20; index++) prober.follow(`acme/${index}`, pods(2));
+  for (let index = 0; index < 20; index++) prober.follow(`${index % 4}/${index}`, pods(2));
   await soon(() => expect(crowd.now()).toBe(16));
   await sleep(200);
   expect(crowd.most()).toBe(16);
   crowd.release();
   await soon(() => expect(crowd.all()).toBe(90));
   expect(crowd.most()).toBe(16);
+});
+
+test('a namespace with any number of them leaves places to the others', async () => {
+  const address = ownAddress();
+  const crowd = await holdingPort(address);
+  const other = await holdingPort(address);
+  const { prober } = startProber(600_000);
+  for (let index = 0; index < 30; index++)
+    prober.follow(`evil/${index}`, [target(address, { pod: `p${index}`, port: crowd.port })]);
+  await soon(() => expect(crowd.now()).toBe(8));
+  prober.follow('acme/web', [target(address, { port: other.port })]);
+  await soon(() => expect(other.now()).toBe(1));
+  expect(crowd.all()).toBe(8);
 });

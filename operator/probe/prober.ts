@@ -5,6 +5,8 @@ import type { Outcome, ProbeTarget } from './outcome.ts';
 const CONCURRENT = 16;
 /** Of one SshAccess: one that has many broken pods does not keep the others waiting. */
 const CONCURRENT_OF_ONE = 2;
+/** Of one namespace, however many it has: whoever may make them cannot keep the others waiting, either. */
+const CONCURRENT_OF_A_NAMESPACE = 8;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
 /** Failures in a row until one counts: an sshd needs a moment to start. With the retries above, about seven seconds. */
@@ -31,6 +33,10 @@ class Subject {
     this.target = target;
   }
 
+  get namespace(): string {
+    return this.key.slice(0, this.key.indexOf('/'));
+  }
+
   end(): void {
     clearTimeout(this.timer);
     this.stop.abort();
@@ -50,6 +56,7 @@ export class Prober {
   readonly #subjects = new Map<string, Map<string, Subject>>();
   /** SshAccess → those whose turn it is; the order of the keys is that of the turns. */
   readonly #waiting = new Map<string, Set<Subject>>();
+  /** By SshAccess, and by namespace. */
   readonly #running = new Map<string, number>();
   #all = 0;
   #isStopped = false;
@@ -97,7 +104,7 @@ export class Prober {
     for (;;) {
       const subject = this.#isStopped || this.#all >= CONCURRENT ? undefined : this.#next();
       if (subject === undefined) return;
-      this.#count(subject.key, 1);
+      this.#count(subject, 1);
       void this.#look(subject);
     }
   }
@@ -106,7 +113,7 @@ export class Prober {
     for (const [key, waiting] of this.#waiting) {
       const [subject] = waiting;
       if (subject === undefined) this.#waiting.delete(key);
-      if (subject === undefined || (this.#running.get(key) ?? 0) >= CONCURRENT_OF_ONE) continue;
+      if (subject === undefined || !this.#mayLook(subject)) continue;
       waiting.delete(subject);
       // To the end: the others are next.
       this.#waiting.delete(key);
@@ -116,17 +123,24 @@ export class Prober {
     return undefined;
   }
 
-  #count(key: string, change: 1 | -1): void {
-    const running = (this.#running.get(key) ?? 0) + change;
+  #mayLook({ key, namespace }: Subject): boolean {
+    const running = (what: string): number => this.#running.get(what) ?? 0;
+    return running(key) < CONCURRENT_OF_ONE && running(namespace) < CONCURRENT_OF_A_NAMESPACE;
+  }
+
+  #count({ key, namespace }: Subject, change: 1 | -1): void {
     this.#all += change;
-    if (running === 0) this.#running.delete(key);
-    else this.#running.set(key, running);
+    for (const what of [key, namespace]) {
+      const running = (this.#running.get(what) ?? 0) + change;
+      if (running === 0) this.#running.delete(what);
+      else this.#running.set(what, running);
+    }
   }
 
   async #look(subject: Subject): Promise<void> {
     const { signal } = subject.stop;
     const outcome = await this.#options.probe(subject.target, signal);
-    this.#count(subject.key, -1);
+    this.#count(subject, -1);
     // One that nobody follows any more has nothing to tell.
     if (!signal.aborted) this.#found(subject, outcome);
     this.#work();
