@@ -4,7 +4,7 @@ import { authorization, type KeyObjection, type Offer } from '../lib/ssh/keys/au
 import { type AuthorizedKey, parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
 import { INTERNAL_SFTP, type KeyOptions } from '../lib/ssh/keys/key-options.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
-import { type Destination, destinationOf } from './directory/destination.ts';
+import { type Destination, destinationOf, splitsOf } from './directory/destination.ts';
 import type { Directory } from './directory/directory.ts';
 import type { Login } from './directory/route-table.ts';
 import { policyUnder } from './key-policy.ts';
@@ -22,7 +22,22 @@ export type Grant = Offer & {
 
 /** What a client's username stands for. Whatever it may do to a table or a log, its part that names a user must be one. */
 export function readDestination(directory: Directory, login: string): Destination {
-  return destinationOf(login, (text) => isUsername(text) && directory.lookup(text) !== undefined);
+  const known = new Map<string, Login>();
+  const destination = destinationOf(login, (text) => {
+    const found = isUsername(text) ? directory.lookup(text) : undefined;
+    if (found !== undefined) known.set(text, found);
+    return found !== undefined;
+  });
+  const whole = known.get(login)?.route;
+  if (whole === undefined) return destination;
+  // Usernames belong to whoever comes first. One that is another tenant's user and one of their pods, `acme-web--web-0`,
+  // would take over who means the pod: it is nobody.
+  const isAlsoPod = splitsOf(login).some(({ username, name }) => {
+    const other = isUsername(username) ? directory.lookup(username)?.route : undefined;
+    if (other === undefined || other.namespace === whole.namespace) return false;
+    return directory.pods(other).some((pod) => pod.name === name);
+  });
+  return isAlsoPod ? { username: '' } : destination;
 }
 
 const isUsername = (text: string): boolean => RouteUser.shape.username.safeParse(text).success;

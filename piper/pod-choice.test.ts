@@ -5,13 +5,20 @@ import { createLogger } from '../lib/process/logger.ts';
 import { isLiteral } from './directory/addresses.ts';
 import { ObjectDirectory } from './directory/directory.ts';
 import { EndpointSliceObject, LABEL_SERVICE_NAME } from './directory/objects.ts';
-import { keys, startRig } from './testing/rig.ts';
+import { keys, secretOf, startRig } from './testing/rig.ts';
 
 async function rigOf(addresses: string[]) {
   const rig = await startRig({ addresses });
   onTestFinished(() => rig.stop());
   return rig;
 }
+
+const sliceOf = (namespace: string, service: string, pod: string): EndpointSliceObject =>
+  EndpointSliceObject.parse({
+    metadata: { name: 's', namespace, labels: { [LABEL_ENDPOINTS]: 'x', [LABEL_SERVICE_NAME]: service } },
+    addressType: 'IPv4',
+    endpoints: [{ addresses: ['127.0.0.1'], targetRef: { name: pod } }],
+  });
 
 test('by name and by ordinal; the pod is told the username alone, and the record has it', async () => {
   const rig = await rigOf(['127.0.0.2', '127.0.0.1']);
@@ -37,6 +44,32 @@ test("a pod's name opens nothing: the key must be that of the user", async () =>
   await expect(rig.login('acme-hello--pod-127.0.0.1', keys.bob)).rejects.toThrow();
   await expect(rig.login('acme-hello-dev--pod-127.0.0.1', keys.alice)).rejects.toThrow();
   expect(rig.pod.connections).toBe(0);
+});
+
+test("a tenant who has another's user and pod for a username gets nobody who means the pod, and nobody else", async () => {
+  const rig = await rigOf(['127.0.0.1']);
+  const pod = 'pod-127-0-0-1';
+  rig.directory.setSlice('acme/slice', sliceOf('acme', 'hello-sshaccess', pod));
+  rig.directory.setSlice('evil/slice', sliceOf('evil', 'evil-sshaccess', 'trap'));
+  rig.directory.setSlice('acme/other', sliceOf('acme', 'evil-sshaccess', 'other'));
+  const alice = rig.users[0];
+  const trap = (namespace: string, name: string) => {
+    const users = rig.users.slice(0, 1).map((user) => ({ ...user, username: `${alice?.username}--${name}` }));
+    const route = { ...rig.route, namespace, uid: 'u-2', service: 'evil-sshaccess', users };
+    rig.directory.setSecret('system/route-2', secretOf(route));
+  };
+  trap('evil', pod);
+  await expect(rig.login(`acme-hello--${pod}`)).rejects.toThrow();
+  expect(rig.pod.connections).toBe(0);
+  await rig.login('acme-hello.0');
+  // Of a pod that is none of theirs it is a username like any other, and so it is in their own namespace.
+  trap('evil', 'trap');
+  await rig.login('acme-hello--trap');
+  expect((await rig.pod.links.take()).assertion).toMatchObject({ username: 'acme-hello' });
+  expect((await rig.pod.links.take()).assertion).toMatchObject({ username: 'acme-hello--trap' });
+  trap('acme', pod);
+  await rig.login(`acme-hello--${pod}`);
+  expect((await rig.pod.links.take()).assertion).toMatchObject({ username: `acme-hello--${pod}` });
 });
 
 test('connections to a named pod count for the user', async () => {

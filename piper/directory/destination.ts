@@ -16,12 +16,16 @@ export function destinationOf(login: string, isUsername: (text: string) => boole
   if (isUsername(login)) return { username: login };
   const [, before = '', ordinal] = /^(.+)\.(0|[1-9]\d{0,4})$/.exec(login) ?? [];
   if (ordinal !== undefined && isUsername(before)) return { username: before, pod: { ordinal: Number(ordinal) } };
-  for (let at = login.indexOf('--'), splits = 0; at !== -1 && splits < MOST_SPLITS; splits++) {
-    const [username, name] = [login.slice(0, at), login.slice(at + 2)];
-    if (isUsername(username)) return { username, pod: { name } };
-    at = login.indexOf('--', at + 1);
-  }
-  return { username: login };
+  const named = splitsOf(login).find(({ username }) => isUsername(username));
+  return named === undefined ? { username: login } : { username: named.username, pod: { name: named.name } };
+}
+
+/** What the login means where its beginning is a username and its end the name of a pod, the shortest username first. */
+export function splitsOf(login: string): { username: string; name: string }[] {
+  const splits: { username: string; name: string }[] = [];
+  for (let at = login.indexOf('--'); at !== -1 && splits.length < MOST_SPLITS; at = login.indexOf('--', at + 1))
+    splits.push({ username: login.slice(0, at), name: login.slice(at + 2) });
+  return splits;
 }
 
 /** Who may be reached: those with that name or ordinal; without either, all. Terminating pods only by name. */
