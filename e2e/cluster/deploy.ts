@@ -7,6 +7,7 @@ import { run } from '../../scripts/machine/command.ts';
 import { SetupError } from '../../scripts/machine/errors.ts';
 import { step } from '../../scripts/machine/progress.ts';
 import { projectFolder } from '../../scripts/places.ts';
+import { type SshdImages, sshdImages } from '../sshd-images/images.ts';
 import type { Cluster, Endpoint } from './cluster.ts';
 
 export const systemNamespace = 'sshaccess-system';
@@ -61,6 +62,17 @@ export async function loadImage(
     await step(`load ${image.name}`, () => cluster.loadImage(archive));
   }
   return image.name;
+}
+
+/** The images with an openssh-server, in the cluster; answers their names. */
+export async function loadSshdImages(cluster: Cluster): Promise<SshdImages['nameOf']> {
+  const images = await sshdImages(await withDocker(cluster));
+  const present = await Promise.all(images.names.map((name) => cluster.hasImage(name)));
+  if (present.includes(false)) {
+    const archive = await images.archive();
+    await step('load images with an openssh-server', () => cluster.loadImage(archive));
+  }
+  return images.nameOf;
 }
 
 /** Installs or upgrades sshaccess by its chart, and waits for it; answers where users reach it. */

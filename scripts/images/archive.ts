@@ -39,15 +39,15 @@ export async function writeArchive(
   }
 }
 
-/** Makes one OCI layout of folders that `buildah push dir:` has written, each named like its target. */
+/** Makes one OCI layout of folders that `buildah push dir:` has written into it. */
 export async function writeLayoutIndex(
   layout: string,
-  images: readonly { readonly target: string; readonly name: string }[],
+  images: readonly { readonly folder: string; readonly name: string }[],
 ): Promise<void> {
   await mkdir(join(layout, 'blobs/sha256'), { recursive: true });
   const manifests: NamedManifest[] = [];
-  for (const { target, name } of images) {
-    const folder = join(layout, target);
+  for (const { folder: pushed, name } of images) {
+    const folder = join(layout, pushed);
     const manifest = await readFile(join(folder, 'manifest.json'), 'utf8');
     manifests.push({ name, manifest });
     await rename(join(folder, 'manifest.json'), join(layout, blobPath(sha256(manifest))));
