@@ -41,6 +41,8 @@ export const SENTENCES = {
     `${user}: line ${line} of the Secret ${secret} is not used: ${problem}`,
   TooManyKeys: (user: string, secret: string, most: number) =>
     `${user}: the Secret ${secret} has more than ${most} keys; only the first ${most} are used`,
+  KeysTooLong: (user: string, secret: string, kibibytes: number, used: number) =>
+    `${user}: the keys in the Secret ${secret} have more than ${kibibytes} KiB with their options; only the first ${used} are used: shorten the options`,
   // UsernamesOwned
   AllUsernamesOwned: () => 'every username belongs to this SshAccess',
   UsernameTaken: (user: string, holder: string | undefined) =>
@@ -113,6 +115,7 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   'PrivateKeyInSecret',
   'KeyNotUsable',
   'TooManyKeys',
+  'KeysTooLong',
   'UsernameTaken',
   'InvalidOrganization',
   'TargetNotFound',

@@ -72,12 +72,15 @@ export type ProbeContext = {
 
 /** Where to look: the running pods of runtime main_container, whether the route reaches them already or not. */
 export function probeTargets(pods: readonly AccessPod[], context: ProbeContext): readonly ProbeTarget[] {
+  const { hostKeys } = context.spec.mainContainer ?? {};
+  // Once: they are the same for each of its pods.
+  const given = hostKeys && readHostKeys(hostKeys).keys;
   return pods.flatMap((pod) => {
     const { record, main, address } = pod;
     if (record === undefined || main === undefined || address === undefined) return [];
     if (!main.isRunning || main.id === '' || isIP(address) === 0) return [];
     const login = loginOf(record, context);
-    const expected = expectedKeys(pod, serverIn(record), context);
+    const expected = expectedKeys(pod, serverIn(record), given, context);
     if (login === undefined || expected === undefined) return [];
     const { mappingKey } = context;
     return [{ pod: pod.uid, container: main.id, address, mappingKey, ...login, ...expected }];
@@ -95,14 +98,12 @@ function loginOf(record: NonNullable<AccessPod['record']>, { spec, stored, usern
 function expectedKeys(
   pod: AccessPod,
   server: Server,
-  { spec, ownHostKey, sightings }: ProbeContext,
+  given: readonly string[] | undefined,
+  { ownHostKey, sightings }: ProbeContext,
 ): Pick<ProbeTarget, 'hostKeys' | 'isLearning'> | undefined {
   if (server === 'init-script') return { hostKeys: [ownHostKey], isLearning: false };
-  const given = server === 'unmanaged' ? spec.mainContainer?.hostKeys : undefined;
-  if (given !== undefined) {
-    const { keys } = readHostKeys(given);
-    return keys.length === 0 ? undefined : { hostKeys: keys, isLearning: false };
-  }
+  if (server === 'unmanaged' && given !== undefined)
+    return given.length === 0 ? undefined : { hostKeys: given, isLearning: false };
   const known = currentSighting(sightings, pod);
   return { hostKeys: known === undefined ? [] : [known.hostKey], isLearning: true };
 }

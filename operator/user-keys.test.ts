@@ -81,3 +81,14 @@ test('no more keys than a route takes', () => {
   expect(keys.lines).toHaveLength(64);
   expect(keys.problems.map(({ reason }) => reason)).toEqual(['TooManyKeys']);
 });
+
+test('no more than a route has room for, however long their options are: it must stay writable', () => {
+  const long = `${'permitopen="localhost:1",'.repeat(600)}pty`;
+  const lines = Array.from({ length: 60 }, () => `${long} ${publicLine()}`);
+  const keys = read({ authorized_keys: [publicLine(), ...lines].join('\n') });
+  // Five users, in a Secret of 1 MiB that holds more than them.
+  expect(Buffer.byteLength(JSON.stringify(keys.lines)) * 5).toBeLessThan(2 ** 19);
+  expect(keys.lines.length).toBeGreaterThan(1);
+  expect(keys.fingerprints).toHaveLength(keys.lines.length);
+  expect(keys.problems.map(({ reason }) => reason)).toEqual(['KeysTooLong']);
+});

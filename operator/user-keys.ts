@@ -17,6 +17,11 @@ export type UserKeys = {
 const DATA_KEYS = ['ssh-publickey', 'authorized_keys'];
 /** As many as a route takes (crds/secret-contract.ts). */
 const MAX_KEYS = 64;
+/**
+ * Of one user's lines, options and all, in the route. A Secret holds 1 MiB: were a route larger, it could not be written
+ * any more, and whoever fills a key Secret could keep the SshAccess from being disabled.
+ */
+const MOST_BYTES = 65_536;
 /** PEM of every kind, OpenSSH's own, and PuTTY's. */
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|PuTTY-User-Key-File-/;
 
@@ -48,12 +53,21 @@ export function readUserKeys(
   }
   if (keys.size === 0 && problems.length === 0) problems.push(finding('NoKeys', username, secretName));
   if (keys.size > MAX_KEYS) problems.push(finding('TooManyKeys', username, secretName, MAX_KEYS));
-  const used = [...keys.values()].slice(0, MAX_KEYS);
+  const used = withinBytes([...keys.values()].slice(0, MAX_KEYS));
+  if (used.length < Math.min(keys.size, MAX_KEYS))
+    problems.push(finding('KeysTooLong', username, secretName, MOST_BYTES / 1024, used.length));
   return {
     lines: used.map(({ bare }) => bare),
     fingerprints: [...new Set(used.map((key) => fingerprintOf(key)))],
     problems,
   };
+}
+
+/** The first ones, as far as there is room. */
+function withinBytes(keys: readonly AuthorizedKey[]): readonly AuthorizedKey[] {
+  let bytes = 0;
+  const tooMany = keys.findIndex(({ bare }) => (bytes += Buffer.byteLength(JSON.stringify(bare))) > MOST_BYTES);
+  return tooMany === -1 ? keys : keys.slice(0, tooMany);
 }
 
 const CANNOT_FORCE =
