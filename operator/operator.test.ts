@@ -248,6 +248,18 @@ test('a spec that does not parse lets nobody in, for it may be the one that revo
   await soon(() => expect(rig.reason('web', 'Ready')).toBe('InvalidSpec'));
 });
 
+test('a route that the API server does not take lets nobody in either, until one is taken', async () => {
+  const uid = rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.usersOf(uid)).toEqual(['acme-web']));
+  await rig.quiet();
+  // What Kubernetes says of a Secret of more than 1 MiB.
+  rig.server.fail(1, 422, /(PATCH|PUT) .*sys\/secrets\/route-/);
+  rig.putAccess('web', { policy: { root: { maxSessions: 3 } } });
+  await soon(() => expect(rig.events('RouteUpdated')).toContain('may no longer log in: acme-web'));
+  await soon(() => expect(rig.routeOf(uid)?.users[0]?.policy.maxSessions).toBe(3));
+});
+
 test('a refusal of the API server becomes a condition, and is retried', async () => {
   rig.server.fail(1_000, 403, /POST .*acme\/secrets/);
   rig.putAccess('web');

@@ -76,6 +76,9 @@ export function makeReconciler(options: ReconcilerOptions): Reconcile {
   };
 }
 
+/** 413 Content Too Large, and 422 as the API server says of an object that is not valid. */
+const UNPROCESSABLE: ReadonlySet<number> = new Set([413, 422]);
+
 /** What the objects of an SshAccess are made of. */
 type Wanted = {
   routed: readonly RouteUser[];
@@ -279,7 +282,7 @@ class Reconciliation {
     const { systemNamespace } = this.#writer;
     const content = { route: wanted, mappingKey: keys.mappingKey, usernames: owned, sightings };
     const secret = routeSecret(systemNamespace, content);
-    await writeSecret(objects.routeSecret, secret, this.#writer);
+    await this.#writeRoute(objects.routeSecret, secret);
     for (const found of routeStory(stored, wanted)) await this.#tell(found);
     if (!objects.isPodSecretForeign) {
       const isNeeded = access.spec.runtime === 'main_container' || runtime === 'main_container';
@@ -294,6 +297,16 @@ class Reconciliation {
     }
     if (!objects.isServiceForeign) await writeService(service(metadata, port), objects.service, this.#writer);
     return taken;
+  }
+
+  /** A route that the API server will never take, as one that is too large, may be the one that revokes somebody, too. */
+  async #writeRoute(stored: OwnObjects['routeSecret'], wanted: ReturnType<typeof routeSecret>): Promise<void> {
+    try {
+      await writeSecret(stored, wanted, this.#writer);
+    } catch (error) {
+      if (error instanceof KubeError && UNPROCESSABLE.has(error.status)) await this.#closeRoute();
+      throw error;
+    }
   }
 
   /** The pod template and what its pods say. */
