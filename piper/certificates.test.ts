@@ -186,3 +186,22 @@ test('a session ends with its certificate, or with the trust in its authority', 
   setLine(`cert-authority,principals="ops" ${ca.publicKey.toLine()}`);
   expect((await second.client.closed.promise)?.message).toContain('[revoked,');
 });
+
+test('A10: certificates that are only asked about are few, for each is a signature to verify before anybody has shown a key', async () => {
+  const client = rig.client();
+  await client.ready;
+  client.requestAuthentication();
+  await client.received.take();
+  const ask = (): void => {
+    const request = writeRequest({ username: user, algorithm: ALGORITHM, blob: blobOf({ authority: keys.stranger }) });
+    // RFC 4252 section 7: no signature follows.
+    request[request.indexOf('publickey') + 'publickey'.length] = 0;
+    client.send(request);
+  };
+  for (let query = 0; query < 8; query++) {
+    ask();
+    expect((await client.received.take())[0]).toBe(MSG.USERAUTH_FAILURE);
+  }
+  ask();
+  expect(await client.closed.promise).toMatchObject({ disconnectReason: 14 });
+});

@@ -53,6 +53,8 @@ export type UserAuthenticationServerOptions = {
 
 // RFC 4252 §7 lets clients ask whether a key would do, and agents hold many. Bounded, but apart from maxTries.
 const MAX_QUERIES = 64;
+// To look at a certificate is to verify its authority's signature, which for RSA takes twenty times as long as a key.
+const QUERIES_OF_A_CERTIFICATE = 8;
 
 type PublicKeyOffer = NonNullable<UserAuthenticationRequest['publicKey']>;
 
@@ -129,8 +131,9 @@ export class UserAuthenticationServer {
    */
   #receivePublicKey(request: UserAuthenticationRequest, offer: PublicKeyOffer): void {
     const isQuery = offer.signature === undefined;
-    if (isQuery && ++this.#queries > MAX_QUERIES) throw tooMany();
-    const offered = readKey(offer.blob, this.#options.transport.userCertificates);
+    const { userCertificates } = this.#options.transport;
+    if (isQuery) this.#countQuery(userCertificates && Certificate.isCertificate(offer.blob));
+    const offered = readKey(offer.blob, userCertificates);
     if (offered === undefined) {
       this.#refuse(request, 'key-unreadable', !isQuery);
       return;
@@ -149,6 +152,11 @@ export class UserAuthenticationServer {
     else if (isQuery) this.#acceptQuery(offer);
     else if (!isSigned) this.#refuse(request, 'signature', true, { key });
     else this.#verified({ username, ...offered });
+  }
+
+  #countQuery(isCertificate: boolean): void {
+    this.#queries += isCertificate ? QUERIES_OF_A_CERTIFICATE : 1;
+    if (this.#queries > MAX_QUERIES) throw tooMany();
   }
 
   #authorize(username: string, { key, certificate }: Offered): Authorization {
