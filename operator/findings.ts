@@ -74,6 +74,8 @@ export const SENTENCES = {
   // PolicyEnforced, SshdPatched, Bootstrapped: of runtime main_container only
   PolicyEnforceable: () => 'the policy of every user is enforced',
   SftpRefused: (users: string, why: string) => `sftp is refused for ${users}: ${why}`,
+  SftpRunsCommands: (users: string) =>
+    `policy.commands does not hold ${users}: who may write files by sftp writes what the shell of the image runs before a command (~/.bashrc); set sftp.access to read-only or none for their role, or spec.runtime: sidecar`,
   BootstrapSucceeded: () => 'the bootstrap script ran without a failure',
   SshdSettingsOutdated: (pods: string) =>
     `the sshd of ${pods} was started before spec.policy or spec.audit changed what sshd itself allows or logs: what is new there waits until the pods are restarted (kubectl rollout restart); what is forbidden now is refused at once`,
@@ -127,6 +129,7 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   'MappingKeyRemade',
   'ReleaseFailed',
   'HostKeyNotUsable',
+  'SftpRunsCommands',
   'SshdVulnerable',
   ...SSHD_REASONS,
 ]);

@@ -53,6 +53,14 @@ test('before a probe has got in, only what the spec itself says', () => {
   expect(told(image)['PolicyEnforced']).toMatch(/^false SftpRefused: sftp is refused for acme-web-dev: /);
 });
 
+test('who may write files and run only what is named is told to be held by nothing', () => {
+  const root = (may: string) => ({ policy: { root: { commands: ['uptime'], sftp: { access: may } } } });
+  expect(told({ ...main, ...root('read-write') })['PolicyEnforced']).toMatch(/^false SftpRunsCommands: .* acme-web: /);
+  for (const may of ['read-only', 'none'])
+    expect(told({ ...main, ...root(may) }, `${patched} ${SETUP_MARK}`)['PolicyEnforced']).toMatch(/^true/);
+  expect(told(root('read-write'))).toEqual({});
+});
+
 const jailed = { policy: { root: { sftp: { paths: ['/data'] } } } };
 test.each([
   ['directories, whoever sets sshd up', { ...main, ...jailed }, SETUP_MARK, /for acme-web: .*directories/],

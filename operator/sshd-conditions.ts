@@ -63,14 +63,21 @@ type Seen = readonly { readonly pod: AccessPod; readonly ident: string }[];
 
 const hasMark = (ident: string, mark: string): boolean => ident.split(' ').includes(mark);
 
-/** Users of whom the piper refuses sftp, because the sshd cannot hold them to their policy. */
+/** Users of whom the piper refuses sftp, because the sshd cannot hold them to their policy; and whom nobody can hold. */
 function policyProblems(spec: SshAccessSpec, users: readonly RequestedUser[], seen: Seen): readonly Finding[] {
-  const sftp = users.map(({ username, role }) => ({ username, ...policyOf(role, spec).sftp }));
+  const sftp = users.map(({ username, role }) => {
+    const { sftp: allowed, commands } = policyOf(role, spec);
+    return { username, ...allowed, commands };
+  });
   const names = (some: typeof sftp) => some.map(({ username }) => username).join(', ');
   const jailed = sftp.filter(({ access, paths }) => access !== 'none' && paths !== null);
   const readers = sftp.filter(({ access, paths }) => access === 'read-only' && paths === null);
+  const writers = sftp.filter(
+    ({ access, paths, commands }) => access === 'read-write' && paths === null && commands !== null,
+  );
   const isMarked = seen.length === 0 ? isByInitScript(spec) : seen.every(({ ident }) => hasMark(ident, SETUP_MARK));
   return [
+    ...(writers.length === 0 ? [] : [finding('SftpRunsCommands', names(writers))]),
     ...(jailed.length === 0
       ? []
       : [
