@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import net from 'node:net';
@@ -28,9 +29,22 @@ const sha256 = (...chunks: Buffer[]): string => {
 
 /** What a web server answers there, after `hello`; nothing where there is none yet. */
 async function answer(where: net.NetConnectOpts, hello: Uint8Array = Buffer.alloc(0)): Promise<string> {
-  const socket = net.connect(where);
+  const socket = net.connect(where).setTimeout(5_000, () => socket.destroy());
   socket.write(Buffer.concat([hello, Buffer.from('GET / HTTP/1.0\r\n\r\n')]));
   return buffer(socket).then(String, () => '');
+}
+
+const STRICT = ['-o', 'ExitOnForwardFailure=yes', '-o', 'StreamLocalBindUnlink=yes'];
+
+/** A tunnel that listens at `socket` and at a port; another test may take a free port before ssh does. */
+async function listening(socket: string, command: (port: number) => string[]) {
+  for (let tries = 0; tries < 5; tries++) {
+    const socks = await freePort();
+    const tunnel = spawn('ssh', command(socks), { stdio: 'ignore' });
+    await expect.poll(() => existsSync(socket) || tunnel.exitCode !== null, { timeout: 30_000 }).toBe(true);
+    if (tunnel.exitCode === null) return { tunnel, socks };
+  }
+  throw new Error('ssh found no free port');
 }
 
 describe.each(['app', 'root'] as const)('sshd runs as %s', { timeout: 60_000 }, (as) => {
@@ -169,8 +183,10 @@ describe.each(['app', 'root'] as const)('sshd runs as %s', { timeout: 60_000 }, 
     for (const elsewhere of ['169.254.169.254:80', `127.0.0.1:${stack.podPort}`, `[::ffff:127.0.0.1]:${port}`])
       expect((await through(elsewhere)).stderr).toContain('stdio forwarding failed');
     const local = join(stack.folder, 'forwarded');
-    const socks = await freePort();
-    const tunnel = spawn('ssh', command('root', '-N', '-L', `${local}:127.0.0.1:${port}`, '-D', `127.0.0.1:${socks}`));
+    const { tunnel, socks } = await listening(local, (free) =>
+      // -D first: who listens at the socket listens at the port.
+      command('root', '-N', ...STRICT, '-D', `127.0.0.1:${free}`, '-L', `${local}:127.0.0.1:${port}`),
+    );
     await expect.poll(() => answer({ path: local }), { timeout: 20_000 }).toContain('through the tunnel');
     // RFC 1928: no authentication; CONNECT to 127.0.0.1.
     const hello = Buffer.from([5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, port >> 8, port & 0xff]);

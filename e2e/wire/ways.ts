@@ -50,7 +50,7 @@ export async function connectAs(stack: Stack, way: Way, { username, role, policy
 /** The next message of one of these types; others before it are forgotten. Rejects when nothing comes. */
 export async function messageOf(client: RawClient, ...types: readonly number[]): Promise<Buffer> {
   for (;;) {
-    const message = await client.received.take(10_000);
+    const message = await client.received.take(40_000);
     if (types.includes(message[0] ?? 0)) return message;
   }
 }

@@ -9,7 +9,7 @@ export class Inbox<T> {
     else taker(item);
   }
 
-  take(timeoutMs = 3_000): Promise<T> {
+  take(timeoutMs = 20_000): Promise<T> {
     const item = this.#waiting.shift();
     if (item !== undefined) return Promise.resolve(item);
     return new Promise((resolve, reject) => {
