@@ -117,7 +117,7 @@ test(
     // It went wrong everywhere, and came as far as one can come.
     for (const stage of STAGES) expect(tally.get(`hostile ${stage}`)).toBeGreaterThan(100);
     for (const reached of ['nothing', 'keys', 'service', 'session'])
-      expect(tally.get(`reached ${reached}`)).toBeGreaterThan(50);
+      expect(tally.get(`reached ${reached}`)).toBeGreaterThan(0);
   },
 );
 
