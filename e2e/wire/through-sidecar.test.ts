@@ -154,7 +154,7 @@ test('-L listens, and many connections share one login', { timeout: 60_000 }, as
     Array.from({ length: 40 }, async (_, index) => (await fetch(`http://127.0.0.1:${local}/${index}`)).text()),
   );
   expect(answers).toEqual(Array.from({ length: 40 }, (_, index) => `/${index}`));
-  child.kill();
+  child.kill('SIGKILL');
   await once(child, 'exit');
   server.close();
 });
@@ -183,7 +183,7 @@ test('ten sessions share one connection, and the eleventh is refused', { timeout
   expect(await mux('echo too many')).toMatchObject({ code: 255, stdout: '' });
   const outputs = await Promise.all(sessions.map(async (session) => (await session).stdout.trim()));
   expect(outputs.toSorted()).toEqual(Array.from({ length: 10 }, (_, index) => String(index)));
-  master.kill();
+  master.kill('SIGKILL');
   await once(master, 'exit');
 });
 

@@ -219,7 +219,7 @@ describe.each(['app', 'root'] as const)('sshd runs as %s', { timeout: 60_000 }, 
     await writeFile(go, '');
     const outputs = await Promise.all(sessions.map(async (session) => (await session).stdout.trim()));
     expect(outputs.toSorted()).toEqual(Array.from({ length: 10 }, (_, index) => String(index)));
-    master.kill();
+    master.kill('SIGKILL');
     await once(master, 'exit');
   });
 
