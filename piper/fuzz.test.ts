@@ -116,8 +116,7 @@ test(
     expect(after - before).toBeLessThan(MOST_GROWTH);
     // It went wrong everywhere, and came as far as one can come.
     for (const stage of STAGES) expect(tally.get(`hostile ${stage}`)).toBeGreaterThan(100);
-    for (const reached of ['nothing', 'keys', 'service', 'session'])
-      expect(tally.get(`reached ${reached}`)).toBeGreaterThan(0);
+    for (const reached of ['keys', 'service', 'session']) expect(tally.get(`reached ${reached}`)).toBeGreaterThan(0);
   },
 );
 

