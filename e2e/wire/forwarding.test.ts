@@ -12,9 +12,10 @@ import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { DEFAULT_POLICIES, type SessionPolicy } from '../../crds/index.ts';
+import { freePort } from '../support/free-port.ts';
 import { run } from '../support/process.ts';
 import { startSidecar } from './sidecar-pod.ts';
-import { freePort, sshdPod } from './sshd-pod.ts';
+import { sshdPod } from './sshd-pod.ts';
 import { startStack, type Stack, type StartPod } from './stack.ts';
 
 const policy: SessionPolicy = {

@@ -2,13 +2,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdir, readFile, writeFile } from 'node:fs/promises';
-import net from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { POD_SECRET_KEYS, SSH_ENV, SSHD_SECRET_KEYS } from '../../crds/index.ts';
 import { openSsh } from '../../lib/ssh/testing/openssh.ts';
 import { INIT_SCRIPT_FILE } from '../../operator/init-script/init-script.ts';
 import { sshdSettings } from '../../operator/sshd-settings.ts';
+import { freePort } from '../support/free-port.ts';
 import type { Pod, StartPod } from './stack.ts';
 
 /** The only user that the image knows; nobody else may own what its sessions write. */
@@ -113,14 +113,4 @@ async function startContainer({ as, setUp, runtime, secret, passwd }: Container,
     await ended;
   };
   return { runtime: 'main_container', child, port, lines, upstreamUser: APP.name, stop };
-}
-
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -14,9 +14,10 @@ import { DEFAULT_POLICIES, SETUP_MARK } from '../../crds/index.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Writer } from '../../lib/ssh/wire.ts';
 import { channelRequest } from '../../piper/testing/messages.ts';
+import { freePort } from '../support/free-port.ts';
 import { run } from '../support/process.ts';
 import { says } from './probes.ts';
-import { APP, freePort, sshdPod } from './sshd-pod.ts';
+import { APP, sshdPod } from './sshd-pod.ts';
 import { startStack, type Stack } from './stack.ts';
 import { connectRaw, exec, messageOf, openSession } from './ways.ts';
 

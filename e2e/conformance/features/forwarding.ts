@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { join } from 'node:path';
 import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/free-port.ts';
 import { scratch, sshCommand } from '../../support/openssh.ts';
 import { run } from '../../support/process.ts';
 import { type Feature, type Obstacle, saw, see, type Subject } from '../feature.ts';
@@ -38,29 +39,20 @@ async function throughSocks(proxyPort: number, port: number): Promise<string> {
   return answer.slice(12);
 }
 
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
-
 /** Starts `ssh -N` with a forwarding; fetches through it until something comes, or ssh has said why not. */
 export async function fetchThrough(
   { client }: Pick<Subject, 'client'>,
   forwarding: readonly string[],
   fetch: () => Promise<string>,
 ): Promise<string> {
-  const child = client.spawn(['-N', ...forwarding]);
+  const child = client.spawn(['-N', '-o', 'ExitOnForwardFailure=yes', ...forwarding]);
   let stderr = '';
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   try {
     return await eventually(
       async () => {
         const got = await fetch().catch(() => '');
-        see(got !== '' || /failed|prohibited|restricted/.test(stderr), 'nothing yet');
+        see(got !== '' || /failed|prohibited|restricted/.test(stderr), `nothing yet; ssh says: ${stderr}`);
         return got === '' ? stderr : got;
       },
       20_000,

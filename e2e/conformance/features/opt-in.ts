@@ -3,10 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../../support/free-port.ts';
 import { scratch } from '../../support/openssh.ts';
 import { run, succeed } from '../../support/process.ts';
 import { type Feature, type Obstacle, saw, see, type Subject } from '../feature.ts';
-import { fetchThrough, firstLine, freePort, localSocket } from './forwarding.ts';
+import { fetchThrough, firstLine, localSocket } from './forwarding.ts';
 
 const GREETING = 'hello from the app\n';
 const ANSWER = 'hello from the user\n';
