@@ -1,0 +1,65 @@
+/** The workload's pod template: its label, and the rolls that make pods right. */
+import { isDeepStrictEqual } from 'node:util';
+import type { SshAccess } from '../crds/index.ts';
+import { keyOf } from '../lib/kube/object-key.ts';
+import type { AccessPod } from './access-pod.ts';
+import type { Finding } from './findings.ts';
+import { injectionFinding, mayRollAgain } from './injection.ts';
+import { isServiceReady, labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
+import { decideLabel, type Labeller } from './template-label.ts';
+import { templateSettings } from './template-settings.ts';
+import { isRolling, type Workload } from './workload.ts';
+import type { Run } from './run.ts';
+
+const WEBHOOK_RETRY_MS = 30_000;
+
+/** The pod template and what its pods say. */
+export async function bringTarget(run: Run, access: SshAccess, pods: readonly AccessPod[]): Promise<Finding> {
+  const { client, world } = run.options;
+  const { metadata } = run.cached;
+  const key = keyOf(metadata);
+  const workload = world.workload(metadata.namespace, access.spec.target);
+  for (const other of world.labelledWorkloads(key)) {
+    const isFormer = other.uid !== workload?.uid && other.isOurs && !other.isDeleting;
+    if (isFormer) await run.tell(await releaseTemplate(client, other, run.signal));
+  }
+  const decision = decideLabel(access, workload, world.olderRival(run.cached));
+  if (decision.action === 'apply' && workload !== undefined) {
+    await run.tell(await labelTemplate(client, workload, labeller(run, access), run.signal));
+  }
+  const problem = decision.action === 'none' ? decision.problem : undefined;
+  const injection = injectionFinding(pods, workload, problem, access.spec);
+  if (workload !== undefined && areWrong(run, injection, access, workload)) await rollAgain(run, access, workload);
+  return injection;
+}
+
+/** Pods that another roll makes right; none that has been tried for the same cause. */
+function areWrong(run: Run, { reason }: Finding, { spec }: SshAccess, workload: Workload): boolean {
+  if (!isRolling(workload)) return false;
+  if (reason === 'PodsOutdated') return !isDeepStrictEqual(workload.settings, templateSettings(spec));
+  const since = run.cached.status.conditions?.find(({ type }) => type === 'Injected')?.lastTransitionTime;
+  return reason === 'PodsNotInjected' && mayRollAgain(workload, since);
+}
+
+function labeller(run: Run, { spec }: SshAccess): Labeller {
+  const { name, uid } = run.cached.metadata;
+  return { name, uid, settings: templateSettings(spec) };
+}
+
+async function rollAgain(run: Run, access: SshAccess, workload: Workload): Promise<void> {
+  const { client, config } = run.options;
+  const { enabled, rollout } = access.spec;
+  const { metadata } = run.cached;
+  const isOurs = enabled && rollout === 'Automatic' && workload.isOurs && workload.label === metadata.name;
+  if (!isOurs || config.webhookService === undefined) return;
+  const webhook = { namespace: config.systemNamespace, name: config.webhookService };
+  if (await isServiceReady(client, webhook, run.signal)) {
+    const found = await rollTemplate(client, workload, labeller(run, access), {
+      now: run.now,
+      signal: run.signal,
+    });
+    await run.tell(found);
+  } else {
+    run.requeueIn(WEBHOOK_RETRY_MS);
+  }
+}

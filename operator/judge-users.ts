@@ -1,0 +1,56 @@
+/** Who may log in by an SshAccess, and why not the others. */
+import type { RouteUser, SshAccess } from '../crds/index.ts';
+import { finding, type Finding } from './findings.ts';
+import { readSecret } from './own-objects.ts';
+import { policyOf } from './policies.ts';
+import { isExpired, requestedUsers } from './requested-users.ts';
+import type { Verdict } from './status.ts';
+import { readUserKeys } from './user-keys.ts';
+import type { Run } from './run.ts';
+
+/** Judges every user of the spec: by their keys, the owner of the username, and the clock. */
+export async function judgeUsers(run: Run, access: SshAccess) {
+  const { world } = run.options;
+  const { namespace } = run.cached.metadata;
+  const { users, invalidOrganization } = requestedUsers(access, world.organizationLabel(namespace));
+  const secrets = await readUserSecrets(
+    run,
+    users.map(({ secretName }) => secretName),
+  );
+  const verdicts: Verdict[] = [];
+  const routed: RouteUser[] = [];
+  const owned: string[] = [];
+  const keyProblems: Finding[] = [];
+  const nameProblems: Finding[] = [];
+  if (invalidOrganization !== undefined) nameProblems.push(finding('InvalidOrganization', invalidOrganization));
+  for (const user of users) {
+    const keys = readUserKeys(user, secrets.get(user.secretName), access.spec.runtime);
+    keyProblems.push(...keys.problems);
+    const owner = world.otherOwner(run.cached, user.username);
+    if (owner === undefined) owned.push(user.username);
+    else nameProblems.push(finding('UsernameTaken', user.username, nearby(run, owner)));
+    const expired = isExpired(user, run.now);
+    if (user.expiresAt !== undefined && !expired) run.requeueAt(user.expiresAt);
+    const isRouted = owner === undefined && !expired && keys.lines.length > 0;
+    verdicts.push({ user, fingerprints: keys.fingerprints, mayLogIn: isRouted && access.spec.enabled });
+    if (!isRouted) continue;
+    const { username, role, uidOffset, expiresAt } = user;
+    const policy = policyOf(role, access.spec);
+    const expiry = expiresAt === undefined ? {} : { expiresAt };
+    routed.push({ username, role, authorizedKeys: [...keys.lines], policy, uidOffset, ...expiry });
+  }
+  return { users: verdicts, routed, owned, keyProblems, nameProblems };
+}
+
+async function readUserSecrets(run: Run, names: readonly string[]) {
+  const { namespace } = run.cached.metadata;
+  const read = async (name: string) =>
+    [name, await readSecret(run.options.client, { namespace, name }, run.signal)] as const;
+  return new Map(await Promise.all([...new Set(names)].map((name) => read(name))));
+}
+
+/** The holder of a username, named only to people who may know of it. */
+function nearby(run: Run, owner: string): string | undefined {
+  const prefix = `${run.cached.metadata.namespace}/`;
+  return owner.startsWith(prefix) ? owner.slice(prefix.length) : undefined;
+}
