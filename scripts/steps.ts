@@ -18,8 +18,11 @@ export function runStep({ name, command }: Step): boolean {
 
 export type Counts = { passed: number; failed: number };
 
-/** Runs one vitest project and counts its tests; a run that crashed, or ran none, counts as one failure. */
-export function runTests(project: 'unit' | 'e2e'): Counts {
+/**
+ * Runs one vitest project and counts its tests; a run that crashed, or ran none, counts as one failure.
+ * @param retries how often a test that failed is tried again; those that needed it are named
+ */
+export function runTests(project: 'unit' | 'e2e', retries = 0): Counts {
   const report = `.local/test-${project}.json`;
   mkdirSync('.local', { recursive: true });
   rmSync(report, { force: true });
@@ -32,6 +35,8 @@ export function runTests(project: 'unit' | 'e2e'): Counts {
       project,
       '--reporter=default',
       '--reporter=json',
+      '--reporter=./scripts/second-tries.ts',
+      `--retry=${retries}`,
       `--outputFile.json=${report}`,
     ],
   });
