@@ -212,6 +212,18 @@ test('a refusal explains itself', async () => {
   await stack.setRoute({});
 });
 
+test('SIGHUP touches no session, and others come in', { timeout: 30_000 }, async () => {
+  await expect.poll(async () => (await stack.ssh(stack.root, ['true'])).code, { timeout: 5_000 }).toBe(0);
+  const mark = join(stack.folder, 'hung-up');
+  const session = stack.ssh(stack.root, [`echo a; while [ ! -e ${mark} ]; do sleep 0.1; done; echo b`]);
+  await expect.poll(() => stack.auditLines.at(-1)).toContain('hung-up');
+  stack.piper.kill('SIGHUP');
+  await expect.poll(() => stack.piperLog.some(({ msg }) => String(msg).startsWith('SIGHUP'))).toBe(true);
+  expect((await stack.ssh(stack.root, ['true'])).code).toBe(0);
+  await writeFile(mark, '');
+  expect((await session).stdout).toBe('a\nb\n');
+});
+
 test('SIGTERM lets a running session end', { timeout: 30_000 }, async () => {
   await expect.poll(async () => (await stack.ssh(stack.root, ['true'])).code, { timeout: 5_000 }).toBe(0);
   const session = stack.ssh(stack.root, ['echo a; sleep 2; echo b']);

@@ -6,6 +6,8 @@ const EXIT_CONFIG = 2;
 
 /**
  * Runs a program until it ends by itself or SIGTERM/SIGINT aborts its signal; then it has `graceMs` to finish.
+ * SIGHUP, which Node would die of, is somebody's wish to have settings read again: these are read at the start, and what
+ * may change meanwhile is watched. Only in a terminal it says that nobody is there any more.
  * Exit codes: 0 done, 1 failed or not finished in time, 2 bad configuration.
  */
 export function runProgram(
@@ -26,6 +28,10 @@ export function runProgram(
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  process.on('SIGHUP', (name) => {
+    if (process.stdin.isTTY) stop(name);
+    else log.info('SIGHUP changes nothing: settings are read at the start');
+  });
   main(controller.signal).then(
     () => process.exit(0),
     (error: unknown) => {
