@@ -218,7 +218,7 @@ test('SIGHUP touches no session, and others come in', { timeout: 30_000 }, async
   const session = stack.ssh(stack.root, [`echo a; while [ ! -e ${mark} ]; do sleep 0.1; done; echo b`]);
   await expect.poll(() => stack.auditLines.at(-1)).toContain('hung-up');
   stack.piper.kill('SIGHUP');
-  await expect.poll(() => stack.piperLog.some(({ msg }) => String(msg).startsWith('SIGHUP'))).toBe(true);
+  await expect.poll(() => stack.piperLog.some(({ msg }) => msg.startsWith('SIGHUP'))).toBe(true);
   expect((await stack.ssh(stack.root, ['true'])).code).toBe(0);
   await writeFile(mark, '');
   expect((await session).stdout).toBe('a\nb\n');
