@@ -7,14 +7,15 @@ export default defineConfig({
     projects: [
       // Pure units and wire-level tests on loopback: seconds, no cluster.
       { test: { name: 'unit', globalSetup: 'scripts/test-machine.ts', include: ['**/*.test.ts'], ...everywhere } },
-      // Real Kubernetes and OpenSSH's own client: one file after another, on one cluster.
+      // Real Kubernetes and OpenSSH's own client, on one cluster: one file after another, but for those that do not mind.
       {
         test: {
           name: 'e2e',
           globalSetup: 'e2e/global-setup.ts',
           include: ['e2e/**/*.e2e.ts'],
           ...everywhere,
-          fileParallelism: false,
+          setupFiles: 'e2e/support/turn.ts',
+          maxWorkers: 2,
           testTimeout: 180_000,
           hookTimeout: 900_000,
         },
