@@ -3,7 +3,6 @@ import { Certificate } from '../keys/certificate.ts';
 import { PublicKey } from '../keys/public-key.ts';
 import { type SignatureRules, TOUCHED } from '../keys/signature.ts';
 import { DISCONNECT, MSG } from '../numbers.ts';
-import { MAX_PACKET_LENGTH, SMALL_PACKET_LENGTH } from '../transport/packets.ts';
 import type { Transport } from '../transport/transport.ts';
 import { Reader, Writer } from '../wire.ts';
 import type { UserAuthenticationRequest } from './request.ts';
@@ -72,8 +71,7 @@ export class UserAuthenticationServer {
 
   constructor(options: UserAuthenticationServerOptions) {
     this.#options = options;
-    // Nobody needs large packets to log in: a stranger must not make us hold 256 KiB.
-    options.transport.limitPacketLength(SMALL_PACKET_LENGTH);
+    options.transport.peerIsStranger = true;
   }
 
   receive(payload: Buffer): void {
@@ -88,7 +86,7 @@ export class UserAuthenticationServer {
   succeed(): void {
     if (this.#state !== 'verified') throw new SshError('internal', 'there is no verified user to let in');
     this.#state = 'succeeded';
-    this.#options.transport.limitPacketLength(MAX_PACKET_LENGTH);
+    this.#options.transport.peerIsStranger = false;
     this.#options.transport.send(Buffer.of(MSG.USERAUTH_SUCCESS));
   }
 

@@ -157,3 +157,44 @@ describe('while keys are exchanged', () => {
     expectAll(pair.client, 1);
   });
 });
+
+describe('a peer that does nothing but change keys is cut off', () => {
+  /** How many exchanges the client may begin, up to `most`. */
+  function exchangesOf(pair: ReturnType<typeof connectSshPair>, most: number, between?: () => void): number {
+    pair.settle();
+    for (let count = 0; count < most; count++) {
+      pair.client.transport.rekey();
+      pair.settle();
+      if (pair.server.closes.length > 0) return count;
+      between?.();
+    }
+    return most;
+  }
+
+  test('a stranger after a few, whatever they send in between', () => {
+    const pair = connectSshPair();
+    pair.server.transport.peerIsStranger = true;
+    const ignored = new Writer(30_000).byte(MSG.IGNORE).string(Buffer.alloc(20_000)).bytes();
+    const flood = (): void => {
+      for (let index = 0; index < 40; index++) pair.client.transport.send(ignored);
+    };
+    expect(exchangesOf(pair, 20, flood)).toBe(4);
+    expect(pair.server.closes[0]).toMatchObject({ code: 'protocol', message: 'the peer changes its keys too often' });
+  });
+
+  test('a user after many, and with time there are more; where data has passed, they are not counted', () => {
+    let time = 0;
+    const pair = connectSshPair({ server: { now: () => time } });
+    expect(exchangesOf(pair, 64)).toBe(64);
+    time += 10_000;
+    expect(exchangesOf(pair, 10)).toBe(10);
+    const data = (): void => {
+      for (let index = 0; index < 120; index++) pair.client.transport.send(numbered(index, 5000));
+      pair.settle();
+    };
+    data();
+    expect(exchangesOf(pair, 20, data)).toBe(20);
+    expect(exchangesOf(pair, 20)).toBe(1);
+    expect(pair.server.closes[0]).toMatchObject({ code: 'protocol' });
+  });
+});

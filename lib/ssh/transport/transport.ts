@@ -15,7 +15,8 @@ import { KeyExchange } from './key-exchange.ts';
 import { EXT_INFO, type Negotiation, STRICT_KEX } from './negotiation.ts';
 import type { Negotiated, TransportOptions } from './options.ts';
 import { usableAlgorithms } from './options.ts';
-import { MAX_PACKET_LENGTH, PacketReader, PacketWriter } from './packets.ts';
+import { MAX_PACKET_LENGTH, PacketReader, PacketWriter, SMALL_PACKET_LENGTH } from './packets.ts';
+import { PeerRekeys } from './peer-rekeys.ts';
 
 export type { Negotiated, TransportOptions } from './options.ts';
 
@@ -34,6 +35,7 @@ export class Transport {
   readonly #identReader: IdentReader;
   readonly #reader = new PacketReader();
   readonly #writer = new PacketWriter();
+  readonly #peerRekeys = new PeerRekeys();
   readonly #now: () => number;
 
   #remoteIdent: RemoteIdent | undefined;
@@ -122,10 +124,11 @@ export class Transport {
     return this.#peerSignatureAlgorithms;
   }
 
-  /** How long a packet may be from now on; authentication lowers it, because it needs no large ones. */
-  limitPacketLength(length: number): void {
-    this.#maxPacketLength = length;
-    if (this.#ready) this.#reader.maxPacketLength = length;
+  /** Until authentication has told who the peer is: large packets and many key exchanges are for those whom we know. */
+  set peerIsStranger(isStranger: boolean) {
+    this.#peerRekeys.isOfStranger = isStranger;
+    this.#maxPacketLength = isStranger ? SMALL_PACKET_LENGTH : MAX_PACKET_LENGTH;
+    if (this.#ready) this.#reader.maxPacketLength = this.#maxPacketLength;
   }
 
   /**
@@ -292,6 +295,7 @@ export class Transport {
     let exchange = this.#exchange;
     if (exchange === undefined) {
       if (type !== MSG.KEXINIT) throw new SshError('protocol', 'a message of a key exchange outside of one');
+      this.#peerRekeys.count(this.#now(), this.#reader.bytesSinceKeys + this.#writer.bytesSinceKeys);
       exchange = this.#beginExchange();
     }
     const replies = exchange.receive(payload);
