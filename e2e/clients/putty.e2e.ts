@@ -1,4 +1,4 @@
-/** Clients with an SSH of their own: PuTTY's; and two that our choice of algorithms keeps out, which must say so. */
+/** Clients with an SSH of their own: PuTTY's, and two that know none of the newer algorithms. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { expect } from 'vitest';
@@ -56,32 +56,33 @@ async function options({ host, port, root, folder }: Bench): Promise<string[]> {
 }
 
 describeClient('dropbear', (works) => {
-  works('is refused, and says what it misses', async ({ host, port, root, folder }) => {
+  works('a command, its input and its exit status; -L reaches the loopback of the pod', async (bench) => {
+    const { host, port, root, folder } = bench;
     const key = join(folder, 'key.db');
     await succeed(['dropbearconvert', 'openssh', 'dropbear', root.key, key]);
-    const { code, stderr } = await run([
-      'dbclient',
-      '-y',
-      '-y',
-      '-i',
-      key,
-      '-p',
-      String(port),
-      '-l',
-      root.user,
-      host,
-      'id',
-    ]);
-    expect(code).toBe(1);
-    expect(stderr).toContain('No matching algo mac c->s');
+    const login = ['-y', '-y', '-i', key, '-p', String(port), '-l', root.user];
+    const { stdout, code } = await run(['dbclient', ...login, host, 'cat; exit 3'], { input: 'yes' });
+    expect({ stdout, code }).toEqual({ stdout: 'yes', code: 3 });
+    const server = 'echo yes >/tmp/drop; cd /tmp; exec timeout 60 python3 -m http.server -b 127.0.0.1 18233';
+    const flags = [...login, '-L', '127.0.0.1:18232:127.0.0.1:18233', host, server];
+    const child = spawn('dbclient', flags, { stdio: 'ignore' });
+    try {
+      const page = await eventually(() => succeed(['curl', '-sS', 'http://127.0.0.1:18232/drop']), 20_000);
+      expect(page).toBe('yes\n');
+    } finally {
+      child.kill('SIGKILL');
+    }
   });
 });
 
 describeClient('curl', (works) => {
-  works('is refused, and says what it misses', async ({ host, port, root }) => {
+  works('a file there and back', async ({ host, port, root, folder }) => {
+    const file = join(folder, 'curl');
+    const digest = randomFile(file, 3_000_000);
     const login = ['--insecure', '--key', root.key, '--pubkey', `${root.key}.pub`, '--user', `${root.user}:`];
-    const { code, stderr } = await run(['curl', '-sS', ...login, `sftp://${host}:${port}/etc/hostname`]);
-    expect(code).toBe(2);
-    expect(stderr).toContain('Unable to exchange encryption keys');
+    const url = `sftp://${host}:${port}/data/curl`;
+    await succeed(['curl', '-sS', ...login, '-T', file, url]);
+    await succeed(['curl', '-sS', ...login, '-o', `${file}.back`, url]);
+    expect(sha256(`${file}.back`)).toBe(digest);
   });
 });

@@ -10,7 +10,7 @@ export type Algorithms = {
 
 /**
  * The one policy. Post-quantum first. AES-GCM first, because it is the cheapest by far; no chacha20-poly1305, because
- * it is OpenSSH's own first choice and costs two to three times as much. No SHA-1, no CBC, no MAC-then-encrypt, no
+ * it is OpenSSH's own first choice and costs two to three times as much. No SHA-1, no CBC, no MAC over the plaintext, no
  * Diffie-Hellman groups (their cost is an attack, CVE-2002-20001), no compression.
  */
 export const DEFAULT_ALGORITHMS: Algorithms = {
@@ -38,6 +38,19 @@ export function ciphersFor(remoteSoftware: string): readonly string[] {
   const [major, minor] = [Number(version[1]), Number(version[2])];
   if (major < 6 || (major === 6 && minor < 2)) return DEFAULT_ALGORITHMS.cipher;
   return DEFAULT_ALGORITHMS.cipher.filter((cipher) => isAead(cipher));
+}
+
+/** Clients of which no version has AES-GCM or a MAC over the ciphertext, or none that is older than a few years. */
+const KNOWS_NO_NEWER_MAC = /^(?:dropbear|libssh2)_/;
+
+/**
+ * The MACs that a server offers a client that calls itself so: to those who could not log in otherwise also one over the
+ * plaintext, as the last. Nobody in between can make others get it: what the two call themselves is under the signature
+ * of the host key (RFC 4253 §8).
+ */
+export function macsFor(remoteSoftware: string): readonly string[] {
+  const { mac } = DEFAULT_ALGORITHMS;
+  return KNOWS_NO_NEWER_MAC.test(remoteSoftware) ? [...mac, 'hmac-sha2-256'] : mac;
 }
 
 /** RFC 8308 §3.1: the signature algorithms that our server takes from users. */

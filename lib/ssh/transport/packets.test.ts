@@ -2,8 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { suiteOf } from './ciphers/suites.ts';
 import { MAX_PACKET_LENGTH, PacketReader, PacketWriter, SMALL_PACKET_LENGTH } from './packets.ts';
 
-function encrypted(cipher: string): { reader: PacketReader; writer: PacketWriter } {
-  const suite = suiteOf(cipher, 'hmac-sha2-256-etm@openssh.com');
+const ENCRYPT_AND_MAC = 'aes128-ctr, hmac-sha2-256';
+
+function encrypted(protection: string): { reader: PacketReader; writer: PacketWriter } {
+  const [cipher = '', mac = 'hmac-sha2-256-etm@openssh.com'] = protection.split(', ');
+  const suite = suiteOf(cipher, mac);
   const keys = {
     key: Buffer.alloc(suite.keyLength, 1),
     iv: Buffer.alloc(suite.ivLength, 2),
@@ -29,7 +32,7 @@ function readAll(reader: PacketReader, stream: Buffer, chunkSize: number): Buffe
   return payloads;
 }
 
-describe.each(['plain', 'aes128-gcm@openssh.com', 'aes256-ctr'])('%s', (cipher) => {
+describe.each(['plain', 'aes128-gcm@openssh.com', 'aes256-ctr', ENCRYPT_AND_MAC])('%s', (cipher) => {
   test.each([1, 3, 5, 16, 1000, 65_536, 1_000_000])('payloads arrive whole in chunks of %i bytes', (chunkSize) => {
     const { reader, writer } =
       cipher === 'plain' ? { reader: new PacketReader(), writer: new PacketWriter() } : encrypted(cipher);
@@ -43,8 +46,11 @@ describe.each(['plain', 'aes128-gcm@openssh.com', 'aes256-ctr'])('%s', (cipher) 
       const isPlain = cipher === 'plain';
       const writer = isPlain ? new PacketWriter() : encrypted(cipher).writer;
       const packet = writer.packet(Buffer.alloc(length));
-      const packetLength = packet.readUInt32BE();
-      expect((packetLength + (isPlain ? 4 : 0)) % (isPlain ? 8 : 16)).toBe(0);
+      // The length itself may be encrypted.
+      const tagLength = isPlain ? 0 : cipher.includes('gcm') ? 16 : 32;
+      const packetLength = packet.length - 4 - tagLength;
+      const isLengthPadded = isPlain || cipher === ENCRYPT_AND_MAC;
+      expect((packetLength + (isLengthPadded ? 4 : 0)) % (isPlain ? 8 : 16)).toBe(0);
       expect(packetLength + 4).toBeGreaterThanOrEqual(16);
       if (isPlain) expect(packet.readUInt8(4)).toBeGreaterThanOrEqual(4);
       const reader = isPlain ? new PacketReader() : encrypted(cipher).reader;
@@ -73,6 +79,37 @@ test('the sequence number wraps, and is reset by strict key exchange only', () =
   reader.next();
   expect(reader.lastSequence).toBe(2);
   expect(reader.packetsSinceKeys).toBe(1);
+});
+
+test('where the length is encrypted, what is left to the caller in the middle of a packet is read once', () => {
+  const { reader, writer } = encrypted(ENCRYPT_AND_MAC);
+  const payloads = [Buffer.alloc(40, 1), Buffer.alloc(400, 2)];
+  const stream = Buffer.concat(payloads.map((payload) => writer.packet(payload)));
+  const found: Buffer[] = [];
+  let rest = Buffer.alloc(0);
+  for (const byte of stream) {
+    const chunk = Buffer.concat([rest, Buffer.of(byte)]);
+    reader.feed(chunk, 1024);
+    for (let payload = reader.next(); payload !== undefined; payload = reader.next()) found.push(Buffer.from(payload));
+    rest = Buffer.from(chunk.subarray(chunk.length - reader.rest));
+  }
+  expect(found).toEqual(payloads);
+});
+
+test('where the length is encrypted, a flipped bit anywhere ends the connection', () => {
+  const size = encrypted(ENCRYPT_AND_MAC).writer.packet(Buffer.alloc(20)).length;
+  for (let at = 0; at < size; at++) {
+    const { reader, writer } = encrypted(ENCRYPT_AND_MAC);
+    const packet = writer.packet(Buffer.alloc(20));
+    packet.writeUInt8(packet.readUInt8(at) ^ 1, at);
+    // Perhaps it has become longer.
+    reader.feed(Buffer.concat([packet, Buffer.alloc(200_000)]));
+    expect(() => reader.next()).toThrow(expect.objectContaining({ name: 'SshError' }));
+  }
+  const { reader, writer } = encrypted(ENCRYPT_AND_MAC);
+  writer.packet(Buffer.alloc(20));
+  reader.feed(writer.packet(Buffer.alloc(20)));
+  expect(() => reader.next()).toThrow(expect.objectContaining({ name: 'SshError' }));
 });
 
 describe('ends the connection', () => {

@@ -103,9 +103,9 @@ export class PacketReader {
 
   #takeWhole(): Buffer | undefined {
     const available = this.#chunk.length - this.#offset;
-    if (available < 4) return undefined;
+    if (available < this.#opener.headLength) return undefined;
     const start = this.#offset;
-    const total = this.#totalLength(this.#chunk.readUInt32BE(start));
+    const total = this.#totalLength(this.#opener.lengthOf(this.#chunk, start));
     if (available < total) return undefined;
     this.#offset = start + total;
     return this.#chunk.subarray(start, start + total);
@@ -126,9 +126,10 @@ export class PacketReader {
   }
 
   #completePartial(): Buffer | undefined {
-    if (this.#partialLength < 4) this.#appendPartial(4 - this.#partialLength, 4);
-    if (this.#partialLength < 4) return undefined;
-    const total = this.#totalLength(this.#partial.readUInt32BE(0));
+    const { headLength } = this.#opener;
+    if (this.#partialLength < headLength) this.#appendPartial(headLength - this.#partialLength, headLength);
+    if (this.#partialLength < headLength) return undefined;
+    const total = this.#totalLength(this.#opener.lengthOf(this.#partial, 0));
     this.#appendPartial(total - this.#partialLength, total);
     if (this.#partialLength < total) return undefined;
     const packet = this.#partial.subarray(0, total);

@@ -3,7 +3,7 @@ import { PrivateKey } from '../keys/private-key.ts';
 import { MSG } from '../numbers.ts';
 import { rawSession, type RawSession } from '../testing/raw-session.ts';
 import { connectSshPair } from '../testing/ssh-pair.ts';
-import { ciphersFor, DEFAULT_ALGORITHMS } from './algorithms.ts';
+import { ciphersFor, DEFAULT_ALGORITHMS, macsFor } from './algorithms.ts';
 import { readKexinit } from './kexinit.ts';
 import { Transport } from './transport.ts';
 
@@ -25,6 +25,33 @@ test.each([
   ['', ALL],
 ])('%j is offered %j', (software, ciphers) => {
   expect(ciphersFor(software)).toEqual(ciphers);
+});
+
+const ETM = DEFAULT_ALGORITHMS.mac;
+
+test.each([
+  ['dropbear_2022.83', [...ETM, 'hmac-sha2-256']],
+  ['libssh2_1.10.0', [...ETM, 'hmac-sha2-256']],
+  ['libssh_0.10.6', ETM],
+  ['OpenSSH_9.2p1', ETM],
+  ['not-dropbear_1', ETM],
+  ['', ETM],
+])('%j is offered the MACs %j', (software, macs) => {
+  expect(macsFor(software)).toEqual(macs);
+});
+
+test('a MAC over the plaintext protects both ways, with large packets and new keys', () => {
+  const algorithms = { cipher: ['aes128-ctr'], mac: ['hmac-sha2-256'] };
+  const pair = connectSshPair({ client: { algorithms }, server: { algorithms }, chunkSize: 777 });
+  pair.settle();
+  for (const type of [MSG.CHANNEL_DATA, MSG.CHANNEL_EXTENDED_DATA]) {
+    pair.client.transport.send(Buffer.of(type, 1));
+    pair.server.transport.send(Buffer.alloc(100_000, type));
+    pair.server.transport.rekey();
+    pair.settle();
+  }
+  expect(pair.server.messages).toEqual([Buffer.of(94, 1), Buffer.of(95, 1)]);
+  expect(pair.client.messages).toEqual([Buffer.alloc(100_000, 94), Buffer.alloc(100_000, 95)]);
 });
 
 /** OpenSSH's order until version 10, as far as we have the ciphers. */
@@ -68,7 +95,8 @@ test('an OpenSSH that insists on CTR is told that there is nothing in common', (
 });
 
 describe("the server's KEXINIT", () => {
-  const offered = (session: RawSession): string[] => readKexinit(session.client.take(MSG.KEXINIT)).cipherToClient;
+  const kexinitOf = (session: RawSession) => readKexinit(session.client.take(MSG.KEXINIT));
+  const offered = (session: RawSession): string[] => kexinitOf(session).cipherToClient;
 
   test("waits for the client's ident, whose ident is there already", () => {
     const session = rawSession();
@@ -77,6 +105,18 @@ describe("the server's KEXINIT", () => {
     expect(session.client.inbox).toEqual([]);
     session.client.sendBytes(Buffer.from('\n'));
     expect(offered(session)).toEqual(GCM);
+  });
+
+  test('has a MAC over the plaintext for those only who know no other', () => {
+    for (const [ident, macs] of [
+      ['dropbear_2022.83', [...ETM, 'hmac-sha2-256']],
+      ['paramiko_5.1.0', ETM],
+    ] as const) {
+      const session = rawSession();
+      session.client.sendBytes(Buffer.from(`SSH-2.0-${ident}\r\n`));
+      const { macToClient, macToServer } = kexinitOf(session);
+      expect([macToClient, macToServer]).toEqual([macs, macs]);
+    }
   });
 
   test("does not wait for the client's, which may be waiting for it", () => {

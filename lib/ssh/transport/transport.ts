@@ -3,7 +3,7 @@ import type { PublicKey } from '../keys/public-key.ts';
 import { MSG } from '../numbers.ts';
 import { Writer } from '../wire.ts';
 import type { Algorithms } from './algorithms.ts';
-import { ciphersFor } from './algorithms.ts';
+import { ciphersFor, macsFor } from './algorithms.ts';
 import { readDisconnect, writeDisconnect } from './disconnect.ts';
 import { readExtInfo, writeExtInfo } from './ext-info.ts';
 import type { RemoteIdent } from './ident.ts';
@@ -229,8 +229,8 @@ export class Transport {
   #receiveIdent(ident: RemoteIdent): void {
     this.#remoteIdent = ident;
     if (this.#options.role === 'client') return;
-    const cipher = this.#options.algorithms?.cipher ?? ciphersFor(ident.software);
-    this.#algorithms = { ...this.#algorithms, cipher };
+    const { cipher = ciphersFor(ident.software), mac = macsFor(ident.software) } = this.#options.algorithms ?? {};
+    this.#algorithms = { ...this.#algorithms, cipher, mac };
     this.#beginExchange();
   }
 

@@ -1,6 +1,6 @@
 /**
- * One direction's protection. The packet length stays in clear text in every cipher we have (none, AES-GCM, and
- * AES-CTR with an encrypt-then-MAC): so there is one way to find a packet's end, before anything is decrypted.
+ * One direction's protection. The packet length is in clear text in nearly every cipher we have (none, AES-GCM, and
+ * AES-CTR with an encrypt-then-MAC); with a MAC over the plaintext it is in the first block, which is opened alone.
  *
  * A packet is: uint32 length | byte padding length | payload | padding | tag  (RFC 4253 §6).
  */
@@ -8,7 +8,7 @@ export type Shape = {
   /** What `length` is a multiple of. */
   readonly blockSize: number;
   readonly tagLength: number;
-  /** Whether the four bytes of the length count for that multiple: only without a cipher (RFC 4253 §6). */
+  /** Whether the four bytes of the length count for that multiple, as where they are encrypted, too (RFC 4253 §6). */
   readonly lengthIsPadded: boolean;
   /** Forgets the keys. Nothing can be sealed or opened after it. */
   release(): void;
@@ -20,8 +20,18 @@ export type Sealer = Shape & {
 };
 
 export type Opener = Shape & {
+  /** How much of a packet must be there before its length is known: the length, or the block that it is in. */
+  readonly headLength: number;
+  /** The length of the packet that begins at `at`, as often as it is asked for until that is opened. */
+  lengthOf(bytes: Buffer, at: number): number;
   /** Verifies the tag and decrypts in place; throws SshError `mac`. */
   open(packet: Buffer, sequence: number): void;
+};
+
+/** The head of a packet whose length anybody can read. */
+export const clearHead: Pick<Opener, 'headLength' | 'lengthOf'> = {
+  headLength: 4,
+  lengthOf: (bytes, at) => bytes.readUInt32BE(at),
 };
 
 /** What protects (not) the first key exchange. */
@@ -29,6 +39,7 @@ export const plain: Sealer & Opener = {
   blockSize: 8,
   tagLength: 0,
   lengthIsPadded: true,
+  ...clearHead,
   seal() {},
   open() {},
   release() {},

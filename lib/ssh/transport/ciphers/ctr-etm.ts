@@ -1,17 +1,17 @@
 import { createCipheriv, createDecipheriv, createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
 import { SshError } from '../../errors.ts';
-import type { CipherKeys, Opener, Sealer } from './cipher.ts';
+import { type CipherKeys, clearHead, type Opener, type Sealer } from './cipher.ts';
 
-type CtrName = 'aes-128-ctr' | 'aes-256-ctr';
+export type CtrName = 'aes-128-ctr' | 'aes-256-ctr';
 type Hash = 'sha256' | 'sha512';
 
-function macOver(hash: Hash, macKey: Buffer): (sequence: number, sealed: Buffer) => Buffer {
+/** MAC(key, sequence number | bytes). Of a packet as it is on the wire: OpenSSH PROTOCOL §1.5; of its plaintext: RFC 4253 §6.4. */
+export function macOver(hash: Hash, macKey: Buffer): (sequence: number, bytes: Buffer) => Buffer {
   const key = createSecretKey(macKey);
   const sequenceBytes = Buffer.alloc(4);
-  // OpenSSH PROTOCOL §1.5: MAC(key, sequence number | packet length | encrypted packet).
-  return (sequence, sealed) => {
+  return (sequence, bytes) => {
     sequenceBytes.writeUInt32BE(sequence);
-    return createHmac(hash, key).update(sequenceBytes).update(sealed).digest();
+    return createHmac(hash, key).update(sequenceBytes).update(bytes).digest();
   };
 }
 
@@ -40,6 +40,7 @@ export function ctrOpener(name: CtrName, hash: Hash, keys: CipherKeys): Opener {
   const decipher = createDecipheriv(name, keys.key, keys.iv);
   return {
     ...shape,
+    ...clearHead,
     open(packet, sequence) {
       const tagAt = packet.length - shape.tagLength;
       // Verified before a byte is decrypted: that is the point of encrypt-then-MAC.

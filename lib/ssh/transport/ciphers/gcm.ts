@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { SshError } from '../../errors.ts';
-import type { CipherKeys, Opener, Sealer } from './cipher.ts';
+import { type CipherKeys, clearHead, type Opener, type Sealer } from './cipher.ts';
 import { nativeGcm } from './native.ts';
 
 type GcmName = 'aes-128-gcm' | 'aes-256-gcm';
@@ -73,6 +73,7 @@ export function gcmOpener(name: GcmName, keys: CipherKeys): Opener {
   let isReleased = false;
   return {
     ...shape,
+    ...clearHead,
     open(packet) {
       checkLength(packet);
       if (isReleased) throw afterRelease();
@@ -94,6 +95,7 @@ export function nodeGcmOpener(name: GcmName, keys: CipherKeys): Opener {
   const iv = Buffer.from(keys.iv);
   return {
     ...shape,
+    ...clearHead,
     open(packet) {
       checkLength(packet);
       const tagAt = packet.length - TAG;

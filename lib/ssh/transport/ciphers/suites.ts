@@ -1,5 +1,6 @@
 import { SshError } from '../../errors.ts';
 import type { CipherKeys, Opener, Sealer } from './cipher.ts';
+import { ctrAndMacOpener, ctrAndMacSealer } from './ctr-and-mac.ts';
 import { ctrOpener, ctrSealer } from './ctr-etm.ts';
 import { gcmOpener, gcmSealer } from './gcm.ts';
 
@@ -28,6 +29,14 @@ const MAC_HASHES = new Map<string, 'sha256' | 'sha512'>([
 ]);
 
 function ctr(name: 'aes-128-ctr' | 'aes-256-ctr', keyLength: number, mac: string): Suite {
+  if (mac === 'hmac-sha2-256')
+    return {
+      keyLength,
+      ivLength: 16,
+      macKeyLength: 32,
+      sealer: (keys) => ctrAndMacSealer(name, keys),
+      opener: (keys) => ctrAndMacOpener(name, keys),
+    };
   const hash = MAC_HASHES.get(mac);
   if (hash === undefined) throw new SshError('key-exchange', 'the peers have no MAC in common');
   return {
