@@ -63,6 +63,22 @@ async function bundleProgram(program: Program): Promise<void> {
   });
 }
 
+/**
+ * An ES module's import of node:http or node:crypto asks for all their exports, and so loads what Node has put off:
+ * WebSocket and fetch, WebCrypto, fs/promises. That is ten MiB in each process; a require loads what is used.
+ */
+const builtinsOnDemand: Plugin = {
+  name: 'builtins-on-demand',
+  setup: (bundler) => {
+    bundler.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === 'import-statement' ? { path, namespace: 'builtin' } : undefined,
+    );
+    bundler.onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)})`,
+    }));
+  },
+};
+
 const ecmaScript = {
   format: 'esm',
   outExtension: { '.js': '.mjs' },
@@ -70,6 +86,7 @@ const ecmaScript = {
   // reads kubeconfigs, is five of eight megabytes, and no pod has one.
   splitting: true,
   chunkNames: '[name]-[hash]',
+  plugins: [builtinsOnDemand],
   // CommonJS packages inside the bundle ask for `require`, and some for where they are.
   banner: {
     js: [
