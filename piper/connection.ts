@@ -271,7 +271,8 @@ export class Connection implements LiveConnection {
     this.#ended = true;
     clearTimeout(this.#grace);
     this.#stopWatching();
-    this.#gone.abort();
+    // With a reason of ours none is made, and a DOMException with its stack trace is dear.
+    this.#gone.abort(reason);
     if (this.#upstream !== undefined) sayEnd(this.#upstream, reason);
     sayGoodbye?.();
     this.#context.connections.remove(this);

@@ -95,7 +95,7 @@ const ecmaScript = {
       'const __filename = import.meta.filename, __dirname = import.meta.dirname;',
     ].join(''),
   },
-} as const;
+} satisfies Partial<BuildOptions>;
 
 /** One import of zod, with its methods and its forty languages, costs each pod 10 MiB, pino 2: then there is no bundle. */
 const withoutLargeLibraries: Plugin = {

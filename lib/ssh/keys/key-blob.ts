@@ -4,6 +4,7 @@ import { SshError } from '../errors.ts';
 import { Reader } from '../wire.ts';
 import type { Curve, KeyType } from './key-types.ts';
 import { KEY_TYPES, MAX_RSA_BITS, MIN_RSA_BITS } from './key-types.ts';
+import { importRawPublicKey } from './raw-public-key.ts';
 
 /** A public key blob, understood (RFC 4253 §6.6, RFC 5656 §3.1, RFC 8709 §4, OpenSSH PROTOCOL.u2f). */
 export type ParsedBlob = {
@@ -53,7 +54,7 @@ function readKeyObject(reader: Reader, keyType: KeyType): KeyObject {
 function readEd25519(reader: Reader): KeyObject {
   const point = reader.string();
   if (point.length !== 32) throw unreadable('the public key is damaged');
-  return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: point.toString('base64url') }, format: 'jwk' });
+  return importRawPublicKey('ed25519', point);
 }
 
 function readEcdsa(reader: Reader, curve: Curve): KeyObject {

@@ -113,6 +113,8 @@ export class TransportSocket {
   }
 
   #lost(cause?: unknown): void {
+    // Most are closed by then, and an error with its stack trace is dear.
+    if (this.transport.closed) return;
     this.transport.abort(new SshError('closed', 'the peer closed the connection', { cause }));
   }
 

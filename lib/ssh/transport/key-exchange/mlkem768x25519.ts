@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
-import { createHash, createPublicKey, decapsulate, encapsulate, generateKeyPairSync } from 'node:crypto';
+import { createHash, decapsulate, encapsulate, generateKeyPairSync } from 'node:crypto';
 import { SshError } from '../../errors.ts';
+import { importRawPublicKey } from '../../keys/raw-public-key.ts';
 import { Writer } from '../../wire.ts';
 import { agreeX25519, generateX25519, X25519_LENGTH } from './x25519.ts';
 
@@ -27,12 +28,7 @@ function generateMlkem(): { privateKey: KeyObject; encapsulationKey: Buffer } {
 // The import checks the key's modulus, as FIPS 203 §7.2 demands.
 function encapsulateTo(encapsulationKey: Buffer): { sharedKey: Buffer; ciphertext: Buffer } {
   try {
-    return encapsulate(
-      createPublicKey({
-        key: { kty: 'AKP', alg: 'ML-KEM-768', pub: encapsulationKey.toString('base64url') },
-        format: 'jwk',
-      }),
-    );
+    return encapsulate(importRawPublicKey('ml-kem-768', encapsulationKey));
   } catch (cause) {
     throw invalid(cause);
   }

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
-import { createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto';
+import { diffieHellman, generateKeyPairSync } from 'node:crypto';
 import { SshError } from '../../errors.ts';
+import { importRawPublicKey } from '../../keys/raw-public-key.ts';
 
 export const X25519_LENGTH = 32;
 
@@ -19,11 +20,7 @@ export function agreeX25519(privateKey: KeyObject, publicValue: Buffer): Buffer 
   if (publicValue.length !== X25519_LENGTH) throw invalid();
   let secret: Buffer;
   try {
-    const publicKey = createPublicKey({
-      key: { kty: 'OKP', crv: 'X25519', x: publicValue.toString('base64url') },
-      format: 'jwk',
-    });
-    secret = diffieHellman({ privateKey, publicKey });
+    secret = diffieHellman({ privateKey, publicKey: importRawPublicKey('x25519', publicValue) });
   } catch (cause) {
     throw invalid(cause);
   }
