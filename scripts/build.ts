@@ -1,10 +1,14 @@
-/** `npm run build`: the four programs as bundles, and the sidecar's native helpers, in dist/, ready to be copied into images. */
+/**
+ * `npm run build`: the four programs as bundles, and the sidecar's native helpers, in dist/, ready to be copied into images;
+ * and kubectl's plugin, ready to be copied into a PATH.
+ */
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { build as bundle, type BuildOptions, type Plugin } from 'esbuild';
 import { buildEnter } from '../sidecar/enter/testing/build-enter.ts';
 import { INIT_SCRIPT_FILE } from '../operator/init-script/init-script.ts';
+import { bundlePlugin } from './build-plugin.ts';
 import { fingerprint } from './machine/cache.ts';
 import { ensurePackages } from './machine/apt.ts';
 import { messageOf, SetupError } from './machine/errors.ts';
@@ -27,14 +31,14 @@ export async function build(anew = false): Promise<void> {
   const sources = fingerprint(...(await sourceFiles()));
   if (!anew && existsSync(stamp) && (await readFile(stamp, 'utf8')) === sources) return;
   await rm(dist, { recursive: true, force: true });
-  await Promise.all([...programs.map(bundleProgram), buildTools()]);
+  await Promise.all([...programs.map(bundleProgram), bundlePlugin(dist), buildTools()]);
   await copyFile(INIT_SCRIPT_FILE, join(dist, 'operator', basename(INIT_SCRIPT_FILE)));
   await writeFile(stamp, sources);
 }
 
 /** Everything that decides what a bundle holds: names and contents. */
 async function sourceFiles(): Promise<(string | Buffer)[]> {
-  const folders = [...programs, 'lib', 'crds'].map((folder) => join(projectFolder, folder));
+  const folders = [...programs, 'plugin', 'lib', 'crds'].map((folder) => join(projectFolder, folder));
   const entries = await Promise.all(folders.map((path) => readdir(path, { recursive: true, withFileTypes: true })));
   const inFolders = entries.flat().filter((entry) => entry.isFile() && /\.(?:ts|c|h|sh)$/.test(entry.name));
   const paths = inFolders.map((entry) => join(entry.parentPath, entry.name));

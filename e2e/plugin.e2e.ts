@@ -1,0 +1,61 @@
+/** `kubectl sshaccess`, as kubectl runs it, on the demo. */
+import { readFileSync } from 'node:fs';
+import { symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundlePlugin } from '../scripts/build-plugin.ts';
+import { demo } from './support/demo.ts';
+import { eventually } from './support/eventually.ts';
+import { clientOptions, disposeScratch, rootLogin, scratch, ssh } from './support/openssh.ts';
+import { run, succeed } from './support/process.ts';
+
+let env: NodeJS.ProcessEnv;
+
+beforeAll(async () => {
+  await bundlePlugin(scratch);
+  await symlink(demo().kubectl, join(scratch, 'kubectl'));
+  const path = [scratch, dirname(process.execPath), process.env['PATH']].join(':');
+  env = { ...process.env, PATH: path, KUBECONFIG: demo().kubeconfig };
+}, 60_000);
+afterAll(disposeScratch);
+
+const plugin = (...args: string[]): Promise<string> => succeed(['kubectl', 'sshaccess', ...args], { env });
+
+test('command prints the line of a user', async () => {
+  const line = await plugin('command', 'hello', '-n', 'acme', '-i', demo().rootKey);
+  expect(line.trim()).toBe(`ssh -i ${demo().rootKey} -p ${demo().sshPort} ${demo().rootUser}@${demo().sshHost}`);
+});
+
+test('config is a configuration that logs in', async () => {
+  const config = join(scratch, 'config');
+  await run(['sh', '-c', 'cat > "$0"', config], { input: await plugin('config', 'hello', '-n', 'acme') });
+  const options = clientOptions(rootLogin()).slice(2);
+  const { stdout } = await run(['ssh', '-F', config, ...options, demo().rootUser, 'echo in']);
+  expect(stdout).toBe('in\n');
+});
+
+test('status and who tell of every user', async () => {
+  expect(await plugin('status', 'hello', '-n', 'acme')).toMatch(/^acme\/hello: ready \(SshReady\)/);
+  const who = await plugin('who', '--namespace', 'acme');
+  for (const user of [demo().rootUser, demo().limitedUser]) expect(who).toMatch(new RegExp(`^${user} `, 'm'));
+});
+
+test('what is not there is said in a sentence, with exit code 1', async () => {
+  const { code, stderr } = await run(['kubectl', 'sshaccess', 'status', 'no-such', '-n', 'acme'], { env });
+  expect([code, stderr]).toEqual([1, expect.stringContaining('"no-such" not found')]);
+});
+
+test('keygen, apply: the Secret is one', async () => {
+  const manifest = await plugin('keygen', 'plugin-key', '-n', 'acme', '--file', join(scratch, 'plugin-key'));
+  await succeed(['kubectl', 'apply', '-f', '-'], { env, input: manifest });
+  const stored = ['get', 'secret', 'plugin-key', '-n', 'acme', '-o', 'jsonpath={.data.ssh-publickey}'];
+  const key = Buffer.from(await succeed(['kubectl', ...stored], { env }), 'base64').toString();
+  expect(key).toBe(readFileSync(join(scratch, 'plugin-key.pub'), 'utf8'));
+  await succeed(['kubectl', 'delete', 'secret', 'plugin-key', '-n', 'acme'], { env });
+});
+
+test('why shows what the gateway recorded of a refusal', async () => {
+  const { stderr } = await ssh(rootLogin(), 'true', { ssh: ['-l', `${demo().rootUser}.99`, '-o', 'LogLevel=INFO'] });
+  const [, id = ''] = /connection ([0-9a-f]+)\]/.exec(stderr) ?? [];
+  await eventually(async () => expect(await plugin('why', id)).toMatch(/"event":"refused".*"reason":"/), 20_000);
+});

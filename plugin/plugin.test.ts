@@ -1,0 +1,146 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import * as z from 'zod';
+import type { Access } from './accesses.ts';
+import { readCommandLine } from './command-line.ts';
+import { newKey } from './keygen.ts';
+import { statusReport, whoReport } from './report.ts';
+import { loginLine, sshConfig } from './ssh-config.ts';
+import { checkedId, linesAbout } from './why.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sshaccess-plugin-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const COMMAND = 'ssh -i <your-private-key> -p 2222 acme-hello@ssh.example.com';
+const access: Access = {
+  metadata: { name: 'hello', namespace: 'acme' },
+  status: {
+    conditions: [
+      { type: 'Ready', status: 'True', reason: 'SshReady', message: '1 of 1 pods.' },
+      { type: 'KeysValid', status: 'False', reason: 'SecretNotFound', message: 'There is no Secret dev-key.' },
+    ],
+    endpoint: { host: 'ssh.example.com', port: 2222 },
+    pods: [{ name: 'hello-0', ready: true }],
+    users: [
+      {
+        username: 'acme-hello',
+        access: 'root',
+        command: COMMAND,
+        activeSessions: 2,
+        lastLogin: '2026-01-02T03:04:05Z',
+      },
+      { username: 'acme-hello-dev', access: 'limited' },
+    ],
+  },
+};
+
+describe('the command line', () => {
+  test('passes on what kubectl knows', () => {
+    const line = readCommandLine(['status', 'hello', '-n', 'acme', '--context', 'c']);
+    expect(line).toMatchObject({
+      command: 'status',
+      words: ['hello'],
+      kubectlFlags: ['--namespace=acme', '--context=c'],
+    });
+  });
+
+  test.each([[['forward']], [['toString']], [['status', '--wide']]])('%j is refused with a sentence', (args) => {
+    expect(() => readCommandLine(args)).toThrow(/command|option/);
+  });
+
+  test.each([[[]], [['help']], [['who', '-h']]])('%j asks for help', (args) => {
+    expect(readCommandLine(args)).toBeUndefined();
+  });
+});
+
+describe('keygen', () => {
+  const key = newKey('alice-key', 'acme', 'alice@laptop');
+
+  test('makes a pair that ssh-keygen takes for one', () => {
+    const file = join(folder, 'key');
+    writeFileSync(file, key.privateKey, { mode: 0o600 });
+    expect(execFileSync('ssh-keygen', ['-y', '-f', file], { encoding: 'utf8' }).trim()).toBe(key.publicLine);
+    expect(execFileSync('ssh-keygen', ['-l', '-f', file], { encoding: 'utf8' })).toContain(key.fingerprint);
+  });
+
+  test('the Secret has the public half, and nothing of the private', () => {
+    expect(parse(key.secret)).toMatchObject({
+      kind: 'Secret',
+      metadata: { name: 'alice-key', namespace: 'acme' },
+      stringData: { 'ssh-publickey': `${key.publicLine}\n` },
+    });
+    const secretLines = key.privateKey.split('\n').slice(1, -2);
+    for (const line of secretLines) expect(key.secret).not.toContain(line);
+  });
+
+  test('as a program: it writes a file that only its owner reads, and never over one', () => {
+    const run = () =>
+      execFileSync(process.execPath, [join(import.meta.dirname, 'main.ts'), 'keygen', 'bob-key', '-n', 'acme'], {
+        cwd: folder,
+        encoding: 'utf8',
+        stdio: 'pipe',
+      });
+    const Secret = z.object({ stringData: z.object({ 'ssh-publickey': z.string() }) });
+    expect(Secret.parse(parse(run())).stringData['ssh-publickey']).toBe(
+      readFileSync(join(folder, 'bob-key.pub'), 'utf8'),
+    );
+    expect(statSync(join(folder, 'bob-key')).mode & 0o777).toBe(0o600);
+    expect(run).toThrow(/is there already/);
+  });
+});
+
+test('config is what ssh reads', () => {
+  const file = join(folder, 'config');
+  writeFileSync(file, sshConfig(access, '/home/alice/my key'));
+  const read = execFileSync('ssh', ['-G', '-F', file, 'acme-hello'], { encoding: 'utf8' });
+  for (const line of ['user acme-hello', 'hostname ssh.example.com', 'port 2222', 'identityfile /home/alice/my key'])
+    expect(read.split('\n')).toContain(line);
+  expect(sshConfig(access, undefined)).not.toContain('acme-hello-dev');
+});
+
+test('command is the line of the user, or says why there is none', () => {
+  expect(loginLine(access, undefined, undefined)).toBe(COMMAND);
+  expect(loginLine(access, 'acme-hello', '~/.ssh/k')).toBe('ssh -i ~/.ssh/k -p 2222 acme-hello@ssh.example.com');
+  expect(() => loginLine(access, 'acme-hello-dev', undefined)).toThrow(
+    /may not log in; kubectl sshaccess status hello/,
+  );
+  expect(() => loginLine(access, 'acme-else', undefined)).toThrow(/it has: acme-hello, acme-hello-dev/);
+});
+
+test('status says what holds, what does not, and who may log in', () => {
+  expect(statusReport(access).split('\n')).toEqual([
+    'acme/hello: ready (SshReady): 1 of 1 pods.',
+    '  KeysValid: SecretNotFound: There is no Secret dev-key.',
+    '  pod hello-0: ready',
+    `  acme-hello (root): ${COMMAND}`,
+    '  acme-hello-dev (limited): may not log in',
+  ]);
+});
+
+test('who is a table', () => {
+  expect(whoReport([access]).split('\n')).toEqual([
+    'USERNAME         SSHACCESS   ACCESS    SESSIONS   LAST LOGIN',
+    'acme-hello       hello       root      2          2026-01-02T03:04:05Z',
+    'acme-hello-dev   hello       limited   0          never',
+  ]);
+});
+
+describe('why', () => {
+  const log = [
+    '{"level":"info","time":"2026-01-02T03:04:05Z","msg":"connection","connection":"0011","event":"refused","reason":"disabled"}',
+    '{"level":"info","time":"2026-01-02T03:04:06Z","msg":"connection","connection":"0022","username":"0011"}',
+    'not json 0011',
+  ].join('\n');
+
+  test('shows the lines of that connection, and no others that name it', () => {
+    expect(linesAbout('0011', log)).toMatch(/^2026-01-02T03:04:05Z connection .*"reason":"disabled".*$/);
+  });
+
+  test.each(['', '../x', 'a b', '--all'])('%j is no id', (id) => {
+    expect(() => checkedId(id)).toThrow(/id of a connection/);
+  });
+});

@@ -1,0 +1,25 @@
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build as bundle } from 'esbuild';
+import { projectFolder } from './places.ts';
+
+/** The one file of `kubectl sshaccess`, for any Node from 20.19 on: kubectl runs what is called `kubectl-sshaccess` in PATH. */
+export async function bundlePlugin(folder: string): Promise<string> {
+  const outfile = join(folder, 'kubectl-sshaccess');
+  await bundle({
+    entryPoints: [join(projectFolder, 'plugin/main.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    // The yaml package is CommonJS, and asks for node:process so.
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+    legalComments: 'eof',
+    logLevel: 'warning',
+  });
+  await chmod(outfile, 0o755);
+  return outfile;
+}
