@@ -77,7 +77,7 @@ describe('keygen', () => {
     for (const line of secretLines) expect(key.secret).not.toContain(line);
   });
 
-  test('as a program: it writes a file that only its owner reads, and never over one', () => {
+  test('as a program: it writes a file that only its owner reads, and never over one', { timeout: 60_000 }, () => {
     const run = () =>
       execFileSync(process.execPath, [join(import.meta.dirname, 'main.ts'), 'keygen', 'bob-key', '-n', 'acme'], {
         cwd: folder,
