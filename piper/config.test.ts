@@ -1,10 +1,7 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ConfigError } from '../lib/process/config.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
-import { readConfig, readHostKeys } from './config.ts';
+import { readConfig } from './config.ts';
 
 test('options of the command line take the place of the environment', () => {
   const args = ['--routes', 'routes', '--host-keys', '/b', '--port', '2022'];
@@ -51,17 +48,4 @@ test('authorities are lines of public keys, and each is nothing but that', () =>
 
 test('an unknown option is a configuration error', () => {
   expect(() => readConfig({ HOST_KEY_DIR: '/a', POD_NAMESPACE: 's' }, ['--rotues', 'x'])).toThrow(ConfigError);
-});
-
-test('host keys are the files whose names end in host-key', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'host-keys-'));
-  await expect(readHostKeys(folder)).rejects.toThrow('host-key');
-  const key = PrivateKey.generateEd25519();
-  await writeFile(join(folder, 'ed25519-host-key'), key.toOpenSsh());
-  await writeFile(join(folder, 'ed25519-host-key.pub'), key.publicKey.toLine());
-  const [read, ...others] = await readHostKeys(folder);
-  expect([read?.publicKey.fingerprint, others]).toEqual([key.publicKey.fingerprint, []]);
-  await writeFile(join(folder, 'broken-host-key'), 'x');
-  await expect(readHostKeys(folder)).rejects.toThrow('broken-host-key');
-  await rm(folder, { recursive: true });
 });

@@ -1,11 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { PIPER_HOST_KEY_SUFFIX } from '../crds/index.ts';
 import { ConfigError, parseEnvironment } from '../lib/process/config.ts';
 import { type AuthorizedKey, parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
-import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import type { FailureLimits } from './abuse/failures.ts';
 import { Networks } from './arrival/networks.ts';
 import type { StartUpLimits } from './arrival/start-ups.ts';
@@ -146,25 +142,4 @@ function sourceOfRoutes(files: string | undefined, namespace: string | undefined
   if (files !== undefined) return { files };
   if (namespace !== undefined && namespace !== '') return { namespace };
   throw new ConfigError('set POD_NAMESPACE to the namespace of the route Secrets, or give --routes <folder>');
-}
-
-/**
- * The keys by which users know us: every file of the folder whose name ends in `host-key`. A Secret volume has links
- * beside its files; their names begin with a dot. @throws ConfigError
- */
-export async function readHostKeys(folder: string): Promise<PrivateKey[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(PIPER_HOST_KEY_SUFFIX) && !name.startsWith('.'));
-  if (names.length === 0) {
-    throw new ConfigError(`put at least one private key into ${folder}, in a file *${PIPER_HOST_KEY_SUFFIX}`);
-  }
-  return Promise.all(names.toSorted().map((name) => readHostKey(join(folder, name))));
-}
-
-async function readHostKey(file: string): Promise<PrivateKey> {
-  const pem = await readFile(file, 'utf8');
-  try {
-    return PrivateKey.parse(pem);
-  } catch (error) {
-    throw new ConfigError(`${file}: ${error instanceof Error ? error.message : 'unreadable'}`);
-  }
 }

@@ -30,7 +30,7 @@ import { connectUpstream, type Upstream } from './upstream.ts';
 export type ConnectionContext = {
   directory: Directory;
   connections: Connections;
-  hostKeys: readonly PrivateKey[];
+  hostKeys: () => readonly PrivateKey[];
   admission: Admission;
   failures: Failures;
   metrics: PiperMetrics;
@@ -77,7 +77,7 @@ export class Connection implements LiveConnection {
     this.#grace = setTimeout(() => this.#loginTookTooLong(), context.limits.loginGraceMs);
     this.#downstream = new Downstream({
       socket,
-      hostKeys: context.hostKeys,
+      hostKeys: context.hostKeys(),
       authorize: (username, key, certificate) => this.#authorize({ username, key, certificate }),
       maxTries: context.limits.maxTries,
       rekeyAfterBytes: context.limits.rekeyAfterBytes,
@@ -219,6 +219,7 @@ export class Connection implements LiveConnection {
       upstream: upstream.link,
       policy,
       sshd: runtime === 'sidecar' ? undefined : describeSshd(login.route.port, software, this.#assertion(grant)),
+      proveHostKeys: (asked) => downstream.proveHostKeys(asked),
       sessionsElsewhere: () => this.#context.connections.sessionsBeside(this),
       onBegin: this.#record.began,
       onRefuse: this.#record.refused,

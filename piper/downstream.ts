@@ -10,6 +10,8 @@ import type { Certificate } from '../lib/ssh/keys/certificate.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
+import type { Reader } from '../lib/ssh/wire.ts';
+import { announcement, proof } from './host-keys/announcement.ts';
 import { REFUSALS, type RefusalCode } from './refusals.ts';
 import { IDENT } from './wire.ts';
 
@@ -30,11 +32,13 @@ export type DownstreamOptions = {
 export class Downstream {
   readonly link: TransportSocket;
   readonly #authentication: UserAuthenticationServer;
+  readonly #hostKeys: readonly PrivateKey[];
   #receive: (payload: Buffer) => void;
   #piped = false;
 
   constructor(options: DownstreamOptions) {
     const { socket, hostKeys, authorize, maxTries, onVerified, onRefused, onClose, onChange } = options;
+    this.#hostKeys = hostKeys;
     this.link = new TransportSocket(socket, {
       role: 'server',
       rekeyAfterBytes: options.rekeyAfterBytes,
@@ -65,11 +69,18 @@ export class Downstream {
     this.#authentication.banner(`${text}\r\n`);
   }
 
-  /** Lets the user in: from here on every message goes to `receive`. */
+  /** Lets the user in, and says which host keys we have: from here on every message goes to `receive`. */
   pipeTo(receive: (payload: Buffer) => void): void {
     this.#receive = receive;
     this.#piped = true;
     this.#authentication.succeed();
+    this.link.transport.send(announcement(this.#hostKeys));
+  }
+
+  /** The reply to a client that wants proof of keys that it has not known; undefined: they are none of ours. */
+  proveHostKeys(asked: Reader): Buffer | undefined {
+    const { sessionId, negotiated } = this.link.transport;
+    return proof(asked, { keys: this.#hostKeys, sessionId, algorithm: negotiated.hostKey });
   }
 
   /** Ends the connection, and says why to a user who has proven who they are. */

@@ -10,12 +10,13 @@ import { runProgram } from '../lib/process/run.ts';
 import { nativeCiphersAvailable, nativeCiphersProblem } from '../lib/ssh/transport/ciphers/native.ts';
 import { serveAdmin } from './abuse/admin.ts';
 import { BanEvents } from './abuse/ban-events.ts';
-import { LONGEST_DRAIN_MS, readConfig, readHostKeys, type PiperConfig } from './config.ts';
+import { LONGEST_DRAIN_MS, readConfig, type PiperConfig } from './config.ts';
 import { isLiteral, mayBePod } from './directory/addresses.ts';
 import { ObjectDirectory } from './directory/directory.ts';
 import { FileProvider } from './directory/file-provider.ts';
 import { kubernetesProvider } from './directory/kubernetes-provider.ts';
 import type { Provider } from './directory/provider.ts';
+import { HostKeyFolder } from './host-keys/host-key-folder.ts';
 import { Piper } from './piper.ts';
 import { KubernetesWitness, NO_WITNESS, type Witness } from './witness.ts';
 
@@ -38,19 +39,20 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
       "ssh2's native AES-GCM, as this project builds it, does not load in this Node; run `npm ci` (the log says why)",
     );
   }
-  const hostKeys = await readHostKeys(config.hostKeyFolder);
-  log.info({ hostKeys: hostKeys.map(({ publicKey }) => publicKey.fingerprint) }, 'host keys loaded');
+  const hostKeys = new HostKeyFolder(config.hostKeyFolder, log);
+  await hostKeys.load();
   const { directory, provider, witness } = world(config, log);
   const piper = new Piper({
     directory,
     provider,
-    hostKeys,
+    hostKeys: () => hostKeys.keys,
     authorities: config.authorities,
     limits: config.limits,
     log,
     witness,
   });
   const stopped = new AbortController();
+  void hostKeys.follow(stopped.signal);
   const ready = (): string | undefined => (signal.aborted ? 'draining' : piper.problem());
   await serveHealth(config.healthPort, { ready, metrics: piper.metrics.registry }, stopped.signal);
   if (config.adminPort !== 0) await serveAdmin(config.adminPort, piper.failures, stopped.signal);

@@ -2,6 +2,7 @@ import type { SessionPolicy } from '../crds/index.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import type { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
+import type { Reader } from '../lib/ssh/wire.ts';
 import { PolicyFilter } from './policy/policy-filter.ts';
 import { recipientOf, typeOf } from './policy/messages.ts';
 import type { Sshd } from './policy/sshd.ts';
@@ -29,6 +30,8 @@ export type PipeOptions = {
   upstream: TransportSocket;
   policy: SessionPolicy;
   sshd?: Sshd | undefined;
+  /** The reply to a request for proofs of our own host keys. */
+  proveHostKeys: (asked: Reader) => Buffer | undefined;
   /** Sessions that the user has open on other connections. */
   sessionsElsewhere: () => number;
   onBegin: (what: string) => void;

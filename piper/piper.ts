@@ -16,7 +16,8 @@ import { NO_WITNESS, type Witness } from './witness.ts';
 export type PiperOptions = {
   directory: ObjectDirectory;
   provider: Provider;
-  hostKeys: readonly PrivateKey[];
+  /** Of a connection that begins now. */
+  hostKeys: () => readonly PrivateKey[];
   /** Whose certificates every user may log in with. */
   authorities?: readonly AuthorizedKey[];
   limits: Limits;

@@ -1,8 +1,9 @@
-import { readFile, realpath, watch } from 'node:fs';
+import { readFile, realpath } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Ceiling, POD_SECRET_KEYS } from '../crds/secret-contract.ts';
+import { folderChanges } from '../lib/process/folder-changes.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { PublicKey } from '../lib/ssh/keys/public-key.ts';
@@ -54,7 +55,7 @@ export type FollowOptions = {
 
 /** Tells `onChange` what the Secret grants, at the start and whenever that changes, until `signal` aborts. */
 export async function followPodSecret({ directory, log, onChange }: FollowOptions, signal: AbortSignal): Promise<void> {
-  const changes = watchChanges(directory, signal);
+  const changes = folderChanges(directory, POLL_MS, signal);
   let last: string | undefined;
   while (!signal.aborted) {
     const text = (await readSecret(directory)) ?? (await sleep(RETRY_MS).then(() => readSecret(directory)));
@@ -82,25 +83,4 @@ function interpret(text: SecretText | undefined, log: Logger): PodAccess | undef
     log.error({ errorName: error instanceof Error ? error.name : 'unknown' }, 'the secret is invalid; dormant');
     return undefined;
   }
-}
-
-/** Returns a function that waits for the next change in the directory, or for the poll: whichever is first. */
-function watchChanges(directory: string, signal: AbortSignal): () => Promise<void> {
-  let wake = (): void => undefined;
-  try {
-    // Watching saves seconds, polling is what counts: some file systems tell nothing.
-    watch(directory, { persistent: false, signal }, () => wake()).on('error', () => undefined);
-  } catch {
-    // The directory may not exist yet.
-  }
-  signal.addEventListener('abort', () => wake(), { once: true });
-  return () =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, POLL_MS);
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-      if (signal.aborted) wake();
-    });
 }

@@ -1,4 +1,5 @@
 import { Reader } from '../../lib/ssh/wire.ts';
+import { PROVE_HOST_KEYS } from '../host-keys/announcement.ts';
 import type { End } from './channels.ts';
 import { type Forwards, readPort, readSocketPath } from './forwards.ts';
 import { REQUEST_FAILURE } from './messages.ts';
@@ -13,13 +14,19 @@ export type GlobalRequestsOptions = {
   forwards: Forwards;
   refusals: Refusals;
   onBegin: (what: string) => void;
+  /** The reply to a request for proofs of our own host keys; undefined: they are none of ours. */
+  proveHostKeys: (asked: Reader) => Buffer | undefined;
 };
+
+/** Each costs a signature for each key. A client asks once, after our only announcement. */
+const MOST_PROOFS = 2;
 
 /** Global requests of both ends (RFC 4254 §4) and the replies to them, in order. */
 export class GlobalRequests {
   readonly #options: GlobalRequestsOptions;
   /** Replies on their way to each end. */
   readonly #replies: Readonly<Record<End, ReplyQueue>>;
+  #proofs = 0;
 
   constructor(options: GlobalRequestsOptions) {
     this.#options = options;
@@ -34,6 +41,7 @@ export class GlobalRequests {
   fromClient(payload: Buffer): void {
     const { bounds, refusals, send } = this.#options;
     const { name, wantReply, fields } = readGlobal(payload);
+    if (name === PROVE_HOST_KEYS) return this.#prove(wantReply, fields);
     const asked = objectionToGlobal(bounds.policy, name) ?? this.#forwarding(name, wantReply, fields);
     if (typeof asked === 'string') {
       refusals.explain(name, asked);
@@ -52,6 +60,13 @@ export class GlobalRequests {
     }
     if (wantReply) this.#replies.pod.passedOn();
     this.#options.send.client(payload);
+  }
+
+  /** The pod never sees it: the host keys that the client knows are ours. */
+  #prove(wantReply: boolean, asked: Reader): void {
+    if (!wantReply) return;
+    const proof = ++this.#proofs > MOST_PROOFS ? undefined : this.#options.proveHostKeys(asked);
+    this.#replies.client.answer(proof ?? REQUEST_FAILURE);
   }
 
   /** Remembers a forward (-R), or forgets one. @returns an objection, or what to do with the reply */

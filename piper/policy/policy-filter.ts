@@ -26,6 +26,8 @@ export type PolicyFilterOptions = {
   toPod: (payload: Buffer) => void;
   /** The next data of the pod on this channel (the client's number) is a warning of its own (NO_ACTIVITY). */
   onNoActivity: (channel: number) => void;
+  /** The reply to a request for proofs of our own host keys. */
+  proveHostKeys: (asked: Reader) => Buffer | undefined;
   /** Sessions that the user has open on other connections. */
   sessionsElsewhere: () => number;
   /** What began: `session`, `exec`, `subsystem:sftp`, `direct-tcpip`, `tcpip-forward`, `x11`. For the record. */
@@ -52,7 +54,7 @@ export class PolicyFilter {
   #uninvited = 0;
 
   constructor(options: PolicyFilterOptions) {
-    const { policy, sshd, toClient, toPod, onBegin, onNoActivity } = options;
+    const { policy, sshd, toClient, toPod, onBegin, onNoActivity, proveHostKeys } = options;
     const bounds = { policy, sshd };
     const send = { client: toClient, pod: toPod };
     const forwards = new Forwards();
@@ -65,7 +67,7 @@ export class PolicyFilter {
     this.#channels = channels;
     this.#invitations = invitations;
     this.#requests = new ChannelRequests({ bounds, send, channels, invitations, refusals, onBegin, onNoActivity });
-    this.#globals = new GlobalRequests({ bounds, send, forwards, refusals, onBegin });
+    this.#globals = new GlobalRequests({ bounds, send, forwards, refusals, onBegin, proveHostKeys });
   }
 
   /** Session channels that are open. */

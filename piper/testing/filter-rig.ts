@@ -43,6 +43,7 @@ export function setUp(policy: SessionPolicy = root, sshd?: Sshd) {
     toClient,
     toPod: (payload) => pod.push(Buffer.from(payload)),
     onNoActivity: (channel) => quiet.push(channel),
+    proveHostKeys: () => undefined,
     sessionsElsewhere: () => elsewhere.sessions,
     onBegin: (what) => begun.push(what),
     onRefuse: (what) => refused.push(what),

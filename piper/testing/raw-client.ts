@@ -8,6 +8,7 @@ import type { PublicKey } from '../../lib/ssh/keys/public-key.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { TransportSocket } from '../../lib/ssh/transport/transport-socket.ts';
 import { Reader, Writer } from '../../lib/ssh/wire.ts';
+import { HOST_KEYS } from '../host-keys/announcement.ts';
 import { Inbox } from './inbox.ts';
 
 export type RawClientOptions = {
@@ -26,6 +27,8 @@ export class RawClient {
   readonly received = new Inbox<Buffer>();
   readonly closed = Promise.withResolvers<SshError | undefined>();
   readonly banners: string[] = [];
+  /** What the server says its host keys are, each time that it does. */
+  readonly announcements: Buffer[] = [];
   /** Steps of key exchanges, three to an exchange. */
   exchangeSteps = 0;
   onMessage: (payload: Buffer) => void = (payload) => this.received.put(Buffer.from(payload));
@@ -115,6 +118,10 @@ export class RawClient {
 
   #receive(payload: Buffer): void {
     if (payload[0] === MSG.USERAUTH_BANNER) this.banners.push(new Reader(payload, 1).utf8());
-    this.onMessage(payload);
+    if (isAnnouncement(payload)) this.announcements.push(Buffer.from(payload));
+    else this.onMessage(payload);
   }
 }
+
+const isAnnouncement = (payload: Buffer): boolean =>
+  payload[0] === MSG.GLOBAL_REQUEST && new Reader(payload, 1).name() === HOST_KEYS;

@@ -77,6 +77,7 @@ export async function startRig(
     pod?: Partial<FakePodOptions>;
     limits?: Partial<Limits>;
     addresses?: string[];
+    hostKeys?: () => readonly PrivateKey[];
     now?: () => number;
     clock?: Clock;
     authorities?: readonly AuthorizedKey[];
@@ -109,7 +110,7 @@ export async function startRig(
   const piper = new Piper({
     directory,
     provider: { start: () => Promise.resolve(), problem: () => undefined },
-    hostKeys: [keys.piper],
+    hostKeys: options.hostKeys ?? (() => [keys.piper]),
     ...(options.authorities === undefined ? {} : { authorities: options.authorities }),
     limits: { ...LIMITS, ...options.limits },
     log,
