@@ -302,6 +302,28 @@ export const Condition = z.object({
 });
 export type Condition = z.infer<typeof Condition>;
 
+/** Status stays small, whatever stands in the Secrets of users. */
+export const KEY_STATUS_LIMITS = { keys: 32, comment: 64, principals: 128 } as const;
+
+const KeyStatus = z.object({
+  fingerprint: z.string().describe('SHA256, as ssh-keygen -l prints it.'),
+  comment: z
+    .string()
+    .max(KEY_STATUS_LIMITS.comment)
+    .describe('What stands behind the key in its line, shortened.')
+    .optional(),
+  certAuthority: z
+    .boolean()
+    .describe('true: the key of an authority. It does not log in; certificates that it has signed do.')
+    .optional(),
+  principals: z
+    .string()
+    .max(KEY_STATUS_LIMITS.principals)
+    .describe('Of an authority: one of these names must be in a certificate, shortened. Default: the username.')
+    .optional(),
+});
+export type KeyStatus = z.infer<typeof KeyStatus>;
+
 export const UserStatus = z.object({
   username: z.string(),
   access: z.enum(ROLES),
@@ -312,6 +334,11 @@ export const UserStatus = z.object({
   fingerprints: z
     .array(z.string())
     .describe('SHA256 fingerprints of the keys that may log in; behind cert-authority, of keys whose certificates may.')
+    .optional(),
+  keys: z
+    .array(KeyStatus)
+    .max(KEY_STATUS_LIMITS.keys)
+    .describe(`The same keys with what their lines say of them; the first ${KEY_STATUS_LIMITS.keys}.`)
     .optional(),
   expiresAt: z.string().optional(),
   command: z.string().describe('The ready-to-use line.').optional(),

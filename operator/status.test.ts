@@ -18,7 +18,7 @@ const user = {
   expiresAt: undefined,
   isPrimary: true,
 } as const;
-const alice = { user, fingerprints: ['SHA256:a'], mayLogIn: true };
+const alice = { user, fingerprints: ['SHA256:a'], described: [{ fingerprint: 'SHA256:a' }], mayLogIn: true };
 
 function outcome({ pods = [pod('web-1')], ...changes }: Partial<Outcome> = {}): Outcome {
   return {
@@ -60,6 +60,7 @@ test('all is well: the whole status', () => {
         access: 'root',
         effectiveUser: 'uid 0',
         fingerprints: ['SHA256:a'],
+        keys: [{ fingerprint: 'SHA256:a' }],
         command: 'ssh -i <your-private-key> -p 2222 acme-web@ssh.example.com',
       },
     ],

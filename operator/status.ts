@@ -1,5 +1,5 @@
 /** Pure: what was found → status. */
-import { SSH_PORT, type SshAccessStatus, type UserStatus } from '../crds/index.ts';
+import { SSH_PORT, type KeyStatus, type SshAccessStatus, type UserStatus } from '../crds/index.ts';
 import { setCondition, type Condition } from '../lib/kube/conditions.ts';
 import type { AccessPod } from './access-pod.ts';
 import type { CachedAccess } from './cached-access.ts';
@@ -17,6 +17,7 @@ const MAX_MESSAGE = 4_096;
 export type Verdict = {
   readonly user: RequestedUser;
   readonly fingerprints: readonly string[];
+  readonly described: readonly KeyStatus[];
   readonly mayLogIn: boolean;
 };
 
@@ -161,7 +162,7 @@ const primaryOf = (users: readonly Verdict[]): { primaryUser?: string } => {
 };
 
 function userStatus(
-  { user, fingerprints, mayLogIn }: Verdict,
+  { user, fingerprints, described, mayLogIn }: Verdict,
   endpoint: Outcome['endpoint'],
   { record, account }: { record: AccessPod['record']; account: string | undefined },
 ): UserStatus {
@@ -172,6 +173,7 @@ function userStatus(
     access: user.role,
     ...(uid === undefined ? {} : { effectiveUser: uid }),
     fingerprints: [...fingerprints],
+    keys: [...described],
     ...(user.expiresAt === undefined ? {} : { expiresAt: user.expiresAt }),
     ...(isServed ? { command: loginCommand(user.username, endpoint) } : {}),
   };

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { KEY_STATUS_LIMITS } from '../crds/index.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { publicLine, secret } from './testing/samples.ts';
 import { readUserKeys } from './user-keys.ts';
@@ -91,4 +92,27 @@ test('no more than a route has room for, however long their options are: it must
   expect(keys.lines.length).toBeGreaterThan(1);
   expect(keys.fingerprints).toHaveLength(keys.lines.length);
   expect(keys.problems.map(({ reason }) => reason)).toEqual(['KeysTooLong']);
+});
+
+test('status names each key by its fingerprint and comment, shortened, and says which are authorities', () => {
+  const bare = publicLine().replace(' alice@laptop', '');
+  const long = `${'x'.repeat(61)}👍${'y'.repeat(100)}`;
+  const keys = read({
+    authorized_keys: [
+      `${bare} alice@laptop`,
+      `restrict ${bare} again`,
+      `cert-authority ${bare} CA of acme`,
+      `cert-authority,principals="ops,dev" ${publicLine().replace('alice@laptop', long)}`,
+      publicLine().replace(' alice@laptop', ''),
+    ].join('\n'),
+  });
+  const fingerprint: unknown = expect.stringMatching(/^SHA256:/);
+  expect(keys.described).toEqual([
+    { fingerprint, comment: 'alice@laptop' },
+    { fingerprint, comment: 'CA of acme', certAuthority: true },
+    { fingerprint, comment: `${'x'.repeat(61)}…`, certAuthority: true, principals: 'ops,dev' },
+    { fingerprint },
+  ]);
+  const many = read({ authorized_keys: Array.from({ length: 40 }, () => publicLine()).join('\n') });
+  expect([many.fingerprints.length, many.described.length]).toEqual([40, KEY_STATUS_LIMITS.keys]);
 });

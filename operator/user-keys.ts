@@ -1,5 +1,5 @@
 import { type AuthorizedKey, parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
-import type { Runtime } from '../crds/index.ts';
+import { KEY_STATUS_LIMITS, type KeyStatus, type Runtime } from '../crds/index.ts';
 import { INTERNAL_SFTP } from '../lib/ssh/keys/key-options.ts';
 import { finding, type Finding } from './findings.ts';
 import type { RequestedUser } from './requested-users.ts';
@@ -10,6 +10,8 @@ export type UserKeys = {
   /** OpenSSH public key lines, with their options and without comments. */
   readonly lines: readonly string[];
   readonly fingerprints: readonly string[];
+  /** For status. */
+  readonly described: readonly KeyStatus[];
   readonly problems: readonly Finding[];
 };
 
@@ -31,7 +33,12 @@ export function readUserKeys(
   secret: Secret | undefined,
   runtime: Runtime = 'sidecar',
 ): UserKeys {
-  const refused = (problem: Finding): UserKeys => ({ lines: [], fingerprints: [], problems: [problem] });
+  const refused = (problem: Finding): UserKeys => ({
+    lines: [],
+    fingerprints: [],
+    described: [],
+    problems: [problem],
+  });
   if (secret === undefined) return refused(finding('KeySecretNotFound', username, secretName));
   const hasPrivateKey = Object.values(secret.data).some((value) => PRIVATE_KEY.test(decode(value)));
   if (hasPrivateKey) return refused(finding('PrivateKeyInSecret', username, secretName));
@@ -56,9 +63,13 @@ export function readUserKeys(
   const used = withinBytes([...keys.values()].slice(0, MAX_KEYS));
   if (used.length < Math.min(keys.size, MAX_KEYS))
     problems.push(finding('KeysTooLong', username, secretName, MOST_BYTES / 1024, used.length));
+  // A key may stand in several lines, with other options in each.
+  const distinct = new Map(used.toReversed().map((key) => [fingerprintOf(key), key]));
+  const shown = [...distinct].toReversed();
   return {
     lines: used.map(({ bare }) => bare),
-    fingerprints: [...new Set(used.map((key) => fingerprintOf(key)))],
+    fingerprints: shown.map(([fingerprint]) => fingerprint),
+    described: shown.slice(0, KEY_STATUS_LIMITS.keys).map(([, key]) => describe(key)),
     problems,
   };
 }
@@ -81,4 +92,20 @@ function canForce(runtime: Runtime, command: string | undefined): boolean {
 /** An authority's key does not log in: who looks for a stranger's key in the status must see the difference. */
 function fingerprintOf({ key, options }: AuthorizedKey): string {
   return options.isAuthority ? `cert-authority ${key.fingerprint}` : key.fingerprint;
+}
+
+/** The parser has refused comments with control characters, or such as turn a line round. */
+function describe({ key, comment, options }: AuthorizedKey): KeyStatus {
+  const { isAuthority, principals } = options;
+  return {
+    fingerprint: key.fingerprint,
+    ...(comment !== '' && { comment: shortened(comment, KEY_STATUS_LIMITS.comment) }),
+    ...(isAuthority && { certAuthority: true }),
+    ...(principals && { principals: shortened(principals.join(','), KEY_STATUS_LIMITS.principals) }),
+  };
+}
+
+/** By characters, not by the halves of one that UTF-16 may have. */
+function shortened(text: string, most: number): string {
+  return text.length <= most ? text : `${[...text.slice(0, most - 2)].slice(0, -1).join('')}…`;
 }
