@@ -32,7 +32,12 @@ export async function judgeUsers(run: Run, access: SshAccess) {
     const expired = isExpired(user, run.now);
     if (user.expiresAt !== undefined && !expired) run.requeueAt(user.expiresAt);
     const isRouted = owner === undefined && !expired && keys.lines.length > 0;
-    verdicts.push({ user, fingerprints: keys.fingerprints, mayLogIn: isRouted && access.spec.enabled });
+    verdicts.push({
+      user,
+      fingerprints: keys.fingerprints,
+      described: keys.described,
+      mayLogIn: isRouted && access.spec.enabled,
+    });
     if (!isRouted) continue;
     const { username, role, uidOffset, expiresAt } = user;
     const policy = policyOf(role, access.spec);

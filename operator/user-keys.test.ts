@@ -96,7 +96,7 @@ test('no more than a route has room for, however long their options are: it must
 
 test('status names each key by its fingerprint and comment, shortened, and says which are authorities', () => {
   const bare = publicLine().replace(' alice@laptop', '');
-  const long = `${'x'.repeat(61)}👍${'y'.repeat(100)}`;
+  const long = `${'x'.repeat(62)}👍${'y'.repeat(100)}`;
   const keys = read({
     authorized_keys: [
       `${bare} alice@laptop`,
@@ -110,7 +110,7 @@ test('status names each key by its fingerprint and comment, shortened, and says 
   expect(keys.described).toEqual([
     { fingerprint, comment: 'alice@laptop' },
     { fingerprint, comment: 'CA of acme', certAuthority: true },
-    { fingerprint, comment: `${'x'.repeat(61)}…`, certAuthority: true, principals: 'ops,dev' },
+    { fingerprint, comment: `${'x'.repeat(62)}…`, certAuthority: true, principals: 'ops,dev' },
     { fingerprint },
   ]);
   const many = read({ authorized_keys: Array.from({ length: 40 }, () => publicLine()).join('\n') });

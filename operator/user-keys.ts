@@ -64,12 +64,12 @@ export function readUserKeys(
   if (used.length < Math.min(keys.size, MAX_KEYS))
     problems.push(finding('KeysTooLong', username, secretName, MOST_BYTES / 1024, used.length));
   // A key may stand in several lines, with other options in each.
-  const distinct = new Map(used.toReversed().map((key) => [fingerprintOf(key), key]));
-  const shown = [...distinct].toReversed();
+  const distinct = new Map<string, AuthorizedKey>();
+  for (const key of used) if (!distinct.has(fingerprintOf(key))) distinct.set(fingerprintOf(key), key);
   return {
     lines: used.map(({ bare }) => bare),
-    fingerprints: shown.map(([fingerprint]) => fingerprint),
-    described: shown.slice(0, KEY_STATUS_LIMITS.keys).map(([, key]) => describe(key)),
+    fingerprints: [...distinct.keys()],
+    described: [...distinct.values()].slice(0, KEY_STATUS_LIMITS.keys).map((key) => describe(key)),
     problems,
   };
 }
@@ -105,7 +105,7 @@ function describe({ key, comment, options }: AuthorizedKey): KeyStatus {
   };
 }
 
-/** By characters, not by the halves of one that UTF-16 may have. */
+/** Never half of a character, of which UTF-16 has two. */
 function shortened(text: string, most: number): string {
-  return text.length <= most ? text : `${[...text.slice(0, most - 2)].slice(0, -1).join('')}…`;
+  return text.length <= most ? text : `${text.slice(0, most - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
