@@ -40,6 +40,8 @@ const Environment = z.object({
   POD_NAMESPACE: z.string().optional(),
   LOGIN_GRACE: seconds.default(30),
   DRAIN_GRACE: seconds.default(3600),
+  /** Who stops still takes clients until none has come for so long. On a laptop nobody else could take them. */
+  DRAIN_QUIET: seconds.default(0),
   MAX_STALENESS: seconds.default(900),
   MAX_TRIES: count.default(6),
   MAX_START_UPS: count.default(200),
@@ -84,6 +86,7 @@ export type PiperConfig = {
   /** Where routes come from: files, or the Secrets of our own namespace. */
   source: { files: string } | { namespace: string };
   drainGraceMs: number;
+  drainQuietMs: number;
   maxStalenessMs: number;
   limits: Limits;
 };
@@ -109,6 +112,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string
     authorities: parsed.TRUSTED_USER_CAS,
     source: sourceOfRoutes(parsed.ROUTES_DIR, parsed.POD_NAMESPACE),
     drainGraceMs: parsed.DRAIN_GRACE * 1000,
+    drainQuietMs: parsed.DRAIN_QUIET * 1000,
     maxStalenessMs: parsed.MAX_STALENESS * 1000,
     limits: {
       loginGraceMs: parsed.LOGIN_GRACE * 1000,

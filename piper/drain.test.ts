@@ -31,6 +31,25 @@ test('SIGTERM: no new clients, sessions stay until they end', async () => {
   await drained;
 });
 
+test('new clients are served until none has come for a while, and no longer', async () => {
+  const rig = await rigOf();
+  const hurry = new AbortController();
+  const drained = rig.piper.drain(hurry.signal, 1000);
+  const late = await rig.login();
+  late.close();
+  await drained;
+  const refused = connect({ port: rig.port, host: '127.0.0.1' });
+  expect(await new Promise((resolve) => refused.once('error', resolve))).toMatchObject({ code: 'ECONNREFUSED' });
+});
+
+test('who is in a hurry does not wait for clients that may come', async () => {
+  const rig = await rigOf();
+  const hurry = new AbortController();
+  const drained = rig.piper.drain(hurry.signal, 3_600_000);
+  hurry.abort();
+  await drained;
+});
+
 test('who logs in after everybody was told to go does not hold the drain up', async () => {
   const rig = await rigOf();
   const client = rig.client();

@@ -10,6 +10,8 @@ export class Listener {
   readonly #server: Server;
   readonly #startUps: StartUps;
   readonly #context: ConnectionContext;
+  /** By the clock of `performance`. */
+  lastClientAt = 0;
 
   constructor(context: ConnectionContext) {
     this.#context = context;
@@ -46,6 +48,7 @@ export class Listener {
 
   #accept(socket: Socket): void {
     const { limits, log } = this.#context;
+    this.lastClientAt = performance.now();
     // The peer may be gone already: a socket without a listener for its error would end the process.
     socket.once('error', () => undefined);
     // Nobody is there to serve, nor an address to count them by: limits and bans would not apply.

@@ -92,12 +92,12 @@ function witnessFor(client: KubeClient, { pod }: PiperConfig, namespace: string,
 }
 
 /** An upgrade drops nobody before the grace ends; a person at a terminal presses Ctrl-C a second time. */
-async function drain(piper: Piper, { drainGraceMs }: PiperConfig, log: Logger): Promise<void> {
+async function drain(piper: Piper, { drainGraceMs, drainQuietMs }: PiperConfig, log: Logger): Promise<void> {
   const hurry = new AbortController();
   const grace = setTimeout(() => hurry.abort(), drainGraceMs);
   process.on('SIGINT', () => hurry.abort());
   log.info({ connections: piper.connections.size, drainGraceMs }, 'draining');
-  await piper.drain(hurry.signal);
+  await piper.drain(hurry.signal, drainQuietMs);
   clearTimeout(grace);
   await delay(GOODBYE_MS);
 }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../lib/process/logger.ts';
 import { type Clock, systemClock } from '../lib/ssh/clock.ts';
 import type { AuthorizedKey } from '../lib/ssh/keys/authorized-keys.ts';
@@ -29,6 +30,9 @@ export type PiperOptions = {
 
 /** How soon sessions end after what we know has become too old. */
 const STALENESS_CHECK_MS = 5_000;
+
+/** A load balancer that never hears must not hold up who stops. */
+const LONGEST_FAREWELL_MS = 60_000;
 
 /** A running piper: a directory that is followed, a listener, and the connections between them. */
 export class Piper {
@@ -83,14 +87,28 @@ export class Piper {
     return this.#options.provider.problem() ?? (this.#listener.listening ? undefined : 'not listening');
   }
 
-  /** Takes no new clients, and waits for those who are here; when `hurry` aborts, they are told to go. */
-  async drain(hurry: AbortSignal): Promise<void> {
+  /**
+   * Takes no new clients, and waits for those who are here; when `hurry` aborts, they are told to go. New ones are taken
+   * until none has come for `quietMs`: the network goes on sending some, until every node has heard that we stop.
+   */
+  async drain(hurry: AbortSignal, quietMs = 0): Promise<void> {
+    await this.#quiet(hurry, quietMs);
     this.#listener.close();
     const endAll = (): void => this.connections.endAll('draining');
     if (hurry.aborted) endAll();
     else hurry.addEventListener('abort', endAll, { once: true });
     await this.connections.empty();
     this.#following.abort();
+  }
+
+  async #quiet(hurry: AbortSignal, quietMs: number): Promise<void> {
+    const since = performance.now();
+    for (;;) {
+      const until = Math.min(Math.max(since, this.#listener.lastClientAt) + quietMs, since + LONGEST_FAREWELL_MS);
+      const restMs = until - performance.now();
+      if (restMs <= 0 || hurry.aborted) return;
+      await delay(restMs, undefined, { signal: hurry }).catch(() => undefined);
+    }
   }
 
   #banned(ban: Ban): void {

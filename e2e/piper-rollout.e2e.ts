@@ -1,0 +1,237 @@
+/** An upgrade of every program under people who work: nobody is dropped, nobody is turned away. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { LABEL_ACCESS, SIDECAR_CONTAINER } from '../crds/index.ts';
+import { RawUser } from './conformance/raw-user.ts';
+import { demo } from './support/demo.ts';
+import { eventually } from './support/eventually.ts';
+import { HeldShell } from './support/held-shell.ts';
+import { apply, get, kubectl, Pod, pods, tryKubectl } from './support/kubectl.ts';
+import { clientOptions, disposeScratch, generateKey, type Login, scratch, ssh } from './support/openssh.ts';
+import { succeed } from './support/process.ts';
+import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
+
+const namespace = 'e2e-rollout';
+const SHELLS = 50;
+const BYTES = 1024 ** 3;
+/** Of the download, in Kbit/s: half of it takes ten seconds, or the rollout would find it done. */
+const SPEED = 400_000;
+/** Where the gateway is told, by a load balancer, that a client is. */
+const CLIENT = { address: '203.0.113.7', port: 40_007 };
+const MOST_FAILURES = 3;
+const HELM_MS = 170_000;
+
+const login = (suffix = ''): Login => ({ user: `${namespace}-app${suffix}`, key: join(scratch, 'user') });
+const primary = { secretRef: { name: 'user' } };
+
+const latecomer = { suffix: 'late', secretRef: { name: 'user' }, access: 'root' };
+const manifest = (...more: readonly unknown[]): string =>
+  accessManifest(namespace, 'app', [primary, ...more], { policy: { root: { maxSessions: 64 } } });
+
+const shells: HeldShell[] = [];
+let download: ChildProcess | undefined;
+let revision = '';
+
+const helm = (...args: string[]): Promise<string> => {
+  const { helm: program, kubeconfig, systemNamespace } = demo();
+  const where = ['--kubeconfig', kubeconfig, '--namespace', systemNamespace];
+  return succeed([program, ...where, ...args], { timeoutMs: HELM_MS });
+};
+
+beforeAll(async () => {
+  await removeNamespace(namespace);
+  const { publicKey } = await generateKey('user');
+  const script = `head -c ${BYTES} /dev/urandom >/tmp/big && sha256sum </tmp/big >/tmp/sum; exec sleep infinity`;
+  await createWorkload({ namespace, name: 'app', script });
+  await apply(keySecret(namespace, 'user', publicKey));
+  await apply(manifest());
+  await apply(accessManifest(namespace, 'closed', [primary], { enabled: false, target: { name: 'app' } }));
+  await waitUntilReady(namespace, 'app');
+  await kubectl('rollout', 'status', 'deployment/app', '-n', namespace, '--timeout=120s');
+  await eventually(async () => expect((await ssh(login(), 'cat /tmp/sum')).stdout).toMatch(/^[0-9a-f]{64} /));
+  const Release = z.object({ revision: z.int() });
+  revision = String(Release.parse(JSON.parse(await helm('get', 'metadata', 'sshaccess', '-o', 'json'))).revision);
+});
+
+afterAll(async () => {
+  for (const shell of shells) shell.end();
+  download?.kill('SIGKILL');
+  if (revision !== '') await helm('rollback', 'sshaccess', revision, '--wait', '--timeout', '150s');
+  await removeNamespace(namespace);
+  disposeScratch();
+});
+
+/** The pods of the piper, also those that are on their way out. */
+async function pipers(): Promise<Pod[]> {
+  const selector = ['-n', demo().systemNamespace, '-l', 'app.kubernetes.io/component=piper'];
+  return (await get(z.object({ items: z.array(Pod) }), 'pods', ...selector)).items;
+}
+
+/** Tries again and again until `work` is done, and answers what every try came to. */
+async function meanwhile<T>(work: Promise<unknown>, attempt: () => Promise<T>): Promise<T[]> {
+  let isOver = false;
+  const over = (): void => void (isOver = true);
+  work.then(over, over);
+  const outcomes: T[] = [];
+  while (!isOver) outcomes.push(await attempt());
+  return outcomes;
+}
+
+/** What there is to set that wants another environment of the piper; the log level is every program's. */
+async function upgrade(values: Record<string, unknown>): Promise<void> {
+  const file = join(scratch, 'values.yaml');
+  writeFileSync(file, stringify(values));
+  await succeed([...demo().helmUpgrade, '--values', file], { timeoutMs: HELM_MS });
+}
+
+/** `sftp get` of the pod's large file; it stops half-way until it is told to go on, if it gets there before that. */
+function startDownload(to: string): { goOn: () => void; done: Promise<number | null> } {
+  const where = ['-P', String(demo().sshPort), '-b', '-', `${login().user}@${demo().sshHost}`];
+  const child = spawn('sftp', ['-l', String(SPEED), ...clientOptions(login()), ...where], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  download = child;
+  child.stdin.end(`get /tmp/big ${to}\n`);
+  const watching = setInterval(() => {
+    if (sizeOf(to) > BYTES / 2) child.kill('SIGSTOP');
+  }, 100);
+  const goOn = (): void => {
+    clearInterval(watching);
+    child.kill('SIGCONT');
+  };
+  return { goOn, done: new Promise((resolve) => child.once('close', resolve)) };
+}
+
+const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+/** Has a pod with our label admitted, and not made; answers whether ssh would be in it. */
+async function isInjected(): Promise<boolean> {
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace, generateName: 'dry-', labels: { [LABEL_ACCESS]: 'app' } },
+    spec: { containers: [{ name: 'app', image: demo().appImage, imagePullPolicy: 'IfNotPresent' }] },
+  };
+  const dry = ['create', '--dry-run=server', '-o', 'jsonpath={.spec.initContainers[*].name}', '-f', '-'];
+  const { stdout, stderr, code } = await tryKubectl(dry, JSON.stringify(pod));
+  if (code !== 0) throw new Error(stderr);
+  return stdout.split(' ').includes(SIDECAR_CONTAINER);
+}
+
+describe('an upgrade that replaces every program', () => {
+  let old: string[] = [];
+
+  test('drops none of 50 live shells nor a download of 1 GiB, and every new login succeeds meanwhile', async () => {
+    old = (await pipers()).map(({ metadata }) => metadata.uid);
+    shells.push(...(await HeldShell.openAll(Array.from({ length: SHELLS }, () => login()))));
+    const to = join(scratch, 'big');
+    const { goOn, done } = startDownload(to);
+    await eventually(async () => expect(sizeOf(to)).toBeGreaterThan(0));
+
+    const [pod] = await podAddresses();
+    await succeed(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(scratch, 'authority')]);
+    const upgrading = upgrade({
+      logLevel: 'debug',
+      piper: {
+        trustedUserCAs: [readFileSync(join(scratch, 'authority.pub'), 'utf8').trim()],
+        proxyProtocolFrom: [`${pod?.address}/32`],
+        limits: { maxFailuresPerSourceAndUser: MOST_FAILURES },
+      },
+    });
+    const changed = delay(1000).then(() => apply(manifest(latecomer)));
+    const logins = [1, 2].map(() => meanwhile(upgrading, async () => ssh(login(), 'true')));
+    const injections = meanwhile(upgrading, isInjected);
+    await Promise.all([upgrading, changed]);
+
+    const attempts = (await Promise.all(logins)).flat();
+    expect(attempts.filter(({ code }) => code !== 0).map(({ stderr }) => stderr)).toEqual([]);
+    expect(await injections).not.toContain(false);
+    console.log(`meanwhile: ${attempts.length} logins, ${(await injections).length} pods admitted`);
+    const replaced = (await pipers()).filter(({ metadata }) => old.includes(metadata.uid));
+    expect(replaced.map(({ metadata }) => metadata.deletionTimestamp !== undefined)).toEqual(old.map(() => true));
+    expect(sizeOf(to)).toBeLessThan(BYTES);
+
+    await Promise.all(shells.map((shell) => shell.prove()));
+    goOn();
+    expect(await done).toBe(0);
+    const [here, there] = [await succeed(['sha256sum', to]), (await ssh(login(), 'cat /tmp/sum')).stdout];
+    expect(here.slice(0, 64)).toBe(there.slice(0, 64));
+    await Promise.all(shells.map((shell) => shell.prove()));
+    // What was asked of the operator while it was replaced is done.
+    await eventually(async () => expect((await ssh(login('-late'), 'true')).code).toBe(0), 60_000);
+  });
+
+  test('and when the last of them leaves, the old pods go at once', async () => {
+    for (const shell of shells.splice(0)) shell.end();
+    download?.kill('SIGKILL');
+    await eventually(async () => {
+      const left = (await pipers()).map(({ metadata }) => metadata.uid);
+      expect(left.filter((uid) => old.includes(uid))).toEqual([]);
+    }, 60_000);
+  });
+});
+
+const Addressed = z.object({
+  metadata: z.object({ name: z.string() }),
+  status: z.object({ podIP: z.string() }),
+});
+
+/** The pods of the app, and where they are. */
+async function podAddresses(): Promise<{ name: string; address: string }[]> {
+  const here = await pods(namespace, 'app');
+  const found = await Promise.all(here.map(({ metadata }) => get(Addressed, 'pod', '-n', namespace, metadata.name)));
+  return found.map(({ metadata, status }) => ({ name: metadata.name, address: status.podIP }));
+}
+
+describe('what it has set is so', () => {
+  test('an Event tells of logins that are refused, and of somebody who is banned', async () => {
+    const stranger = { ...login('-guessed'), key: (await generateKey('stranger')).path };
+    // Each replica counts for itself.
+    for (let tries = 0; tries < 2 * MOST_FAILURES; tries++)
+      await expect(RawUser.connect(stranger)).rejects.toThrow('refused our key');
+    const closed = { ...login(), user: `${namespace}-closed` };
+    expect(await ssh(closed, 'true')).toMatchObject({ code: 255, stderr: expect.stringContaining('is switched off') });
+    await eventually(async () => {
+      const story = await kubectl('describe', 'sshacc', '-n', namespace, 'closed');
+      expect(story).toMatch(new RegExp(`Warning +Disabled .*${closed.user} was refused: ssh access to this workload`));
+    }, 30_000);
+    await eventually(async () => {
+      const told = await kubectl('get', 'events', '-n', demo().systemNamespace, '--field-selector=reason=SourceBanned');
+      expect(told).toMatch(new RegExp(`pod/sshaccess-piper-.*is banned from logins as "${stranger.user}"`));
+    }, 90_000);
+  });
+
+  test('a certificate of the trusted authority lets in under its principal, and under no other name', async () => {
+    const { path } = await generateKey('certified');
+    const sign = ['ssh-keygen', '-q', '-s', join(scratch, 'authority'), '-I', 'e2e', '-V', '+1h'];
+    await succeed([...sign, '-n', login().user, `${path}.pub`]);
+    expect(await ssh({ ...login(), key: path }, 'echo in')).toMatchObject({ code: 0, stdout: 'in\n' });
+    expect((await ssh({ ...login('-late'), key: path }, 'true')).code).toBe(255);
+  });
+
+  test('a load balancer that is named says where its client is, and the session and the record have that', async () => {
+    const [pod] = await podAddresses();
+    const service = ['service/sshaccess-piper', '-n', demo().systemNamespace];
+    const gateway = await kubectl('get', ...service, '-o', 'jsonpath={.spec.clusterIP}');
+    const header = `PROXY TCP4 ${CLIENT.address} ${gateway} ${CLIENT.port} 2222`;
+    const relay = (preface: string): string => `exec 3<>/dev/tcp/${gateway}/2222; ${preface} cat <&3 & exec cat >&3`;
+    const from = (preface: string): string[] => {
+      const { kubectl: program, kubeconfig } = demo();
+      const inPod = `exec -i -n ${namespace} ${pod?.name} -c app -- bash -c`;
+      return ['-o', `ProxyCommand=${program} --kubeconfig ${kubeconfig} ${inPod} '${relay(preface)}'`];
+    };
+    const { stdout, stderr } = await ssh(login(), 'echo $SSH_CLIENT', { ssh: from(`printf "${header}\\r\\n" >&3;`) });
+    expect(`${stdout}${stderr}`).toMatch(`${CLIENT.address} ${CLIENT.port} `);
+    const selector = ['-l', 'app.kubernetes.io/component=piper', '--tail=-1'];
+    const records = await kubectl('logs', '-n', demo().systemNamespace, ...selector);
+    const address = `"clientAddress":"${CLIENT.address}","clientPort":${CLIENT.port},"event":"start"`;
+    expect(records).toContain(`${address},"username":"${login().user}"`);
+    // Who is named must say for whom it speaks.
+    expect((await ssh(login(), 'true', { ssh: from('') })).code).toBe(255);
+  });
+});
