@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type Login, sshCommand } from './openssh.ts';
 
 /** For one answer, also on a machine that has much else to do. */
-const ANSWER_MS = 30_000;
+const ANSWER_MS = 60_000;
 /** The piper takes twenty connections of one address that have not logged in yet. */
 const OPENED_AT_ONCE = 10;
 
@@ -68,23 +68,21 @@ export class HeldShell {
     this.#child.kill('SIGKILL');
   }
 
-  #ask(): Promise<string> {
+  async #ask(): Promise<string> {
     const question = `question-${++this.#questions}`;
+    const answer = Promise.withResolvers<string>();
+    this.#onOutput = () => {
+      const number = new RegExp(`^${question} (\\d+)\\n`, 'm').exec(this.#output)?.[1];
+      if (number !== undefined) answer.resolve(number);
+    };
     this.#child.stdin?.write(`echo ${question} $$\n`);
-    return new Promise((resolve, reject) => {
-      const limit = setTimeout(() => reject(new Error(`the shell says nothing; so far: ${this.#output}`)), ANSWER_MS);
-      const look = (): void => {
-        const answer = new RegExp(`^${question} (\\d+)\\n`, 'm').exec(this.#output)?.[1];
-        if (answer === undefined) return;
-        clearTimeout(limit);
-        resolve(answer);
-      };
-      this.#onOutput = look;
-      look();
-      void this.ended.then((said) => {
-        clearTimeout(limit);
-        reject(new Error(`the session has ended: ${said}`));
-      });
-    });
+    const silence = (): void => answer.reject(new Error(`the shell says nothing; so far: ${this.#output}`));
+    const limit = setTimeout(silence, ANSWER_MS);
+    const ended = this.ended.then((said) => Promise.reject(new Error(`the session has ended: ${said}`)));
+    try {
+      return await Promise.race([answer.promise, ended]);
+    } finally {
+      clearTimeout(limit);
+    }
   }
 }
