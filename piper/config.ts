@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ConfigError, parseEnvironment } from '../lib/process/config.ts';
 import { type AuthorizedKey, parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
 import type { FailureLimits } from './abuse/failures.ts';
+import type { ArrivalLimits } from './arrival/arrival-rate.ts';
 import { Networks } from './arrival/networks.ts';
 import type { StartUpLimits } from './arrival/start-ups.ts';
 
@@ -46,6 +47,8 @@ const Environment = z.object({
   MAX_TRIES: count.default(6),
   MAX_START_UPS: count.default(200),
   MAX_START_UPS_PER_SOURCE: count.default(20),
+  MAX_STRANGERS_PER_SECOND: count.default(200),
+  MAX_STRANGERS_PER_SECOND_AND_SOURCE: count.default(5),
   MAX_CONNECTIONS_PER_USER: count.default(64),
   MAX_FAILURES_PER_SOURCE: count.default(60),
   MAX_FAILURES_PER_SOURCE_AND_USER: count.default(12),
@@ -63,6 +66,7 @@ const Environment = z.object({
 
 /** The limits of one connection, and of all before their login. */
 export type Limits = StartUpLimits &
+  ArrivalLimits &
   FailureLimits & {
     loginGraceMs: number;
     maxTries: number;
@@ -119,6 +123,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string
       maxTries: parsed.MAX_TRIES,
       startUps: parsed.MAX_START_UPS,
       startUpsPerSource: parsed.MAX_START_UPS_PER_SOURCE,
+      strangersPerSecond: parsed.MAX_STRANGERS_PER_SECOND,
+      strangersPerSecondAndSource: parsed.MAX_STRANGERS_PER_SECOND_AND_SOURCE,
       connectionsPerUser: parsed.MAX_CONNECTIONS_PER_USER,
       rekeyAfterBytes: parsed.REKEY_AFTER_MIB * 2 ** 20,
       failuresPerSource: parsed.MAX_FAILURES_PER_SOURCE,

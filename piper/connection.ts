@@ -11,6 +11,7 @@ import { Writer } from '../lib/ssh/wire.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Failures } from './abuse/failures.ts';
 import { canForce, readDestination, type Admission, type Grant } from './admission.ts';
+import type { ArrivalRate } from './arrival/arrival-rate.ts';
 import type { Client } from './arrival/proxy-protocol.ts';
 import type { Limits } from './config.ts';
 import type { Connections, LiveConnection } from './connections.ts';
@@ -33,6 +34,7 @@ export type ConnectionContext = {
   hostKeys: () => readonly PrivateKey[];
   admission: Admission;
   failures: Failures;
+  arrivals: ArrivalRate;
   metrics: PiperMetrics;
   witness: Witness;
   limits: Limits;
@@ -157,7 +159,8 @@ export class Connection implements LiveConnection {
   #verified(user: VerifiedUser): void {
     const destination = readDestination(this.#context.directory, user.username);
     const { username } = destination;
-    this.#context.failures.succeeded(this.#client.clientAddress, username);
+    this.#context.failures.succeeded(this.clientAddress, username);
+    this.#context.arrivals.loggedIn(this.clientAddress);
     // By the key that has signed, whatever others were asked about before (GHSA-pchf-49fh-w34r).
     const offer = this.#offerOf(user, destination);
     const grant = this.#context.admission.grant(offer, destination, this.#context.now());

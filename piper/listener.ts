@@ -60,13 +60,18 @@ export class Listener {
   }
 
   #admit(socket: Socket, client: Client): void {
-    const { failures, metrics } = this.#context;
-    if (failures.isBanned(client.address)) {
-      metrics.ended('banned');
-      socket.destroy();
-      return;
-    }
+    const { failures, arrivals } = this.#context;
+    if (failures.isBanned(client.address)) return this.#shut(socket, client, 'banned');
+    if (!arrivals.admit(client.address)) return this.#shut(socket, client, 'arrival-rate');
     const release = this.#startUps.take(client.address, () => connection.giveWay());
     const connection = new Connection(socket, client, this.#context, release);
+  }
+
+  /** Without a word: whoever comes too often is to cost us nothing. */
+  #shut(socket: Socket, { address: clientAddress }: Client, reason: 'banned' | 'arrival-rate'): void {
+    const { metrics, log } = this.#context;
+    metrics.ended(reason);
+    log.debug({ event: 'refused', clientAddress, reason }, 'connection');
+    socket.destroy();
   }
 }

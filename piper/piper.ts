@@ -6,6 +6,7 @@ import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { describeBan } from './abuse/ban-events.ts';
 import { type Ban, Failures } from './abuse/failures.ts';
 import { Admission } from './admission.ts';
+import { ArrivalRate } from './arrival/arrival-rate.ts';
 import type { Limits } from './config.ts';
 import { Connections } from './connections.ts';
 import type { ObjectDirectory } from './directory/directory.ts';
@@ -51,7 +52,9 @@ export class Piper {
     const failures = new Failures({ limits, exempt: limits.banExempt, now, onBan: (ban) => this.#banned(ban) });
     this.failures = failures;
     const witness = options.witness ?? NO_WITNESS;
+    const arrivals = new ArrivalRate({ limits, now: clock.now });
     const context = {
+      arrivals,
       directory,
       connections,
       hostKeys,

@@ -43,6 +43,8 @@ export const LIMITS: Limits = {
   maxTries: 6,
   startUps: 50,
   startUpsPerSource: 50,
+  strangersPerSecond: 1_000_000,
+  strangersPerSecondAndSource: 1_000_000,
   connectionsPerUser: 8,
   rekeyAfterBytes: 2 ** 30,
   failuresPerSource: 1000,
