@@ -70,15 +70,11 @@ test('B2: nor in the sidecar', PATIENCE, async () => {
 });
 
 test.each([
-  ['AsyncSSH_2.24.1', LET_PASS],
-  ['libssh2_1.10.0', [...LET_PASS, MAC_OVER_PLAINTEXT]],
-] as const)(
-  'B2: nor in what a client that calls itself %s is offered',
-  { timeout: 180_000 },
-  async (ident, allowed) => {
-    const port = await callingItself(ident, stack.port);
-    const found = await complaints('127.0.0.1', port);
-    expect(besides(allowed, found)).toEqual([]);
-    expect(found.some((complaint) => MAC_OVER_PLAINTEXT.test(complaint))).toBe(allowed.length > LET_PASS.length);
-  },
-);
+  ['AsyncSSH_2.24.1', '127.0.0.41', LET_PASS],
+  ['libssh2_1.10.0', '127.0.0.42', [...LET_PASS, MAC_OVER_PLAINTEXT]],
+] as const)('B2: nor in what a client that calls itself %s is offered', PATIENCE, async (ident, address, allowed) => {
+  const port = await callingItself(ident, stack.port, address);
+  const found = await complaints('127.0.0.1', port);
+  expect(besides(allowed, found)).toEqual([]);
+  expect(found.some((complaint) => MAC_OVER_PLAINTEXT.test(complaint))).toBe(allowed.length > LET_PASS.length);
+});
