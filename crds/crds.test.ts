@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
-import { CRD_FILE, crdText } from './generate.ts';
+import { crdFiles } from './generate.ts';
 import { SshAccessSpec } from './ssh-access.ts';
 import { isWithin, narrow } from './policy-bounds.ts';
 import {
@@ -18,8 +18,8 @@ import { roleOf, username, usernamesOf } from './usernames.ts';
 const examples = new URL('./examples/', import.meta.url);
 const Manifest = z.object({ kind: z.literal('SshAccess'), spec: SshAccessSpec });
 
-test('the committed CRD is the one that crds/ describes', () => {
-  expect(readFileSync(CRD_FILE, 'utf8')).toBe(crdText());
+test.each(crdFiles())('the committed $name is the one that crds/ describes', ({ file, text }) => {
+  expect(readFileSync(file, 'utf8')).toBe(text);
 });
 
 test.each(readdirSync(examples))('example %s parses', (file) => {

@@ -1,4 +1,15 @@
-import { GROUP, KIND, MAX_NAME_LENGTH, PLURAL, SHORT_NAME, SINGULAR, VERSION } from './names.ts';
+import {
+  GROUP,
+  KIND,
+  MAX_NAME_LENGTH,
+  PLURAL,
+  REPORT_KIND,
+  REPORT_PLURAL,
+  SHORT_NAME,
+  SINGULAR,
+  VERSION,
+} from './names.ts';
+import { SessionReport } from './session-report.ts';
 import { SshAccessSpec, SshAccessStatus } from './ssh-access.ts';
 import { structuralSchema } from './structural.ts';
 
@@ -20,43 +31,71 @@ const printerColumns = [
   { name: 'Runtime', type: 'string', jsonPath: '.spec.runtime' },
   { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
   { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason', priority: 1 },
+  {
+    name: 'Sessions',
+    type: 'integer',
+    jsonPath: '.status.activeSessions',
+    description: 'Sessions that are open now',
+  },
   { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
 ];
 
+type Names = { kind: string; plural: string; singular: string; shortNames?: readonly string[] };
+
+/** A namespaced kind of ours in its one version. */
+const definition = (names: Names, version: Record<string, unknown>): Record<string, unknown> => ({
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: `${names.plural}.${GROUP}` },
+  spec: {
+    group: GROUP,
+    names: { listKind: `${names.kind}List`, ...names },
+    scope: 'Namespaced',
+    versions: [{ name: VERSION, served: true, storage: true, ...version }],
+  },
+});
+
+const OBJECT = { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: { type: 'object' } };
+
 /** The CustomResourceDefinition of SshAccess, as `npm run generate` writes it into the chart. */
-export function customResourceDefinition(): Record<string, unknown> {
-  return {
-    apiVersion: 'apiextensions.k8s.io/v1',
-    kind: 'CustomResourceDefinition',
-    metadata: { name: `${PLURAL}.${GROUP}` },
-    spec: {
-      group: GROUP,
-      names: { kind: KIND, listKind: `${KIND}List`, plural: PLURAL, singular: SINGULAR, shortNames: [SHORT_NAME] },
-      scope: 'Namespaced',
-      versions: [
-        {
-          name: VERSION,
-          served: true,
-          storage: true,
-          additionalPrinterColumns: printerColumns,
-          subresources: { status: {} },
-          schema: {
-            openAPIV3Schema: {
-              type: 'object',
-              description: 'SSH access to the pods of one workload.',
-              required: ['spec'],
-              properties: {
-                apiVersion: { type: 'string' },
-                kind: { type: 'string' },
-                metadata: { type: 'object' },
-                spec: { description: 'Who may log in, and where to.', ...structuralSchema(SshAccessSpec) },
-                status: { description: 'What the operator found and did.', ...structuralSchema(SshAccessStatus) },
-              },
-              'x-kubernetes-validations': nameRules,
-            },
+export const sshAccessDefinition = (): Record<string, unknown> =>
+  definition(
+    { kind: KIND, plural: PLURAL, singular: SINGULAR, shortNames: [SHORT_NAME] },
+    {
+      additionalPrinterColumns: printerColumns,
+      subresources: { status: {} },
+      schema: {
+        openAPIV3Schema: {
+          type: 'object',
+          description: 'SSH access to the pods of one workload.',
+          required: ['spec'],
+          properties: {
+            ...OBJECT,
+            spec: { description: 'Who may log in, and where to.', ...structuralSchema(SshAccessSpec) },
+            status: { description: 'What the operator found and did.', ...structuralSchema(SshAccessStatus) },
+          },
+          'x-kubernetes-validations': nameRules,
+        },
+      },
+    },
+  );
+
+/** The one of SessionReport: a record in a spec, like a Lease. */
+export const sessionReportDefinition = (): Record<string, unknown> =>
+  definition(
+    { kind: REPORT_KIND, plural: REPORT_PLURAL, singular: REPORT_KIND.toLowerCase() },
+    {
+      additionalPrinterColumns: [{ name: 'Renewed', type: 'date', jsonPath: '.spec.renewedAt' }],
+      schema: {
+        openAPIV3Schema: {
+          type: 'object',
+          description: 'Written by the gateway for the operator; see the status of your SshAccess.',
+          required: ['spec'],
+          properties: {
+            ...OBJECT,
+            spec: { description: 'Who is there, as one replica sees it.', ...structuralSchema(SessionReport) },
           },
         },
-      ],
+      },
     },
-  };
-}
+  );

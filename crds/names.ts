@@ -7,6 +7,9 @@ export const PLURAL = 'sshaccesses';
 export const SINGULAR = 'sshaccess';
 export const SHORT_NAME = 'sshacc';
 export const API_VERSION = `${GROUP}/${VERSION}`;
+/** What each replica of the piper writes of who is there: `crds/session-report.ts`. */
+export const REPORT_KIND = 'SessionReport';
+export const REPORT_PLURAL = 'sessionreports';
 
 /** On a pod (through its template): `<SshAccess name>`; the webhook's objectSelector matches its presence. */
 export const LABEL_ACCESS = `${GROUP}/access`;

@@ -324,6 +324,12 @@ const KeyStatus = z.object({
 });
 export type KeyStatus = z.infer<typeof KeyStatus>;
 
+const activeSessions = z
+  .int32()
+  .describe('Sessions that are open now; a connection without one, as of ssh -N, counts as one.')
+  .optional();
+const lastLogin = z.iso.datetime({ offset: true }).describe('When somebody last got to a pod.').optional();
+
 export const UserStatus = z.object({
   username: z.string(),
   access: z.enum(ROLES),
@@ -342,6 +348,8 @@ export const UserStatus = z.object({
     .optional(),
   expiresAt: z.string().optional(),
   command: z.string().describe('The ready-to-use line.').optional(),
+  activeSessions,
+  lastLogin,
 });
 export type UserStatus = z.infer<typeof UserStatus>;
 
@@ -356,6 +364,8 @@ export const SshAccessStatus = z.object({
   sessionEntry: z.enum(SESSION_ENTRIES).optional(),
   /** Username of the primary user, for the printer column. */
   primaryUser: z.string().optional(),
+  activeSessions,
+  lastLogin,
   users: z
     .array(UserStatus)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['username'] })

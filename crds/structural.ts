@@ -30,7 +30,7 @@ function clean(schema: Record<string, unknown>): void {
  * Turns a zod schema into a structural schema for a CRD.
  * @throws Error where the schema uses what the API server would refuse, naming it.
  */
-export function structuralSchema(schema: z.ZodType): StructuralSchema {
+export function structuralSchema(schema: z.core.$ZodType): StructuralSchema {
   const generated: StructuralSchema = z.toJSONSchema(schema, {
     target: 'openapi-3.0',
     // Fields with a default may be left out by the user.

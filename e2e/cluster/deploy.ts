@@ -116,7 +116,7 @@ export async function uninstall(cluster: Cluster): Promise<string> {
   await run(cluster.helmPath, ['uninstall', release, ...helm, '--ignore-not-found', '--wait']);
   await kubectl(cluster, ['delete', 'namespace', systemNamespace, '--ignore-not-found', '--wait']);
   return (
-    'removed sshaccess and the demo from your cluster; its custom resource definition stays, since other namespaces may ' +
-    'use it: kubectl delete crd sshaccesses.sshaccess.dev'
+    'removed sshaccess and the demo from your cluster; its custom resource definitions stay, since other namespaces may ' +
+    'use them: kubectl delete crd sshaccesses.sshaccess.dev sessionreports.sshaccess.dev'
   );
 }
