@@ -3,10 +3,10 @@ import * as z from 'zod/mini';
 
 /** The most users that a report names: with the longest usernames they still fit into what etcd stores (1.5 MiB). */
 export const MOST_REPORTED_USERS = 4_000;
+/** Of those one SshAccess has had under changing names; it has less than so many at a time. */
+export const MOST_REPORTED_USERS_OF_ROUTE = 64;
 /** As often a report is renewed at least, though nothing has changed. */
 export const REPORT_RENEWAL_MS = 30_000;
-/** Without news for so long, a report is no longer believed: its piper is gone, or cut off. */
-export const REPORT_VALIDITY_MS = 90_000;
 /** More than any piper can serve; a sum over some hundred of them is still an int32. */
 const MOST_COUNTED = 1_000_000;
 
@@ -22,7 +22,9 @@ export type UserReport = z.infer<typeof UserReport>;
 
 const RouteReport = z.object({
   uid: z.string().check(z.maxLength(64), z.describe('Of the SshAccess.')),
-  users: z.array(UserReport).check(z.maxLength(64), z.meta({ 'x-kubernetes-list-type': 'atomic' })),
+  users: z
+    .array(UserReport)
+    .check(z.maxLength(MOST_REPORTED_USERS_OF_ROUTE), z.meta({ 'x-kubernetes-list-type': 'atomic' })),
 });
 export type RouteReport = z.infer<typeof RouteReport>;
 

@@ -27,7 +27,7 @@ afterAll(async () => {
 describe('the demo', () => {
   test('kubectl get sshacc shows user, runtime and ready', async () => {
     const [header, row] = (await kubectl('get', 'sshacc', '-n', 'acme')).trim().split('\n');
-    expect(header).toMatch(/^NAME +USER +RUNTIME +READY +AGE$/);
+    expect(header).toMatch(/^NAME +USER +RUNTIME +READY +SESSIONS +AGE$/);
     expect(row).toMatch(/^hello +acme-hello +sidecar +True +/);
   });
 

@@ -23,6 +23,7 @@
  * | apiGroups           | resources      | verbs             |
  * | ------------------- | -------------- | ----------------- |
  * | ""                  | secrets        | delete (route Secrets of deleted SshAccesses) |
+ * | sshaccess.dev       | sessionreports | list watch        |
  * | coordination.k8s.io | leases         | get create update (one Lease: `sshaccess-operator`) |
  * | discovery.k8s.io    | endpointslices | list (is the webhook ready? asked before pods that it missed are rolled) |
  *

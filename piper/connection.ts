@@ -22,6 +22,8 @@ import { nextEnding } from './lifetime.ts';
 import type { PiperMetrics } from './metrics.ts';
 import { Pipe } from './pipe.ts';
 import { describeSshd } from './policy/sshd.ts';
+import type { Logins } from './presence/logins.ts';
+import type { Presence } from './presence/presence.ts';
 import { ConnectionRecord } from './record.ts';
 import { ENDS_OF_ACCESS, RefusalError, refusalText, type RefusalCode } from './refusals.ts';
 import type { Witness } from './witness.ts';
@@ -31,6 +33,7 @@ import { connectUpstream, type Upstream } from './upstream.ts';
 export type ConnectionContext = {
   directory: Directory;
   connections: Connections;
+  logins: Logins;
   hostKeys: () => readonly PrivateKey[];
   admission: Admission;
   failures: Failures;
@@ -63,6 +66,8 @@ export class Connection implements LiveConnection {
   readonly #grace: NodeJS.Timeout;
   #stopWatching: () => void = () => undefined;
   #loggedInAt = 0;
+  /** When it reached the pod. */
+  #since: number | undefined;
   #expiresAt = Infinity;
   #grant: Grant | undefined;
   #upstream: Upstream | undefined;
@@ -106,11 +111,34 @@ export class Connection implements LiveConnection {
     return this.#pipe?.sessions ?? 0;
   }
 
+  get presence(): Presence | undefined {
+    if (this.#grant === undefined || this.#since === undefined) return undefined;
+    const { username, login } = this.#grant;
+    const { namespace, name, uid } = login.route;
+    return {
+      id: this.id,
+      username,
+      role: login.user.role,
+      sshAccess: `${namespace}/${name}`,
+      uid,
+      pod: this.pod,
+      source: this.clientAddress,
+      since: this.#since,
+      sessions: this.sessions,
+    };
+  }
+
   /** Ends it with a sentence for the user. */
   end(code: RefusalCode, detail?: string): void {
     const text = refusalText(code, this.id, this.#grant?.login.route.runtime);
-    if (this.#grant !== undefined && !this.#ended) this.#context.witness.refused(this.#grant, code);
+    if (this.#grant !== undefined && !this.#ended) this.#tellOfEnd(this.#grant, code);
     this.#finish(code, detail, () => this.#downstream.end(code, text));
+  }
+
+  #tellOfEnd(grant: Grant, code: RefusalCode): void {
+    const { witness } = this.#context;
+    if (this.#since === undefined) witness.refused(grant, code);
+    else witness.ended(grant, code, this.id);
   }
 
   /** Ends it, because others need its place and nobody has logged in on it. */
@@ -233,6 +261,7 @@ export class Connection implements LiveConnection {
     const { banner } = grant.login.route;
     if (banner !== undefined) downstream.banner(printable(banner));
     this.#record.started(grant, upstream);
+    this.#arrived(grant);
     if (upstream.pod.state !== 'ready')
       downstream.banner(`note: the pod ${upstream.pod.name} is ${upstream.pod.state.replace('-', ' ')}`);
     upstream.take({
@@ -243,6 +272,15 @@ export class Connection implements LiveConnection {
     // `take` may have found the pod gone.
     if (this.#ended) return;
     downstream.pipeTo(pipe.fromClient);
+  }
+
+  /** From here on somebody is there. */
+  #arrived(grant: Grant): void {
+    const { logins, witness, now } = this.#context;
+    const { username, login } = grant;
+    this.#since = now();
+    logins.record({ uid: login.route.uid, username, at: this.#since });
+    witness.loggedIn(grant, this.id);
   }
 
   #connectFailed(error: unknown): void {

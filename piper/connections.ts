@@ -1,3 +1,4 @@
+import type { Presence } from './presence/presence.ts';
 import type { RefusalCode } from './refusals.ts';
 
 /** What the registry needs of a live connection. */
@@ -9,6 +10,8 @@ export type LiveConnection = {
   readonly pod: string;
   /** Session channels that are open on it. */
   readonly sessions: number;
+  /** Undefined before it reaches its pod. */
+  readonly presence: Presence | undefined;
   /** Ends itself where its user may no longer be here. */
   recheck: () => void;
   end: (code: RefusalCode) => void;
@@ -42,6 +45,12 @@ export class Connections {
     for (const connection of this.#byUser.get(username) ?? [])
       if (connection.pod === pod && connection.clientAddress === clientAddress) return true;
     return false;
+  }
+
+  /** Those that have reached their pods. */
+  *presences(): Generator<Presence> {
+    for (const ofUser of this.#byUser.values())
+      for (const { presence } of ofUser) if (presence !== undefined) yield presence;
   }
 
   add(connection: LiveConnection): void {

@@ -16,8 +16,10 @@ import { ObjectDirectory } from './directory/directory.ts';
 import { FileProvider } from './directory/file-provider.ts';
 import { kubernetesProvider } from './directory/kubernetes-provider.ts';
 import type { Provider } from './directory/provider.ts';
+import { eventBudget } from './event-budget.ts';
 import { HostKeyFolder } from './host-keys/host-key-folder.ts';
 import { Piper } from './piper.ts';
+import { SessionReporter } from './presence/reporter.ts';
 import { KubernetesWitness, NO_WITNESS, type Witness } from './witness.ts';
 
 /** Time for the last goodbyes to leave the socket. */
@@ -41,7 +43,7 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   }
   const hostKeys = new HostKeyFolder(config.hostKeyFolder, log);
   await hostKeys.load();
-  const { directory, provider, witness } = world(config, log);
+  const { directory, provider, witness, report } = world(config, log);
   const piper = new Piper({
     directory,
     provider,
@@ -55,11 +57,14 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   void hostKeys.follow(stopped.signal);
   const ready = (): string | undefined => (signal.aborted ? 'draining' : piper.problem());
   await serveHealth(config.healthPort, { ready, metrics: piper.metrics.registry }, stopped.signal);
-  if (config.adminPort !== 0) await serveAdmin(config.adminPort, piper.failures, stopped.signal);
+  if (config.adminPort !== 0) await serveAdmin(config.adminPort, piper, stopped.signal);
+  const reporter = report?.(piper);
+  reporter?.start();
   const started = start(piper, config.port, log);
   // The API server may never answer; that must not keep us from stopping.
   await Promise.race([Promise.all([started, aborted(signal)]), aborted(signal)]);
   await drain(piper, config, log);
+  await reporter?.stop();
   stopped.abort();
 }
 
@@ -68,25 +73,39 @@ async function start(piper: Piper, wanted: number, log: Logger): Promise<void> {
   log.info({ port }, 'listening');
 }
 
-/** Where routes come from, and who is told of bans and refusals. */
-type World = { directory: ObjectDirectory; provider: Provider; witness: Witness };
+/** Where routes come from, and who is told of bans, logins and refusals, and of who is there. */
+type World = {
+  directory: ObjectDirectory;
+  provider: Provider;
+  witness: Witness;
+  report: ((piper: Piper) => SessionReporter) | undefined;
+};
 
 function world(config: PiperConfig, log: Logger): World {
   if ('files' in config.source) {
     // Whoever writes these files runs the piper: loopback is theirs to name.
     const directory = new ObjectDirectory(log, isLiteral);
-    return { directory, provider: new FileProvider(config.source.files, directory, log), witness: NO_WITNESS };
+    const provider = new FileProvider(config.source.files, directory, log);
+    return { directory, provider, witness: NO_WITNESS, report: undefined };
   }
   const directory = new ObjectDirectory(log, mayBePod);
   const client = loadClient(FIELD_MANAGERS.piper);
   const { namespace } = config.source;
   const { maxStalenessMs } = config;
   const provider = kubernetesProvider({ client, namespace, directory, maxStalenessMs, log });
-  return { directory, provider, witness: witnessFor(client, config, namespace, log) };
+  const pod = config.pod && { namespace, ...config.pod };
+  const report = pod && ((piper: Piper) => new SessionReporter({ client, pod, read: () => piper.report(), log }));
+  return { directory, provider, witness: witnessFor(client, config, namespace, log), report };
 }
 
 function witnessFor(client: KubeClient, { pod }: PiperConfig, namespace: string, log: Logger): Witness {
-  const events = new EventRecorder({ client, controller: `${GROUP}/piper`, instance: pod?.name ?? hostname(), log });
+  const events = new EventRecorder({
+    client,
+    controller: `${GROUP}/piper`,
+    instance: pod?.name ?? hostname(),
+    log,
+    hasRoom: eventBudget(),
+  });
   const bans = pod && new BanEvents(events, { apiVersion: 'v1', kind: 'Pod', namespace, ...pod });
   return new KubernetesWitness(events, bans);
 }

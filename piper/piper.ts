@@ -13,6 +13,8 @@ import type { ObjectDirectory } from './directory/directory.ts';
 import type { Provider } from './directory/provider.ts';
 import { Listener } from './listener.ts';
 import { PiperMetrics } from './metrics.ts';
+import { Logins } from './presence/logins.ts';
+import { reportOf, type ReportContent } from './presence/report.ts';
 import { NO_WITNESS, type Witness } from './witness.ts';
 
 export type PiperOptions = {
@@ -38,6 +40,7 @@ const LONGEST_FAREWELL_MS = 60_000;
 /** A running piper: a directory that is followed, a listener, and the connections between them. */
 export class Piper {
   readonly connections = new Connections();
+  readonly #logins = new Logins();
   readonly failures: Failures;
   readonly metrics = new PiperMetrics();
   readonly #options: PiperOptions;
@@ -57,6 +60,7 @@ export class Piper {
       arrivals,
       directory,
       connections,
+      logins: this.#logins,
       hostKeys,
       admission,
       failures,
@@ -88,6 +92,11 @@ export class Piper {
   /** Why we are not ready, in one sentence. */
   problem(): string | undefined {
     return this.#options.provider.problem() ?? (this.#listener.listening ? undefined : 'not listening');
+  }
+
+  /** Who is there, and who was. */
+  report(): ReportContent {
+    return reportOf(this.connections.presences(), this.#logins);
   }
 
   /**

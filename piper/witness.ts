@@ -1,19 +1,29 @@
 /** What the cluster's people see of us: Events about an SshAccess, and about our own pod. */
 import { API_VERSION, KIND } from '../crds/index.ts';
-import type { EventRecorder, Regarding } from '../lib/kube/event-recorder.ts';
+import type { EventDetails, EventRecorder } from '../lib/kube/event-recorder.ts';
 import type { BanEvents } from './abuse/ban-events.ts';
 import type { Ban } from './abuse/failures.ts';
 import type { Grant } from './admission.ts';
-import { type RefusalCode, refusalSentence } from './refusals.ts';
+import { ENDS_OF_ACCESS, type RefusalCode, refusalSentence } from './refusals.ts';
 
 /** Is told of what somebody should know beside the log. */
 export type Witness = {
   banned: (ban: Ban) => void;
+  /** Somebody has reached a pod. */
+  loggedIn: (grant: Grant, connectionId: string) => void;
+  /** Somebody has not. */
   refused: (grant: Grant, code: RefusalCode) => void;
+  /** Somebody who was there was told to go. */
+  ended: (grant: Grant, code: RefusalCode, connectionId: string) => void;
 };
 
 /** In a laptop's terminal the log is enough. */
-export const NO_WITNESS: Witness = { banned: () => undefined, refused: () => undefined };
+export const NO_WITNESS: Witness = {
+  banned: () => undefined,
+  loggedIn: () => undefined,
+  refused: () => undefined,
+  ended: () => undefined,
+};
 
 /** Those that a user cannot help and an administrator can. How a session ends by itself is no news. */
 const TOLD: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
@@ -47,14 +57,35 @@ export class KubernetesWitness implements Witness {
     this.#bans?.banned(ban);
   }
 
-  refused({ username, login }: Grant, code: RefusalCode): void {
+  loggedIn(grant: Grant, connectionId: string): void {
+    const note = `${grant.username} logged in with the key ${grant.key.fingerprint} (connection ${connectionId})`;
+    this.#tell(grant, { type: 'Normal', reason: 'LoggedIn', note });
+  }
+
+  refused(grant: Grant, code: RefusalCode): void {
     if (!TOLD.has(code)) return;
-    const { namespace, name, uid, runtime } = login.route;
-    const regarding: Regarding = { apiVersion: API_VERSION, kind: KIND, namespace, name, uid };
-    const note = `${username} was refused: ${refusalSentence(code, runtime)}`;
-    void this.#events.record(regarding, { type: 'Warning', reason: reasonOf(code), action: 'Serve', note });
+    const note = `${grant.username} was refused: ${sentenceFor(grant, code)}`;
+    this.#tell(grant, { type: 'Warning', reason: reasonOf(code), note });
+  }
+
+  ended(grant: Grant, code: RefusalCode, connectionId: string): void {
+    const isOver = ENDS_OF_ACCESS.has(code);
+    if (!isOver && !TOLD.has(code)) return;
+    const note = `${grant.username} was sent away: ${sentenceFor(grant, code)} (connection ${connectionId})`;
+    this.#tell(
+      grant,
+      isOver ? { type: 'Normal', reason: 'AccessEnded', note } : { type: 'Warning', reason: reasonOf(code), note },
+    );
+  }
+
+  #tell({ login }: Grant, details: Omit<EventDetails, 'action'>): void {
+    const { namespace, name, uid } = login.route;
+    const regarding = { apiVersion: API_VERSION, kind: KIND, namespace, name, uid };
+    void this.#events.record(regarding, { action: 'Serve', ...details });
   }
 }
+
+const sentenceFor = ({ login }: Grant, code: RefusalCode): string => refusalSentence(code, login.route.runtime);
 
 /** `host-key-mismatch` is `HostKeyMismatch`: Events have reasons in camel case. */
 const reasonOf = (code: RefusalCode): string =>

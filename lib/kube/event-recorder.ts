@@ -31,6 +31,8 @@ export type RecorderOptions = {
   /** Which replica of it. */
   instance: string;
   log: Logger;
+  /** Whether there is room for one more Event like this; asked only about what is not a repetition. */
+  hasRoom?: (regarding: Regarding, details: EventDetails) => boolean;
 };
 
 /** Writes Events (events.k8s.io/v1) for `kubectl describe`: best effort, without repeating itself. */
@@ -45,8 +47,10 @@ export class EventRecorder {
   /** Never throws: an Event that is lost is no reason to fail what it reports. */
   async record(regarding: Regarding, details: EventDetails, signal?: AbortSignal): Promise<void> {
     const now = new Date();
-    if (this.#isRepeated(`${regarding.uid} ${details.reason} ${details.note}`, now.getTime())) return;
-    const { client, controller, instance, log } = this.#options;
+    const { client, controller, instance, log, hasRoom } = this.#options;
+    const key = `${regarding.uid} ${details.reason} ${details.note}`;
+    if (this.#isRepeated(key, now.getTime()) || hasRoom?.(regarding, details) === false) return;
+    this.#remember(key, now.getTime());
     const manifest = {
       metadata: {
         namespace: regarding.namespace,
@@ -69,13 +73,15 @@ export class EventRecorder {
 
   #isRepeated(key: string, now: number): boolean {
     const last = this.#recorded.get(key);
-    if (last !== undefined && now - last < REPEAT_AFTER_MS) return true;
+    return last !== undefined && now - last < REPEAT_AFTER_MS;
+  }
+
+  #remember(key: string, now: number): void {
     this.#recorded.delete(key);
     this.#recorded.set(key, now);
     // A Map keeps the order of insertion: the first is the oldest.
     const oldest = this.#recorded.keys().next();
     if (this.#recorded.size > TABLE_SIZE && oldest.done !== true) this.#recorded.delete(oldest.value);
-    return false;
   }
 }
 

@@ -92,7 +92,7 @@ test('bans are in the log, in a metric, and on the admin port, where they can be
   const { rig } = await rigOf({ failuresPerSourceAndUser: 3 });
   const stop = new AbortController();
   onTestFinished(() => stop.abort());
-  const admin = `http://127.0.0.1:${await serveAdmin(0, rig.piper.failures, stop.signal)}/bans`;
+  const admin = `http://127.0.0.1:${await serveAdmin(0, rig.piper, stop.signal)}/bans`;
   expect(await (await fetch(admin)).json()).toEqual([]);
   await fail(rig, 3, 'acme-hello', GUESSER);
   const bans: unknown = await (await fetch(admin)).json();
