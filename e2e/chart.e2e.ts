@@ -8,6 +8,8 @@ import { parseEnvironment } from '../lib/process/config.ts';
 import { Config } from '../webhook/config.ts';
 import { Pod } from '../webhook/pod.ts';
 import { demo } from './support/demo.ts';
+import { tryKubectl } from './support/kubectl.ts';
+import { succeed } from './support/process.ts';
 
 const chart = fileURLToPath(new URL('../charts/sshaccess', import.meta.url));
 
@@ -35,6 +37,19 @@ const find = (objects: readonly Rendered[], kind: string, name: string): Rendere
 
 const podSpec = (objects: readonly Rendered[], name: string) =>
   DeploymentSpec.parse(find(objects, 'Deployment', name)).spec.template.spec;
+
+/** Each as `helm --set`. */
+const VARIANTS: readonly (readonly [string, ...string[]])[] = [
+  ['operator.replicas=1', 'webhook.replicas=1', 'piper.replicas=1', 'podDisruptionBudget.enabled=false'],
+  ['piper.autoscaling.enabled=true', 'piper.autoscaling.maxReplicas=9', 'piper.priorityClassName=high'],
+  ['piper.hostPort=2222', 'piper.service.type=ClusterIP'],
+  ['piper.service.type=NodePort', 'piper.service.nodePort=32222', 'piper.service.externalTrafficPolicy=Cluster'],
+  ['image.pullSecrets={a,b}', 'image.pullPolicy=Always', `image.digests.sidecar=sha256:${'1'.repeat(64)}`],
+  ['webhook.failurePolicy=Fail', 'webhook.timeoutSeconds=1', 'webhook.defaultPodSecurityLevel=restricted'],
+  ['webhook.tls.existingSecret=tls', 'webhook.tls.caBundle=pem', 'piper.hostKeys.existingSecret=keys'],
+  ['piper.banExempt={10.0.0.0/8}', 'piper.proxyProtocolFrom={10.1.0.0/16,2001:db8::/32}'],
+  ['piper.nodeSelector.pool=ssh', 'piper.tolerations[0].operator=Exists', 'endpoint.host=ssh.example.com'],
+];
 
 describe('the chart', () => {
   const defaults = render();
@@ -89,6 +104,27 @@ describe('the chart', () => {
     expect(render('webhook.tls.certManager.enabled=true', own[2] ?? '').map(({ kind }) => kind)).not.toContain(
       'Secret',
     );
+  });
+
+  test('pins images to their content', () => {
+    const digest = `sha256:${'0a'.repeat(32)}`;
+    const pinned = render(`image.digests.piper=${digest}`);
+    expect(podSpec(pinned, 'sshaccess-piper').containers).toMatchObject([
+      { image: expect.stringMatching(`/piper@${digest}$`) },
+    ]);
+    expect(podSpec(pinned, 'sshaccess-operator').containers).toMatchObject([
+      { image: expect.stringMatching(/operator:/) },
+    ]);
+    expect(() => render('image.digests.piper=latest')).toThrow(/digests/);
+  });
+
+  // As another release: what the API server would say, and nothing is made.
+  test.each(VARIANTS)('is taken by the API server with %s', async (...set) => {
+    const namespace = demo().systemNamespace;
+    const values = set.flatMap((value) => ['--set', value]);
+    const manifest = await succeed([demo().helm, 'template', 'variant', chart, '--namespace', namespace, ...values]);
+    const { code, stderr } = await tryKubectl(['apply', '--dry-run=server', '-f', '-'], manifest);
+    expect([code, stderr]).toEqual([0, '']);
   });
 
   test('refuses values that it does not know', () => {

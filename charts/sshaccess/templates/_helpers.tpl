@@ -27,7 +27,10 @@ labels:
 {{- end -}}
 
 {{- define "sshaccess.image" -}}
-{{- printf "%s/%s:%s" .root.Values.image.registry .component (.root.Values.image.tag | default .root.Chart.AppVersion) -}}
+{{- $image := .root.Values.image -}}
+{{- $tag := printf ":%s" ($image.tag | default .root.Chart.AppVersion) -}}
+{{- $digest := get ($image.digests | default dict) .component -}}
+{{- printf "%s/%s%s" $image.registry .component ($digest | empty | ternary $tag (printf "@%s" $digest)) -}}
 {{- end -}}
 
 {{- /* (root, component) What the pods of our own programs have in common. */ -}}
@@ -46,6 +49,9 @@ imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
   {{- end }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
 {{- end }}
 # Soft: on a cluster of one node the second replica still starts.
 topologySpreadConstraints:
