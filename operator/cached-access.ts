@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { SshAccess, SshAccessStatus } from '../crds/index.ts';
 
 const Metadata = z.object({

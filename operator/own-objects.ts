@@ -1,6 +1,6 @@
 /** Reads and writes the objects that an SshAccess owns. Never touches one of the same name that is somebody else's. */
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   Ceiling,
   FIELD_MANAGERS,

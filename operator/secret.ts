@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { OwnerReference } from '../lib/kube/owner-reference.ts';
 
 /** A Secret as the API server hands it out: a trust boundary, so it is parsed. */

@@ -1,6 +1,6 @@
 /** Pure: what is remembered of pods of runtime main_container, over restarts of the operator, on the route's Secret. */
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { MOST_HOST_KEYS, SSH_PORT, type Route, type Server, type SshAccessSpec } from '../crds/index.ts';
 import type { AccessPod } from './access-pod.ts';
 import type { Outcome, ProbeTarget } from './probe/outcome.ts';

@@ -1,5 +1,5 @@
 /** The workload's template: labelled, released, and rolled again where pods were started without ssh. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { FIELD_MANAGERS } from '../crds/index.ts';
 import { apply } from '../lib/kube/apply.ts';
 import type { KubeClient } from '../lib/kube/client.ts';

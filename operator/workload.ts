@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { FIELD_MANAGERS, LABEL_ACCESS } from '../crds/index.ts';
 import type { TargetKind } from './resources.ts';
 import { settingsAmong, type TemplateSettings } from './template-settings.ts';

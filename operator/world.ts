@@ -4,7 +4,7 @@ import { Informer } from '../lib/kube/informer.ts';
 import { keyOf, parseKey, type ObjectKey } from '../lib/kube/object-key.ts';
 import { NAMESPACES, pathOf, PODS, SECRETS, SERVICES } from '../lib/kube/resources.ts';
 import type { Logger } from '../lib/process/logger.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parsePod, type AccessPod } from './access-pod.ts';
 import { parseAccess, type CachedAccess } from './cached-access.ts';
 import { ANNOTATION_USERNAMES, parseUsernames } from './desired-objects.ts';

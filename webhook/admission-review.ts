@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Operation } from 'rfc6902';
 import { encode } from './patch.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Resources } from './pod.ts';
 import { PodSecurityLevel } from './pod-security-level.ts';
 import { GuaranteedResources } from './sidecar-resources.ts';

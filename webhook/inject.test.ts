@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { applyPatch } from 'rfc6902';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { inject } from './inject.ts';
 import { Access, decide, type Cluster, type InjectionPlan } from './injection-plan.ts';
 import { Namespace } from './namespace.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { LABEL_ACCESS, SSH_PORT, SshAccess, SshAccessSpec, SshUser } from '../crds/index.ts';
 import { injectedBefore } from './injected-before.ts';
 import { withoutInjection } from './injection.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Resources } from './pod.ts';
 import { parseQuantity, type Quantity } from './quantity.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A Namespace, as far as the webhook reads it: its labels say which Pod Security level it enforces, and whose it is. */
 export const Namespace = z.object({

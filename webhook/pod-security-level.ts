@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The levels of the Pod Security Standards, from the widest to the strictest. */
 export const PodSecurityLevel = z.enum(['privileged', 'baseline', 'restricted']);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * A Pod as far as injection reads or changes it. Everything is loose: fields that we do not know, of this or a later

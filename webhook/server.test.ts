@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type DetailedPeerCertificate } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { createLogger } from '../lib/process/logger.ts';
 import { mutatePod } from './mutate-pod.ts';
 import type { Cluster } from './injection-plan.ts';

@@ -1,5 +1,5 @@
 import { fastify, type FastifyInstance } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Logger } from '../lib/process/logger.ts';
 import { AdmissionReview, reviewOf, type AdmissionRequest } from './admission-review.ts';
 import type { Outcome } from './mutate-pod.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { allContainers, type Pod, type Resources } from './pod.ts';
 
 /** The same as request and limit: what a container of a Guaranteed pod must have. */

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
-import { z } from 'zod';
+import * as z from 'zod';
 import { inCluster, isInCluster, kubeConfig, plain, type Credentials } from './credentials.ts';
 import { KubeError } from './errors.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The API server's `Status` object (kind Status, v1), as far as it helps. */
 const Status = z.object({

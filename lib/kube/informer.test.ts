@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Backoff } from './backoff.ts';
 import { Informer, type InformerOptions } from './informer.ts';
 import { keyOf } from './object-key.ts';

@@ -1,5 +1,5 @@
 import type { Logger } from '../process/logger.ts';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Backoff, pause } from './backoff.ts';
 import type { KubeClient } from './client.ts';
 import { KubeError } from './errors.ts';

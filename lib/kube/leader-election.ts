@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Logger } from '../process/logger.ts';
 import { pause } from './backoff.ts';
 import type { KubeClient } from './client.ts';

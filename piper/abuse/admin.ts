@@ -1,5 +1,5 @@
 import { fastify } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Presence } from '../presence/presence.ts';
 import type { Ban, Failures } from './failures.ts';
 

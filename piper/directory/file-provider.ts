@@ -2,7 +2,7 @@ import { watch } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Logger } from '../../lib/process/logger.ts';
 import type { ObjectDirectory } from './directory.ts';
 import { EndpointSliceObject, SecretObject } from './objects.ts';

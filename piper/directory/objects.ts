@@ -1,5 +1,5 @@
 /** The two Kubernetes objects that the piper reads, parsed where they enter: from the API server or from a YAML file. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const Metadata = z.object({
   name: z.string(),

@@ -1,7 +1,7 @@
 /** A pod for tests: a server that accepts the mapping key and the assertion, then does what the test says. */
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ASSERT_IDENTITY, IdentityAssertion, SIDECAR_SOFTWARE } from '../../crds/index.ts';
 import { UserAuthenticationServer } from '../../lib/ssh/authentication/server.ts';
 import type { SshError } from '../../lib/ssh/errors.ts';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The bytes that are reachable: on the heap, and beside it. */
 export async function heapInUse(): Promise<number> {

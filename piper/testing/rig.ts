@@ -1,5 +1,5 @@
 /** A piper on loopback with one route and one pod, for wire-level tests. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   DEFAULT_POLICIES,
   LABEL_ENDPOINTS,

@@ -4,7 +4,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { clientOf, type KubeClient } from '../client.ts';
 import { forgetFields, mergeFields, patchFields, type Fields } from './fields.ts';
 

@@ -1,6 +1,6 @@
 /** The least of field management and JSON patch that unit tests need. */
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export type Fields = Record<string, unknown>;
 
