@@ -1,4 +1,4 @@
-import { fastify } from 'fastify';
+import { serveHttp } from './http-server.ts';
 
 /** Answers for the kubelet: each returns undefined when fine, else the reason in one sentence. */
 export type Checks = {
@@ -12,16 +12,20 @@ export type Checks = {
  * what a restart cannot cure belongs to `/readyz`.
  */
 export async function serveHealth(port: number, checks: Checks, signal: AbortSignal): Promise<void> {
-  const server = fastify({ logger: false });
-  server.get('/livez', async () => 'ok\n');
-  server.get('/readyz', async (_request, reply) => {
-    const reason = signal.aborted ? 'stopping' : checks.ready();
-    return reply.code(reason === undefined ? 200 : 503).send(`${reason ?? 'ok'}\n`);
-  });
   const { metrics } = checks;
-  if (metrics !== undefined) {
-    server.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
-  }
-  await server.listen({ port, host: '::' });
-  signal.addEventListener('abort', () => void server.close(), { once: true });
+  const ready = (): { status: number; text: string } => {
+    const reason = signal.aborted ? 'stopping' : checks.ready();
+    return { status: reason === undefined ? 200 : 503, text: `${reason ?? 'ok'}\n` };
+  };
+  await serveHttp(
+    { port },
+    {
+      'GET /livez': () => ({ text: 'ok\n' }),
+      'GET /readyz': ready,
+      ...(metrics && {
+        'GET /metrics': async () => ({ contentType: metrics.contentType, text: await metrics.metrics() }),
+      }),
+    },
+    signal,
+  );
 }
