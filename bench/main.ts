@@ -8,8 +8,16 @@ import { benchFuzz } from './load/fuzz.ts';
 import { benchPiper } from './piper/piper.ts';
 import { benchSidecar } from './sidecar.ts';
 import { benchSize } from './size.ts';
+import { benchTable } from './table/table.ts';
 
-const CASES = { crowd: benchCrowd, fuzz: benchFuzz, piper: benchPiper, sidecar: benchSidecar, size: benchSize };
+const CASES = {
+  crowd: benchCrowd,
+  fuzz: benchFuzz,
+  piper: benchPiper,
+  sidecar: benchSidecar,
+  size: benchSize,
+  table: benchTable,
+};
 
 const isCase = (name: string): name is keyof typeof CASES => Object.hasOwn(CASES, name);
 

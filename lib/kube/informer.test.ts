@@ -160,3 +160,20 @@ test('start returns when it is stopped before the first list succeeds', async ()
   await started;
   expect(colours.synced).toBe(false);
 });
+
+test('reports values that somebody else keeps, and keeps none, but knows what is gone after 410', async () => {
+  paint('a', 'red');
+  paint('b', 'blue');
+  const colours = informer({ reportOnly: true, resyncMs: 20 });
+  await colours.start(stop.signal);
+  expect([colours.list(), colours.get('ns', 'a'), colours.keys().length]).toEqual([[], undefined, 2]);
+  await soon(() => expect(server.watches).toBe(1));
+  paint('a', 'green');
+  await soon(() => expect(changes).toContain('ns/a ->green'));
+  server.compact();
+  server.remove(at('b'));
+  server.compact();
+  server.dropWatches();
+  await soon(() => expect(colours.keys().map(({ name }) => name)).toEqual(['a']));
+  expect(changes).toEqual(['ns/a ->red', 'ns/b ->blue', 'ns/a ->green', 'ns/b ->-']);
+});

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { Backoff, pause } from './backoff.ts';
 import type { KubeClient } from './client.ts';
 import { KubeError } from './errors.ts';
-import { keyOf, type ObjectKey } from './object-key.ts';
+import { keyOf, parseKey, type ObjectKey } from './object-key.ts';
 
 const RESYNC_MS = 600_000;
 const PAGE_SIZE = 500;
@@ -32,6 +32,11 @@ export type InformerOptions<T> = {
   fieldSelector?: string;
   /** Only `metadata` of each object is sent (PartialObjectMetadata). */
   metadataOnly?: boolean;
+  /**
+   * For whoever keeps what they need in a store of their own: values are reported, and then not kept. `get` and `list`
+   * have none, `previous` is always undefined, and nothing is reported again.
+   */
+  reportOnly?: boolean;
   /** Every cached object is reported again so often, plus jitter; 0: never. Default 10 minutes. */
   resyncMs?: number;
   /**
@@ -50,7 +55,7 @@ export type InformerOptions<T> = {
   };
 };
 
-type Entry<T> = { readonly key: ObjectKey; readonly resourceVersion: string; readonly value: T };
+type Entry<T> = { readonly resourceVersion: string; readonly value: T | undefined };
 
 /**
  * A local, always recovering copy of one collection: list, then watch, for ever. The last known state stays readable
@@ -95,11 +100,11 @@ export class Informer<T> {
   }
 
   list(): readonly T[] {
-    return [...this.#cache.values()].map((entry) => entry.value);
+    return [...this.#cache.values()].flatMap(({ value }) => (value === undefined ? [] : [value]));
   }
 
   keys(): readonly ObjectKey[] {
-    return [...this.#cache.values()].map((entry) => entry.key);
+    return [...this.#cache.keys()].map((id) => parseKey(id));
   }
 
   /**
@@ -169,7 +174,7 @@ export class Informer<T> {
       for (const item of page.data.items ?? []) seen.add(this.#set(item));
       ({ resourceVersion, continue: next } = page.data.metadata);
     } while (next !== undefined && next !== '');
-    for (const [id, entry] of this.#cache) if (!seen.has(id)) this.#remove(id, entry.key);
+    for (const id of this.#cache.keys()) if (!seen.has(id)) this.#remove(id);
     this.#isSynced = true;
     this.#synced.resolve();
     return resourceVersion;
@@ -188,7 +193,7 @@ export class Informer<T> {
       events += 1;
       this.#refusal.reset();
       this.#onContact();
-      if (event.type === 'DELETED') this.#remove(keyOf(metadata), metadata);
+      if (event.type === 'DELETED') this.#remove(keyOf(metadata));
       else if (event.type !== 'BOOKMARK') this.#set(event.object);
       this.#resourceVersion = metadata.resourceVersion;
     }
@@ -203,20 +208,20 @@ export class Informer<T> {
     if (previous?.resourceVersion === metadata.resourceVersion) return id;
     const value = this.#parse(object);
     if (value === undefined) {
-      this.#remove(id, metadata);
+      this.#remove(id);
     } else {
-      const key = { namespace: metadata.namespace, name: metadata.name };
-      this.#cache.set(id, { key, resourceVersion: metadata.resourceVersion, value });
-      this.#report(key, value, previous?.value);
+      const kept = this.#options.reportOnly === true ? undefined : value;
+      this.#cache.set(id, { resourceVersion: metadata.resourceVersion, value: kept });
+      this.#report(id, value, previous?.value);
     }
     return id;
   }
 
-  #remove(id: string, key: ObjectKey): void {
+  #remove(id: string): void {
     const previous = this.#cache.get(id);
     if (previous === undefined) return;
     this.#cache.delete(id);
-    this.#report({ namespace: key.namespace, name: key.name }, undefined, previous.value);
+    this.#report(id, undefined, previous.value);
   }
 
   #parse(object: unknown): T | undefined {
@@ -228,19 +233,19 @@ export class Informer<T> {
     }
   }
 
-  #report(key: ObjectKey, current: T | undefined, previous: T | undefined): void {
+  #report(id: string, current: T | undefined, previous: T | undefined): void {
     try {
-      this.#options.onChange?.(key, current, previous);
+      this.#options.onChange?.(parseKey(id), current, previous);
     } catch (error) {
-      this.#options.log?.error({ err: error, object: keyOf(key) }, 'change handler threw');
+      this.#options.log?.error({ err: error, object: id }, 'change handler threw');
     }
   }
 
   #startResync(): NodeJS.Timeout | undefined {
-    const resyncMs = this.#options.resyncMs ?? RESYNC_MS;
-    if (resyncMs === 0) return undefined;
+    const { resyncMs = RESYNC_MS, reportOnly = false } = this.#options;
+    if (resyncMs === 0 || reportOnly) return undefined;
     const resync = (): void => {
-      for (const { key, value } of this.#cache.values()) this.#report(key, value, value);
+      for (const [id, { value }] of this.#cache) this.#report(id, value, value);
     };
     return setInterval(resync, resyncMs * (1 + Math.random() / 10)).unref();
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { destinationOf, inOrder, podsFor } from './destination.ts';
-import type { Pod, PodState } from './endpoints.ts';
+import type { Pod } from './endpoints.ts';
+import type { PodState } from './objects.ts';
 
 const pod = (name: string, state: PodState = 'ready', seen = 0): Pod => ({ name, address: '10.0.0.1', state, seen });
 const names = (pods: readonly Pod[]): string[] => pods.map(({ name }) => name);

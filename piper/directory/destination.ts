@@ -1,6 +1,7 @@
 /** Which pod a login is to reach, where the user says so in the username that ssh sends. */
 import { createHash } from 'node:crypto';
-import type { Pod, PodState } from './endpoints.ts';
+import type { Pod } from './endpoints.ts';
+import type { PodState } from './objects.ts';
 
 /** `username` is that of the directory; `pod`: the name, or the ordinal, that came with it. */
 export type Destination = { username: string; pod?: { name: string } | { ordinal: number } };

@@ -25,6 +25,8 @@ export function kubernetesProvider(options: KubernetesProviderOptions): Provider
     client,
     path: pathOf(SECRETS, { namespace }),
     labelSelector: `${LABEL_ROUTE}=true`,
+    // The directory keeps what it needs of them, which is much less.
+    reportOnly: true,
     parse: (object) => SecretObject.parse(object),
     onChange: (key, secret) => {
       if (secret === undefined) directory.removeSecret(keyOf(key));
@@ -36,6 +38,7 @@ export function kubernetesProvider(options: KubernetesProviderOptions): Provider
     client,
     path: pathOf(ENDPOINT_SLICES),
     labelSelector: LABEL_ENDPOINTS,
+    reportOnly: true,
     parse: (object) => EndpointSliceObject.parse(object),
     onChange: (key, slice) => {
       if (slice === undefined) directory.removeSlice(keyOf(key));

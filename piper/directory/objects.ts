@@ -17,17 +17,46 @@ export const SecretObject = z
   .transform(({ metadata, data, stringData }) => ({ ...metadata, data: { ...decoded(data ?? {}), ...stringData } }));
 export type SecretObject = z.infer<typeof SecretObject>;
 
+/** `ready` and `not-ready` are the pod's own readiness; a `terminating` pod still answers until it is gone. */
+export type PodState = 'ready' | 'not-ready' | 'terminating';
+
+/** One endpoint in four facts: there may be hundreds of thousands, so they are read as they come, and the rest is left. */
+export type Endpoint = {
+  /** Kubernetes puts exactly one address into an endpoint that matters. */
+  readonly address: string;
+  /** The pod's, where it can be one. */
+  readonly name: string | undefined;
+  readonly state: PodState;
+};
+
 const Conditions = z.object({
   serving: z.boolean().nullish(),
   terminating: z.boolean().nullish(),
 });
 
-const Endpoint = z.object({
-  addresses: z.array(z.string()),
-  conditions: Conditions.nullish(),
-  targetRef: z.object({ name: z.string().nullish(), uid: z.string().nullish() }).nullish(),
-});
-export type Endpoint = z.infer<typeof Endpoint>;
+const Endpoint = z
+  .object({
+    addresses: z.array(z.string()),
+    conditions: Conditions.nullish(),
+    targetRef: z.object({ name: z.string().nullish() }).nullish(),
+  })
+  .transform(({ addresses, conditions, targetRef }): Endpoint => ({
+    address: addresses[0] ?? '',
+    name: nameOf(targetRef?.name ?? ''),
+    state: stateOf(conditions ?? {}),
+  }));
+
+/**
+ * The Service publishes not-ready addresses, so `conditions.ready` is always true; `serving` is the pod's readiness.
+ * Kubernetes asks consumers to read an absent one as true.
+ */
+function stateOf({ serving, terminating }: z.infer<typeof Conditions>): PodState {
+  if (terminating === true) return 'terminating';
+  return serving === false ? 'not-ready' : 'ready';
+}
+
+/** A tenant may write EndpointSlices, and the API server takes any text there; people read it on their terminals. */
+const nameOf = (name: string): string | undefined => (/^[a-z0-9][-a-z0-9.]{0,252}$/.test(name) ? name : undefined);
 
 /** discovery.k8s.io/v1 EndpointSlice, as far as it says where the pods of a Service are. */
 export const EndpointSliceObject = z

@@ -1,23 +1,26 @@
-import { ROUTE_SECRET_KEYS, Route, type RouteUser } from '../../crds/index.ts';
-import { type AuthorizedKey, parseAuthorizedKeys } from '../../lib/ssh/keys/authorized-keys.ts';
+import { createHash } from 'node:crypto';
+import { ROUTE_SECRET_KEYS, Route, type RouteUser, type SessionPolicy } from '../../crds/index.ts';
+import type { AuthorizedLine } from '../../lib/ssh/keys/authorization.ts';
+import { parseAuthorizedKeys } from '../../lib/ssh/keys/authorized-keys.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { PublicKey } from '../../lib/ssh/keys/public-key.ts';
 
-/** Everything of a route that is the same for all of its users, parsed. */
-export type RouteEntry = { route: Route; hostKeys: readonly PublicKey[]; mappingKey: PrivateKey };
-
 /** What a username stands for. */
-export type Login = RouteEntry & {
-  user: RouteUser;
-  keys: readonly AuthorizedKey[];
+export type Login = {
+  readonly route: Omit<Route, 'users' | 'hostKeys'>;
+  readonly user: Omit<RouteUser, 'authorizedKeys'>;
+  readonly keys: readonly AuthorizedLine[];
   /** Milliseconds since the epoch; Infinity where the access does not end. */
-  expiresAt: number;
+  readonly expiresAt: number;
+  readonly hostKeys: readonly PublicKey[];
+  readonly mappingKey: PrivateKey;
 };
 
 /** What is wrong with a Secret; it holds no secret. */
 export type RouteProblem = { secret: string; problem: string; username?: string };
 
-type Source = { text: string; mappingKeyPem: string; logins: readonly Login[] };
+/** `digest` tells whether the Secret is the one that we know; its text would be the larger part of the table. */
+type Source = { digest: string; logins: readonly Login[] };
 
 /**
  * Username to login, built from route Secrets. A look-up is one Map access; a change touches the entries of one Secret.
@@ -25,7 +28,8 @@ type Source = { text: string; mappingKeyPem: string; logins: readonly Login[] };
  */
 export class RouteTable {
   readonly #sources = new Map<string, Source>();
-  readonly #claims = new Map<string, Map<string, Login>>();
+  readonly #claims = new Map<string, readonly Login[]>();
+  readonly #policies = new SharedPolicies();
   readonly #report: (problem: RouteProblem) => void;
 
   constructor(report: (problem: RouteProblem) => void) {
@@ -39,20 +43,21 @@ export class RouteTable {
 
   lookup(username: string): Login | undefined {
     const claims = this.#claims.get(username);
-    if (claims === undefined || claims.size !== 1) return undefined;
-    return claims.values().next().value;
+    return claims?.length === 1 ? claims[0] : undefined;
   }
 
   /** Takes the data of one Secret in; returns the usernames that now stand for something else. */
   set(secret: string, data: Readonly<Record<string, string>>): Set<string> {
     const text = data[ROUTE_SECRET_KEYS.route] ?? '';
     const mappingKeyPem = data[ROUTE_SECRET_KEYS.mappingKey] ?? '';
-    const known = this.#sources.get(secret);
-    if (known?.text === text && known.mappingKeyPem === mappingKeyPem) return new Set();
+    const digest = createHash('sha256')
+      .update(JSON.stringify([text, mappingKeyPem]))
+      .digest('base64');
+    if (this.#sources.get(secret)?.digest === digest) return new Set();
     const changed = this.remove(secret);
     const logins = this.#parse(secret, text, mappingKeyPem);
     if (logins === undefined) return changed;
-    this.#sources.set(secret, { text, mappingKeyPem, logins });
+    this.#sources.set(secret, { digest, logins });
     for (const login of logins) {
       this.#claim(secret, login);
       changed.add(login.user.username);
@@ -63,11 +68,12 @@ export class RouteTable {
   /** Forgets one Secret; returns the usernames that now stand for something else. */
   remove(secret: string): Set<string> {
     const changed = new Set<string>();
-    for (const { user } of this.#sources.get(secret)?.logins ?? []) {
-      const claims = this.#claims.get(user.username);
-      claims?.delete(secret);
-      if (claims?.size === 0) this.#claims.delete(user.username);
-      changed.add(user.username);
+    for (const login of this.#sources.get(secret)?.logins ?? []) {
+      const { username } = login.user;
+      const others = (this.#claims.get(username) ?? []).filter((other) => other !== login);
+      if (others.length === 0) this.#claims.delete(username);
+      else this.#claims.set(username, others);
+      changed.add(username);
     }
     this.#sources.delete(secret);
     return changed;
@@ -75,19 +81,18 @@ export class RouteTable {
 
   #claim(secret: string, login: Login): void {
     const { username } = login.user;
-    const claims = this.#claims.get(username) ?? new Map<string, Login>();
-    claims.set(secret, login);
+    const claims = [...(this.#claims.get(username) ?? []), login];
     this.#claims.set(username, claims);
     // The operator lets only one SshAccess own a username. Two owners here: something is wrong, and nobody gets in.
-    if (claims.size > 1) this.#report({ secret, username, problem: 'claimed by more than one route; all are refused' });
+    if (claims.length > 1)
+      this.#report({ secret, username, problem: 'claimed by more than one route; all are refused' });
   }
 
   #parse(secret: string, text: string, mappingKeyPem: string): Login[] | undefined {
     try {
-      const route = Route.parse(JSON.parse(text));
-      const hostKeys = route.hostKeys.map((line) => PublicKey.fromLine(line));
-      const entry = { route, hostKeys, mappingKey: PrivateKey.parse(mappingKeyPem) };
-      const logins = route.users.map((user) => this.#login(secret, entry, user));
+      const { users, hostKeys, ...route } = Route.parse(JSON.parse(text));
+      const keys = new RouteKeys(hostKeys, mappingKeyPem);
+      const logins = users.map((user) => this.#login(secret, { route, keys }, user));
       const names = new Set(logins.map(({ user }) => user.username));
       if (names.size !== logins.length) throw new Error('two users have the same username');
       return logins;
@@ -99,8 +104,8 @@ export class RouteTable {
     }
   }
 
-  #login(secret: string, entry: RouteEntry, user: RouteUser): Login {
-    const { keys, problems } = parseAuthorizedKeys(user.authorizedKeys.join('\n'));
+  #login(secret: string, entry: RouteEntry, { authorizedKeys, ...user }: RouteUser): Login {
+    const { keys, problems } = parseAuthorizedKeys(authorizedKeys.join('\n'));
     for (const { code, message } of problems) {
       this.#report({ secret, username: user.username, problem: `authorized key refused (${code}): ${message}` });
     }
@@ -109,6 +114,77 @@ export class RouteTable {
     if (Number.isNaN(expiresAt)) {
       this.#report({ secret, username: user.username, problem: 'expiresAt is no RFC 3339 time; treated as expired' });
     }
-    return { ...entry, user, keys, expiresAt: Number.isNaN(expiresAt) ? 0 : expiresAt };
+    const policy = this.#policies.share(user.policy);
+    // Without the texts that they were read from.
+    const lines = keys.map(({ key, options }) => ({ key, options }));
+    return new RouteLogin(entry, { ...user, policy }, lines, Number.isNaN(expiresAt) ? 0 : expiresAt);
+  }
+}
+
+/** What is the same for all users of a route. */
+type RouteEntry = { readonly route: Login['route']; readonly keys: RouteKeys };
+
+class RouteLogin implements Login {
+  readonly user: Login['user'];
+  readonly keys: Login['keys'];
+  readonly expiresAt: number;
+  readonly #entry: RouteEntry;
+
+  constructor(entry: RouteEntry, user: Login['user'], keys: Login['keys'], expiresAt: number) {
+    this.#entry = entry;
+    this.user = user;
+    this.keys = keys;
+    this.expiresAt = expiresAt;
+  }
+
+  get route(): Login['route'] {
+    return this.#entry.route;
+  }
+  get hostKeys(): readonly PublicKey[] {
+    return this.#entry.keys.hostKeys;
+  }
+  get mappingKey(): PrivateKey {
+    return this.#entry.keys.mappingKey;
+  }
+}
+
+/** Keys that are needed where somebody has logged in: they are read to know that they can be, and again when it is so. */
+class RouteKeys {
+  readonly #hostKeyLines: readonly string[];
+  readonly #mappingKeyPem: string;
+  #hostKeys: readonly PublicKey[] | undefined;
+  #mappingKey: PrivateKey | undefined;
+
+  /** @throws SshError where one cannot be read */
+  constructor(hostKeyLines: readonly string[], mappingKeyPem: string) {
+    for (const line of hostKeyLines) PublicKey.fromLine(line);
+    PrivateKey.parse(mappingKeyPem);
+    this.#hostKeyLines = hostKeyLines;
+    this.#mappingKeyPem = mappingKeyPem;
+  }
+
+  get hostKeys(): readonly PublicKey[] {
+    return (this.#hostKeys ??= this.#hostKeyLines.map((line) => PublicKey.fromLine(line)));
+  }
+  get mappingKey(): PrivateKey {
+    return (this.#mappingKey ??= PrivateKey.parse(this.#mappingKeyPem));
+  }
+}
+
+/** Tenants write policies: of many different and of long ones each user keeps their own. */
+const MOST_SHARED_POLICIES = 1_000;
+const LONGEST_SHARED_POLICY = 2_048;
+
+/** Most users have one of few policies, and an object of each would be the larger part of a user. */
+class SharedPolicies {
+  readonly #policies = new Map<string, SessionPolicy>();
+
+  share(policy: SessionPolicy): SessionPolicy {
+    const text = JSON.stringify(policy);
+    const known = this.#policies.get(text);
+    if (known !== undefined) return known;
+    if (text.length <= LONGEST_SHARED_POLICY && this.#policies.size < MOST_SHARED_POLICIES)
+      this.#policies.set(text, policy);
+    return policy;
   }
 }

@@ -71,8 +71,12 @@ export class TestApiServer {
     await closed;
   }
 
+  get address(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
   client(userAgent = 'test'): KubeClient {
-    return clientOf(`http://127.0.0.1:${this.#port}`, userAgent);
+    return clientOf(this.address, userAgent);
   }
 
   get watches(): number {

@@ -14,6 +14,9 @@ export type Offer = {
   address: string;
 };
 
+/** All of a line that decides. */
+export type AuthorizedLine = Pick<AuthorizedKey, 'key' | 'options'>;
+
 /** Why a key or certificate does not log in, in a word; from the farthest from it to the nearest. */
 const OBJECTIONS = [
   'unknown',
@@ -31,7 +34,7 @@ export type KeyObjection = (typeof OBJECTIONS)[number];
  * The options under which an offer may log in by these lines (sshd(8)): those of the first that it meets in everything.
  * Otherwise what is wrong with it. Every line is looked at, found or not, so that the time does not tell which one it was.
  */
-export function authorization(lines: readonly AuthorizedKey[], offer: Offer, now: number): KeyOptions | KeyObjection {
+export function authorization(lines: readonly AuthorizedLine[], offer: Offer, now: number): KeyOptions | KeyObjection {
   let found: KeyOptions | undefined;
   let nearest: KeyObjection = 'unknown';
   for (const line of lines) {
@@ -42,7 +45,7 @@ export function authorization(lines: readonly AuthorizedKey[], offer: Offer, now
   return found ?? nearest;
 }
 
-function judge(line: AuthorizedKey, offer: Offer, now: number): KeyOptions | KeyObjection {
+function judge(line: AuthorizedLine, offer: Offer, now: number): KeyOptions | KeyObjection {
   const { certificate } = offer;
   const options = certificate === undefined ? ofKey(line, offer.key) : ofCertificate(line, certificate, offer, now);
   if (typeof options === 'string') return options;
@@ -51,12 +54,12 @@ function judge(line: AuthorizedKey, offer: Offer, now: number): KeyOptions | Key
 }
 
 /** The key of an authority does not log in itself. */
-function ofKey(line: AuthorizedKey, key: PublicKey): KeyOptions | KeyObjection {
+function ofKey(line: AuthorizedLine, key: PublicKey): KeyOptions | KeyObjection {
   return line.key.equals(key) && !line.options.isAuthority ? line.options : 'unknown';
 }
 
 function ofCertificate(
-  { key, options: line }: AuthorizedKey,
+  { key, options: line }: AuthorizedLine,
   certificate: Certificate,
   { username }: Offer,
   now: number,

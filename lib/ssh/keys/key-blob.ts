@@ -8,7 +8,6 @@ import { importRawPublicKey } from './raw-public-key.ts';
 
 /** A public key blob, understood (RFC 4253 §6.6, RFC 5656 §3.1, RFC 8709 §4, OpenSSH PROTOCOL.u2f). */
 export type ParsedBlob = {
-  type: string;
   keyType: KeyType;
   keyObject: KeyObject;
   /** Security keys only: what the signature is bound to, "ssh:" usually. */
@@ -30,13 +29,12 @@ export function parseBlob(blob: Buffer): ParsedBlob {
 }
 
 function parse(reader: Reader): ParsedBlob {
-  const type = reader.name();
-  const keyType = KEY_TYPES.get(type);
+  const keyType = KEY_TYPES.get(reader.name());
   if (keyType === undefined) throw unreadable('the key type is not supported', 'unsupported-key');
   const keyObject = readKeyObject(reader, keyType);
   const application = keyType.family !== 'rsa' && keyType.securityKey ? reader.string() : undefined;
   reader.end();
-  return { type, keyType, keyObject, application };
+  return { keyType, keyObject, application };
 }
 
 function readKeyObject(reader: Reader, keyType: KeyType): KeyObject {

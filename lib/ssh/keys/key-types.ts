@@ -11,20 +11,24 @@ const NISTP384: Curve = { name: 'nistp384', jwk: 'P-384', hash: 'sha384', size: 
 const NISTP521: Curve = { name: 'nistp521', jwk: 'P-521', hash: 'sha512', size: 66 };
 
 export type KeyType =
-  | { family: 'ed25519'; securityKey: boolean }
-  | { family: 'ecdsa'; curve: Curve; securityKey: boolean }
-  | { family: 'rsa' };
+  | { name: string; family: 'ed25519'; securityKey: boolean }
+  | { name: string; family: 'ecdsa'; curve: Curve; securityKey: boolean }
+  | { name: string; family: 'rsa' };
 
 /** Every key type we read. What is not here is refused: DSA, webauthn, whatever comes next. */
-export const KEY_TYPES: ReadonlyMap<string, KeyType> = new Map<string, KeyType>([
-  ['ssh-ed25519', { family: 'ed25519', securityKey: false }],
-  ['ecdsa-sha2-nistp256', { family: 'ecdsa', curve: NISTP256, securityKey: false }],
-  ['ecdsa-sha2-nistp384', { family: 'ecdsa', curve: NISTP384, securityKey: false }],
-  ['ecdsa-sha2-nistp521', { family: 'ecdsa', curve: NISTP521, securityKey: false }],
-  ['ssh-rsa', { family: 'rsa' }],
-  ['sk-ssh-ed25519@openssh.com', { family: 'ed25519', securityKey: true }],
-  ['sk-ecdsa-sha2-nistp256@openssh.com', { family: 'ecdsa', curve: NISTP256, securityKey: true }],
+export const KEY_TYPES: ReadonlyMap<string, KeyType> = byName([
+  { name: 'ssh-ed25519', family: 'ed25519', securityKey: false },
+  { name: 'ecdsa-sha2-nistp256', family: 'ecdsa', curve: NISTP256, securityKey: false },
+  { name: 'ecdsa-sha2-nistp384', family: 'ecdsa', curve: NISTP384, securityKey: false },
+  { name: 'ecdsa-sha2-nistp521', family: 'ecdsa', curve: NISTP521, securityKey: false },
+  { name: 'ssh-rsa', family: 'rsa' },
+  { name: 'sk-ssh-ed25519@openssh.com', family: 'ed25519', securityKey: true },
+  { name: 'sk-ecdsa-sha2-nistp256@openssh.com', family: 'ecdsa', curve: NISTP256, securityKey: true },
 ]);
+
+function byName(types: readonly KeyType[]): ReadonlyMap<string, KeyType> {
+  return new Map(types.map((type) => [type.name, type]));
+}
 
 /** RFC 8332 §3: an RSA key signs with SHA-2 only; its own name would mean SHA-1. */
 export function signatureAlgorithmsOf(type: string): readonly string[] {
