@@ -31,6 +31,12 @@ export const END_ACCESS = 'end-access@sshaccess.dev';
 /** The words that it comes with. */
 export const ACCESS_ENDINGS = ['revoked', 'disabled', 'expired'] as const;
 
+/**
+ * The global request (want-reply false) by which the piper says that it will end the connection for a reason of its own,
+ * and in how many seconds: its one argument, an uint32. The sidecar tells the terminals.
+ */
+export const ENDING_SOON = 'ending-soon@sshaccess.dev';
+
 /** Who the user behind a piped connection is and what they may do. */
 export const IdentityAssertion = z.strictObject({
   version: z.literal(1),

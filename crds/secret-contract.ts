@@ -50,8 +50,11 @@ export type RouteUser = z.infer<typeof RouteUser>;
 
 export const MAX_BANNER_LENGTH = 4096;
 
-/** Everything the piper must know of one SshAccess. */
-export const Route = z.strictObject({
+/**
+ * Everything the piper must know of one SshAccess. What it does not know it passes over: while one is upgraded, the other
+ * may be of another version; whoever changes what a field means changes `version`.
+ */
+export const Route = z.object({
   version: z.literal(1),
   namespace: z.string(),
   name: z.string(),
@@ -66,6 +69,8 @@ export const Route = z.strictObject({
    * host keys of their own. None: no pod is known yet, and nobody gets through.
    */
   hostKeys: z.array(z.string().check(z.maxLength(16_384))).check(z.maxLength(MOST_HOST_KEYS)),
+  /** No pod of the workload has ssh in it yet, since all were started before it was asked for. */
+  awaitsRollout: z.optional(z.boolean()),
   /** What to show to a user who has proven who they are. */
   banner: z.optional(z.string().check(z.maxLength(MAX_BANNER_LENGTH))),
   users: z.array(RouteUser).check(z.maxLength(64)),

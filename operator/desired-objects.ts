@@ -89,6 +89,7 @@ export function route(
     runtime: Runtime;
     port: number;
     hostKeys: readonly string[];
+    awaitsRollout: boolean;
     banner: string | undefined;
     users: readonly RouteUser[];
   },
@@ -103,6 +104,7 @@ export function route(
     port: content.port,
     runtime: content.runtime,
     hostKeys: content.hostKeys,
+    ...(content.awaitsRollout && { awaitsRollout: true }),
     ...(content.banner !== undefined && { banner: content.banner }),
     users: content.enabled ? content.users : [],
   });

@@ -31,12 +31,13 @@ export async function judgeUsers(run: Run, access: SshAccess) {
     else nameProblems.push(finding('UsernameTaken', user.username, nearby(run, owner)));
     const expired = isExpired(user, run.now);
     if (user.expiresAt !== undefined && !expired) run.requeueAt(user.expiresAt);
-    const isRouted = owner === undefined && !expired && keys.lines.length > 0;
+    // Also those whose time is over: who proves to be one of them is told so.
+    const isRouted = owner === undefined && keys.lines.length > 0;
     verdicts.push({
       user,
       fingerprints: keys.fingerprints,
       described: keys.described,
-      mayLogIn: isRouted && access.spec.enabled,
+      mayLogIn: isRouted && !expired && access.spec.enabled,
     });
     if (!isRouted) continue;
     const { username, role, uidOffset, expiresAt } = user;

@@ -6,6 +6,7 @@ import { KubeError } from '../lib/kube/errors.ts';
 import { addFinalizer } from '../lib/kube/finalizers.ts';
 import { keyOf } from '../lib/kube/object-key.ts';
 import { pathOf } from '../lib/kube/resources.ts';
+import { awaitsRollout } from './awaits-rollout.ts';
 import { finishDeletion } from './deletion.ts';
 import { finding } from './findings.ts';
 import { keyMaterial, type KeyMaterial } from './key-material.ts';
@@ -65,7 +66,9 @@ async function bring(run: Run, access: SshAccess): Promise<void> {
   const keys = keyMaterial(objects.podSecret, objects.routeSecret);
   const seen = lookAtPods(run, access, objects, { ...users, keys });
   const serving = servingOf(access.spec, seen.pods, storedRoute(objects.routeSecret));
-  const objectProblem = await writeObjects(run, access, objects, { ...users, ...seen, serving, keys });
+  const workload = run.options.world.workload(run.cached.metadata.namespace, access.spec.target);
+  const awaits = { awaitsRollout: awaitsRollout(seen.pods, workload) };
+  const objectProblem = await writeObjects(run, access, objects, { ...users, ...seen, ...awaits, serving, keys });
   const injection = await bringTarget(run, access, seen.pods);
   const facts = {
     spec: access.spec,

@@ -33,6 +33,7 @@ type Wanted = {
   serving: Serving;
   sightings: readonly Sighting[];
   keys: KeyMaterial;
+  awaitsRollout: boolean;
 };
 
 /**
@@ -43,7 +44,7 @@ export async function writeObjects(
   run: Run,
   access: SshAccess,
   objects: OwnObjects,
-  { routed, owned, serving, sightings, keys }: Wanted,
+  { routed, owned, serving, sightings, keys, awaitsRollout }: Wanted,
 ): Promise<Finding | undefined> {
   const { metadata } = run.cached;
   const stored = storedRoute(objects.routeSecret);
@@ -67,7 +68,7 @@ export async function writeObjects(
   }));
   const { runtime, port } = serving;
   const { enabled, banner } = access.spec;
-  const wanted = route(metadata, { enabled, runtime, port, hostKeys, banner, users });
+  const wanted = route(metadata, { enabled, runtime, port, hostKeys, awaitsRollout, banner, users });
   const { systemNamespace } = run.writer;
   const content = { route: wanted, mappingKey: keys.mappingKey, usernames: owned, sightings };
   const secret = routeSecret(systemNamespace, content);

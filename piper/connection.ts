@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { END_ACCESS, type IdentityAssertion } from '../crds/index.ts';
+import { END_ACCESS, ENDING_SOON, type IdentityAssertion } from '../crds/index.ts';
 import type { Authorization, RefusedAttempt, VerifiedUser } from '../lib/ssh/authentication/server.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
@@ -21,6 +21,7 @@ import { Downstream } from './downstream.ts';
 import { nextEnding } from './lifetime.ts';
 import type { PiperMetrics } from './metrics.ts';
 import { Pipe } from './pipe.ts';
+import type { Objection } from './policy/rules.ts';
 import { describeSshd } from './policy/sshd.ts';
 import type { Logins } from './presence/logins.ts';
 import type { Presence } from './presence/presence.ts';
@@ -141,6 +142,14 @@ export class Connection implements LiveConnection {
     else witness.ended(grant, code, this.id);
   }
 
+  /** It will end in so long, whoever is on it; said where there is a sidecar to say it. */
+  warnOfEnd(leftMs: number): void {
+    if (this.#upstream?.server.runtime !== 'sidecar') return;
+    const seconds = Math.round(leftMs / 1000);
+    const warning = new Writer().byte(MSG.GLOBAL_REQUEST).string(ENDING_SOON).boolean(false).uint32(seconds);
+    this.#upstream.link.transport.send(warning.bytes());
+  }
+
   /** Ends it, because others need its place and nobody has logged in on it. */
   giveWay(): void {
     const { transport } = this.#downstream.link;
@@ -253,7 +262,8 @@ export class Connection implements LiveConnection {
       proveHostKeys: (asked) => downstream.proveHostKeys(asked),
       sessionsElsewhere: () => this.#context.connections.sessionsBeside(this),
       onBegin: this.#record.began,
-      onRefuse: this.#record.refused,
+      onRefuse: (what, objection) => this.#requestRefused(grant, what, objection),
+      connectionId: this.id,
       clock: this.#context.clock,
     });
     this.#pipe = pipe;
@@ -281,6 +291,13 @@ export class Connection implements LiveConnection {
     this.#since = now();
     logins.record({ uid: login.route.uid, username, at: this.#since });
     witness.loggedIn(grant, this.id);
+  }
+
+  #requestRefused(grant: Grant, what: string, objection: Objection): void {
+    const { metrics, witness } = this.#context;
+    this.#record.refused(what);
+    metrics.refused(objection);
+    if (objection === 'maxSessions') witness.refused(grant, 'too-many-sessions');
   }
 
   #connectFailed(error: unknown): void {

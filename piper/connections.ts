@@ -15,6 +15,8 @@ export type LiveConnection = {
   /** Ends itself where its user may no longer be here. */
   recheck: () => void;
   end: (code: RefusalCode) => void;
+  /** Tells its terminals that it will end in so long. */
+  warnOfEnd: (leftMs: number) => void;
 };
 
 /** The live connections of authenticated users, by username: a change in the directory asks only those it concerns. */
@@ -78,6 +80,11 @@ export class Connections {
 
   recheckAll(): void {
     this.recheck(new Set(this.#byUser.keys()));
+  }
+
+  /** Tells those that are here that they will have to go. */
+  warnOfEnd(leftMs: number): void {
+    for (const ofUser of this.#byUser.values()) for (const connection of ofUser) connection.warnOfEnd(leftMs);
   }
 
   /** Ends those that are here, and those that come later. */

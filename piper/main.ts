@@ -22,6 +22,9 @@ import { Piper } from './piper.ts';
 import { SessionReporter } from './presence/reporter.ts';
 import { KubernetesWitness, NO_WITNESS, type Witness } from './witness.ts';
 
+/** How long before the grace ends terminals are told, or half of it. */
+const WARNING_MS = 60_000;
+
 /** Time for the last goodbyes to leave the socket. */
 const GOODBYE_MS = 500;
 
@@ -114,10 +117,13 @@ function witnessFor(client: KubeClient, { pod }: PiperConfig, namespace: string,
 async function drain(piper: Piper, { drainGraceMs, drainQuietMs }: PiperConfig, log: Logger): Promise<void> {
   const hurry = new AbortController();
   const grace = setTimeout(() => hurry.abort(), drainGraceMs);
+  const leadMs = Math.min(WARNING_MS, drainGraceMs / 2);
+  const warning = setTimeout(() => piper.connections.warnOfEnd(leadMs), drainGraceMs - leadMs);
   process.on('SIGINT', () => hurry.abort());
   log.info({ connections: piper.connections.size, drainGraceMs }, 'draining');
   await piper.drain(hurry.signal, drainQuietMs);
   clearTimeout(grace);
+  clearTimeout(warning);
   await delay(GOODBYE_MS);
 }
 

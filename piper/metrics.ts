@@ -15,6 +15,12 @@ export class PiperMetrics {
     labelNames: ['reason'] as const,
     registers: [this.registry],
   });
+  readonly #refused = new Counter({
+    name: 'sshaccess_piper_requests_refused_total',
+    help: 'What users asked for on their connections and did not get, by the field of the policy that says so.',
+    labelNames: ['reason'] as const,
+    registers: [this.registry],
+  });
   readonly #bans = new Counter({
     name: 'sshaccess_piper_bans_total',
     help: 'Sources that were banned: from everything, or from one username.',
@@ -35,6 +41,10 @@ export class PiperMetrics {
 
   ended(reason: string): void {
     this.#ended.inc({ reason });
+  }
+
+  refused(reason: string): void {
+    this.#refused.inc({ reason });
   }
 
   banned(scope: 'source' | 'username'): void {

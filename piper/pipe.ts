@@ -5,6 +5,7 @@ import type { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
 import type { Reader } from '../lib/ssh/wire.ts';
 import { PolicyFilter } from './policy/policy-filter.ts';
 import { recipientOf, typeOf } from './policy/messages.ts';
+import type { Objection } from './policy/rules.ts';
 import type { Sshd } from './policy/sshd.ts';
 
 /** Answers of our own that a peer may leave unread, before we read no further requests from it. */
@@ -35,7 +36,8 @@ export type PipeOptions = {
   /** Sessions that the user has open on other connections. */
   sessionsElsewhere: () => number;
   onBegin: (what: string) => void;
-  onRefuse: (what: string) => void;
+  onRefuse: (what: string, objection: Objection) => void;
+  connectionId: string;
   clock: Clock;
 };
 

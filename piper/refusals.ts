@@ -36,6 +36,11 @@ export const REFUSALS = {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
     sentence: 'this workload has no running pod; is it scaled to zero?',
   },
+  'not-rolled-out': {
+    reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
+    sentence:
+      'the pods of this workload are still those of before ssh was set up; they have it once they are replaced (kubectl describe sshacc says what that waits for)',
+  },
   'no-such-pod': {
     reason: DISCONNECT.BY_APPLICATION,
     sentence:
@@ -75,6 +80,11 @@ export const REFUSALS = {
   'too-many-connections': {
     reason: DISCONNECT.TOO_MANY_CONNECTIONS,
     sentence: 'you have too many connections open to this workload; close one and try again',
+  },
+  // A channel is refused, and the connection goes on.
+  'too-many-sessions': {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'as many sessions are open on all of your connections as your policy allows (maxSessions)',
   },
   draining: {
     reason: DISCONNECT.BY_APPLICATION,

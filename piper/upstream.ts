@@ -41,7 +41,9 @@ export type Upstream = { link: TransportSocket; pod: Pod; server: PodServer; tak
  */
 export async function connectUpstream(options: UpstreamOptions): Promise<Upstream> {
   if (options.login.hostKeys.length === 0) throw new RefusalError('host-key-unknown', 'the route has no host key');
-  if (options.pods.length === 0) throw new RefusalError('no-pods', 'the service has no endpoints');
+  const { awaitsRollout = false } = options.login.route;
+  if (options.pods.length === 0)
+    throw new RefusalError(awaitsRollout ? 'not-rolled-out' : 'no-pods', 'the service has no endpoints');
   let last: unknown;
   for (const pod of options.pods.slice(0, MOST_PODS_TRIED)) {
     try {
@@ -51,5 +53,8 @@ export async function connectUpstream(options: UpstreamOptions): Promise<Upstrea
       if (!(error instanceof RefusalError) || !PASSED_OVER.has(error.code) || options.signal.aborted) throw error;
     }
   }
+  // Where no pod has ssh in it, none answers.
+  if (awaitsRollout && last instanceof RefusalError && last.code === 'unreachable')
+    throw new RefusalError('not-rolled-out', last.message);
   throw last;
 }

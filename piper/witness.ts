@@ -29,15 +29,18 @@ export const NO_WITNESS: Witness = {
 const TOLD: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   'ceiling-refused',
   'disabled',
+  'draining',
   'expired',
   'host-key-mismatch',
   'host-key-unknown',
   'mapping-key-refused',
   'no-pods',
+  'not-rolled-out',
   'outdated-pod',
   'pod-protocol',
   'stale',
   'too-many-connections',
+  'too-many-sessions',
   'unreachable',
   'upstream-failed',
 ]);

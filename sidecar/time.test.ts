@@ -1,6 +1,6 @@
 /** How the sidecar ends connections by itself, on a clock that the test turns: idle, too long, or the client gone. */
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { NO_ACTIVITY } from '../crds/identity-assertion.ts';
+import { ENDING_SOON, NO_ACTIVITY } from '../crds/identity-assertion.ts';
 import { DEFAULT_POLICIES, type SessionPolicy } from '../crds/session-policy.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { FakeClock } from '../lib/ssh/testing/fake-clock.ts';
@@ -70,6 +70,22 @@ test('idle: terminals are told a minute before, requests keep nobody, and then t
     code: 'disconnected',
     message: expect.stringContaining('idle for 10 min'),
   });
+}, 20_000);
+
+test('the piper says that it will end the connection: terminals are told, and that keeps nobody', async () => {
+  const client = await login({});
+  const shell = await run(client, 'echo ready; cat', true);
+  const quiet = await run(client, 'echo ready; cat', false);
+  await Promise.all([shell.until('ready'), quiet.until('ready')]);
+  client.link.transport.send(
+    new Writer().byte(MSG.GLOBAL_REQUEST).string(ENDING_SOON).boolean(false).uint32(60).bytes(),
+  );
+  await shell.until(
+    '\r\nsshaccess: this gateway has to shut down, and ends the connection in 60 s: save your work, and connect again.\r\n',
+  );
+  expect(shell.requests).toEqual([NO_ACTIVITY]);
+  expect(quiet.result.stdout).toBe('ready\n');
+  await client.close();
 }, 20_000);
 
 test('idle: what the user types, and what a program says on any channel, restarts the time', async () => {

@@ -1,4 +1,4 @@
-import { END_ACCESS, type IdentityAssertion } from '../crds/identity-assertion.ts';
+import { END_ACCESS, ENDING_SOON, type IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
 import type { Answer } from '../lib/ssh/connection/answers.ts';
@@ -11,6 +11,7 @@ import { OPEN_FAILURE } from '../lib/ssh/numbers.ts';
 import type { Reader } from '../lib/ssh/wire.ts';
 import type { Audit } from './audit.ts';
 import type { SessionConnection } from './environment.ts';
+import { duration } from './duration.ts';
 import { Forwarding } from './forwarding/forwarding.ts';
 import { KEEPALIVE_INTERVAL_MS, MAX_FORWARDS, MAX_KEEPALIVES_UNANSWERED } from './limits.ts';
 import { type ServedSession, serveSession } from './session.ts';
@@ -115,8 +116,15 @@ export class UserConnection {
   /** Everything else is refused: a second assertion, and keepalives, to which a refusal is an answer too. */
   #receiveGlobalRequest(name: string, fields: Reader): boolean | Promise<Answer> {
     if (name === END_ACCESS) this.kill();
+    if (name === ENDING_SOON) return this.#endingSoon(fields.uint32());
     if (name !== 'no-more-sessions@openssh.com') return this.#forwarding.receiveRequest(name, fields);
     this.#noMoreSessions = true;
+    return true;
+  }
+
+  #endingSoon(seconds: number): true {
+    const left = duration(seconds * 1000);
+    this.#tell(`this gateway has to shut down, and ends the connection in ${left}: save your work, and connect again.`);
     return true;
   }
 

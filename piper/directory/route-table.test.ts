@@ -64,7 +64,6 @@ test.each([
   ['no route', { [ROUTE_SECRET_KEYS.mappingKey]: mappingKey.toOpenSsh() }],
   ['no mapping key', { [ROUTE_SECRET_KEYS.route]: JSON.stringify(route(['acme-hello'])) }],
   ['another version', dataOf({ ...route(['acme-hello']), version: 2 })],
-  ['an unknown field', dataOf({ ...route(['acme-hello']), address: '10.0.0.1' })],
   ['a bad host key', dataOf(route(['acme-hello'], { hostKeys: ['ssh-ed25519 AAAA'] }))],
   ['a username that is none', dataOf(route(['Acme\n']))],
   ['the same username twice', dataOf(route(['acme-hello', 'acme-hello']))],
@@ -75,6 +74,13 @@ test.each([
   expect([table.lookup('acme-hello'), table.size]).toEqual([undefined, 0]);
   expect(problems).toHaveLength(1);
   expect(JSON.stringify(problems)).not.toContain('PRIVATE KEY');
+});
+
+test('a field that only a newer operator knows takes nobody their access', () => {
+  const { table, problems } = setUp();
+  table.set('a', dataOf({ ...route(['acme-hello']), newer: { than: 'we' } }));
+  expect(table.lookup('acme-hello')?.user.username).toBe('acme-hello');
+  expect(problems).toEqual([]);
 });
 
 test('a username that two routes claim is nobody, until one of them gives it up', () => {

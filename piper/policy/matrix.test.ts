@@ -1,6 +1,6 @@
 /** Every field of the policy against every message that it has a say in: what passes, and what is answered here. */
 import { expect, test } from 'vitest';
-import { ASSERT_IDENTITY, END_ACCESS, NO_ACTIVITY, type SessionPolicy } from '../../crds/index.ts';
+import { ASSERT_IDENTITY, END_ACCESS, ENDING_SOON, NO_ACTIVITY, type SessionPolicy } from '../../crds/index.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Reader, Writer } from '../../lib/ssh/wire.ts';
 import { everything, limited, nothing, root, setUp } from '../testing/filter-rig.ts';
@@ -68,6 +68,7 @@ const GLOBAL_REQUESTS: Row[] = [
   ['hostkeys-prove-00@openssh.com', say.text('key'), []],
   [ASSERT_IDENTITY, say.text('{"role":"root"}'), []],
   [END_ACCESS, say.text('revoked'), []],
+  [ENDING_SOON, Buffer.alloc(4), []],
   ['made-up', Buffer.alloc(0), []],
 ];
 

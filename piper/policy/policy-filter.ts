@@ -32,8 +32,9 @@ export type PolicyFilterOptions = {
   sessionsElsewhere: () => number;
   /** What began: `session`, `exec`, `subsystem:sftp`, `direct-tcpip`, `tcpip-forward`, `x11`. For the record. */
   onBegin: (what: string) => void;
-  /** What was refused for the first time, and why: `exec: commands`. For the record. */
-  onRefuse: (what: string) => void;
+  /** What was refused for the first time, and why: `exec: commands`, and the latter alone. For the record. */
+  onRefuse: (what: string, objection: Objection) => void;
+  connectionId: string;
 };
 
 /**

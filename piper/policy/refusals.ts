@@ -30,9 +30,11 @@ const SENTENCES: Readonly<Record<Exclude<Objection, 'maxSessions'>, string>> = {
 
 export type RefusalsOptions = {
   policy: SessionPolicy;
+  /** What to quote to whoever runs this. */
+  connectionId: string;
   toClient: (payload: Buffer) => void;
-  /** `exec: commands`: what was refused, and the field of the policy that says so. For the record. */
-  onRefuse: (what: string) => void;
+  /** `exec: commands`: what was refused, and the field of the policy that says so; then that alone. */
+  onRefuse: (what: string, objection: Objection) => void;
 };
 
 /** What was refused on one connection: each kind recorded, and where the answer has no room for words explained, once. */
@@ -60,13 +62,15 @@ export class Refusals {
     const refusal = `${what}: ${objection}`;
     if (this.#seen.size >= MOST_REFUSALS || this.#seen.has(refusal)) return false;
     this.#seen.add(refusal);
-    this.#options.onRefuse(refusal);
+    this.#options.onRefuse(refusal, objection);
     return true;
   }
 
   /** What the person is told. */
   sentence(objection: Objection): string {
     if (objection !== 'maxSessions') return SENTENCES[objection];
-    return `you may have no more than ${this.#options.policy.maxSessions} sessions at once, on all of your connections`;
+    const { policy, connectionId } = this.#options;
+    const id = `[too-many-sessions, connection ${connectionId}]`;
+    return `you may have no more than ${policy.maxSessions} sessions at once, on all of your connections ${id}`;
   }
 }

@@ -47,6 +47,7 @@ export function setUp(policy: SessionPolicy = root, sshd?: Sshd) {
     sessionsElsewhere: () => elsewhere.sessions,
     onBegin: (what) => begun.push(what),
     onRefuse: (what) => refused.push(what),
+    connectionId: 'c-1',
   });
   const take = (list: Buffer[]) => list.splice(0).map(say.describeMessage);
   const forget = () => {

@@ -1,0 +1,38 @@
+/** A gateway that has to stop: whoever is on a terminal is told in time, and why at the end. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startStack, type Stack } from './stack.ts';
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await startStack({ DRAIN_GRACE: '6' });
+}, 180_000);
+afterAll(() => stack?.stop());
+
+const PATIENCE = { timeout: 30_000 };
+
+test(
+  'SIGTERM: a terminal is told before the grace ends, and ssh says why it is over',
+  { timeout: 90_000 },
+  async () => {
+    const words = ['ssh', ...stack.options(stack.root), '-tt', '-p', String(stack.port), '-l', stack.root.username];
+    const [program = '', ...args] = [...words, '127.0.0.1', 'echo ready; exec cat'];
+    const ssh = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const ended = once(ssh, 'close');
+    const heard = { out: '', err: '' };
+    ssh.stdout.on('data', (data) => (heard.out += String(data)));
+    ssh.stderr.on('data', (data) => (heard.err += String(data)));
+    await expect.poll(() => heard.out, PATIENCE).toContain('ready');
+    stack.piper.kill('SIGTERM');
+    await expect
+      .poll(() => heard.out, PATIENCE)
+      .toContain('sshaccess: this gateway has to shut down, and ends the connection in 3 s: save your work');
+    await ended;
+    const end = stack.piperLog.find(({ event }) => event === 'end');
+    expect(end).toMatchObject({ reason: 'draining' });
+    expect(heard.err).toContain(
+      `connect again to reach another one [draining, connection ${String(end?.['connection'])}]`,
+    );
+  },
+);
