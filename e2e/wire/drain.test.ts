@@ -16,9 +16,8 @@ test(
   'SIGTERM: a terminal is told before the grace ends, and ssh says why it is over',
   { timeout: 90_000 },
   async () => {
-    const words = ['ssh', ...stack.options(stack.root), '-tt', '-p', String(stack.port), '-l', stack.root.username];
-    const [program = '', ...args] = [...words, '127.0.0.1', 'echo ready; exec cat'];
-    const ssh = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const where = ['-tt', '-p', String(stack.port), '-l', stack.root.username, '127.0.0.1'];
+    const ssh = spawn('ssh', [...stack.options(stack.root), ...where, 'echo ready; exec cat']);
     const ended = once(ssh, 'close');
     const heard = { out: '', err: '' };
     ssh.stdout.on('data', (data) => (heard.out += String(data)));
