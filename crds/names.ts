@@ -21,6 +21,9 @@ export const LABEL_ENDPOINTS = `${GROUP}/endpoints`;
 export const LABEL_ORGANIZATION = `${GROUP}/organization`;
 /** On a pod: what the webhook did, as JSON of `crds/injection-record.ts`. */
 export const ANNOTATION_INJECTED = `${GROUP}/injected`;
+/** On an SshAccess: each new value has the key made anew (docs/rotation.md). */
+export const ANNOTATION_ROTATE_MAPPING_KEY = `${GROUP}/rotate-mapping-key`;
+export const ANNOTATION_ROTATE_HOST_KEY = `${GROUP}/rotate-host-key`;
 /** Kept on an SshAccess only while a route Secret exists in the system namespace, where owner references cannot reach. */
 export const FINALIZER = `${GROUP}/route`;
 

@@ -10,11 +10,16 @@ import { Role, SessionPolicy } from './session-policy.ts';
 export const POD_SECRET_KEYS = {
   /** OpenSSH private key (PEM): the pods' host key, shared by all replicas. */
   hostKey: 'host-key',
-  /** One OpenSSH public key line: the only key that may authenticate to the sidecar. */
+  /** While the host key is rotated: the one that comes after it, in the same form. Pods do not read it. */
+  nextHostKey: 'next-host-key',
+  /** OpenSSH public key lines, at most {@link MOST_MAPPING_KEYS}: the only keys that may authenticate to the sidecar. */
   mappingKeyPublic: 'mapping-key.pub',
   /** JSON of {@link Ceiling}. */
   ceiling: 'ceiling.json',
 } as const;
+
+/** The one in use, and while it is rotated the one before or after it. */
+export const MOST_MAPPING_KEYS = 2;
 
 /** The most that a piper may assert to this pod: for each allowed role, the widest policy. */
 export const Ceiling = z.strictObject({
@@ -30,6 +35,8 @@ export const ROUTE_SECRET_KEYS = {
   route: 'route.json',
   /** OpenSSH private key (PEM) with which the piper authenticates to the pods of this route. */
   mappingKey: 'mapping-key',
+  /** While the mapping key is rotated: the one that comes after it, in the same form. Pipers do not read it. */
+  nextMappingKey: 'next-mapping-key',
 } as const;
 
 export const MOST_HOST_KEYS = 128;

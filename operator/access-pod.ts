@@ -42,6 +42,7 @@ const Pod = z.object({
     uid: z.string(),
     labels: z.record(z.string(), z.string()).default({}),
     annotations: z.record(z.string(), z.string()).default({}),
+    creationTimestamp: z.string().default(''),
     deletionTimestamp: z.string().optional(),
   }),
   spec: z
@@ -66,6 +67,8 @@ export type AccessPod = {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
+  /** RFC 3339, in whole seconds. */
+  readonly createdAt: string;
   /** Where it is, by the API server; undefined: nowhere yet. */
   readonly address: string | undefined;
   /** The SshAccess in its label. */
@@ -115,6 +118,7 @@ export function parsePod(object: unknown): AccessPod | undefined {
     namespace: metadata.namespace,
     name: metadata.name,
     uid: metadata.uid,
+    createdAt: metadata.creationTimestamp,
     // The webhook injects none with the network of its node: who says that it did would have us knock at a node's ports.
     address: spec.hostNetwork ? undefined : status.podIP,
     access,

@@ -4,17 +4,23 @@ import type { SshAccess } from '../crds/index.ts';
 import { keyOf } from '../lib/kube/object-key.ts';
 import type { AccessPod } from './access-pod.ts';
 import type { Finding } from './findings.ts';
-import { injectionFinding, mayRollAgain } from './injection.ts';
+import { cureOf, injectionFinding, mayRollAgain } from './injection.ts';
 import { isServiceReady, labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
 import { decideLabel, type Labeller } from './template-label.ts';
 import { templateSettings } from './template-settings.ts';
 import { isRolling, type Workload } from './workload.ts';
 import type { Run } from './run.ts';
+import type { HeldUp } from './turn-keys.ts';
 
 const WEBHOOK_RETRY_MS = 30_000;
 
 /** The pod template and what its pods say. */
-export async function bringTarget(run: Run, access: SshAccess, pods: readonly AccessPod[]): Promise<Finding> {
+export async function bringTarget(
+  run: Run,
+  access: SshAccess,
+  pods: readonly AccessPod[],
+  heldUp: readonly HeldUp[],
+): Promise<Finding> {
   const { client, world } = run.options;
   const { metadata } = run.cached;
   const key = keyOf(metadata);
@@ -29,7 +35,8 @@ export async function bringTarget(run: Run, access: SshAccess, pods: readonly Ac
   }
   const problem = decision.action === 'none' ? decision.problem : undefined;
   const injection = injectionFinding(pods, workload, problem, access.spec);
-  if (workload !== undefined && areWrong(run, injection, access, workload)) await rollAgain(run, access, workload);
+  if (workload !== undefined && (areWrong(run, injection, access, workload) || areHoldouts(heldUp, workload)))
+    await rollAgain(run, access, workload);
   return injection;
 }
 
@@ -41,6 +48,23 @@ function areWrong(run: Run, { reason }: Finding, { spec }: SshAccess, workload: 
   return reason === 'PodsNotInjected' && mayRollAgain(workload, since);
 }
 
+/** Pods that hold up the rotation of a key, and were not rolled for that yet. */
+function areHoldouts(heldUp: readonly HeldUp[], workload: Workload): boolean {
+  const rolledAt = workload.rolledAt === undefined ? -Infinity : Date.parse(workload.rolledAt);
+  return isRolling(workload) && heldUp.some(({ since }) => rolledAt < Date.parse(since));
+}
+
+/** What becomes of them, or what is to be done. */
+export function cureOfHoldouts(run: Run, access: SshAccess, workload: Workload | undefined): string {
+  const isRolled = workload !== undefined && isRolling(workload) && isOursToRoll(run, access, workload);
+  return isRolled ? 'they are restarted now' : cureOf(workload);
+}
+
+function isOursToRoll(run: Run, { spec }: SshAccess, workload: Workload): boolean {
+  const isAllowed = spec.enabled && spec.rollout === 'Automatic' && run.options.config.webhookService !== undefined;
+  return isAllowed && workload.isOurs && workload.label === run.cached.metadata.name;
+}
+
 function labeller(run: Run, { spec }: SshAccess): Labeller {
   const { name, uid } = run.cached.metadata;
   return { name, uid, settings: templateSettings(spec) };
@@ -48,10 +72,7 @@ function labeller(run: Run, { spec }: SshAccess): Labeller {
 
 async function rollAgain(run: Run, access: SshAccess, workload: Workload): Promise<void> {
   const { client, config } = run.options;
-  const { enabled, rollout } = access.spec;
-  const { metadata } = run.cached;
-  const isOurs = enabled && rollout === 'Automatic' && workload.isOurs && workload.label === metadata.name;
-  if (!isOurs || config.webhookService === undefined) return;
+  if (!isOursToRoll(run, access, workload) || config.webhookService === undefined) return;
   const webhook = { namespace: config.systemNamespace, name: config.webhookService };
   if (await isServiceReady(client, webhook, run.signal)) {
     const found = await rollTemplate(client, workload, labeller(run, access), {

@@ -1,5 +1,12 @@
 import * as z from 'zod';
-import { SshAccess, SshAccessStatus } from '../crds/index.ts';
+import {
+  ANNOTATION_ROTATE_HOST_KEY,
+  ANNOTATION_ROTATE_MAPPING_KEY,
+  SshAccess,
+  SshAccessStatus,
+} from '../crds/index.ts';
+import type { Asked } from './key-material.ts';
+import { asked } from './key-rotation.ts';
 
 const Metadata = z.object({
   namespace: z.string(),
@@ -19,15 +26,22 @@ export type CachedAccess = {
   /** Undefined: it does not parse, and `problem` says why. */
   readonly access: SshAccess | undefined;
   readonly problem: string;
+  /** Which keys its annotations want. */
+  readonly asked: Asked;
   /** What is written in it now, as far as it is ours. */
   readonly status: SshAccessStatus;
 };
 
 const Parts = z.object({ metadata: Metadata, spec: z.unknown(), status: z.unknown().optional() });
 
+const Annotations = z.object({
+  metadata: z.object({ annotations: z.record(z.string(), z.string()).default({}) }),
+});
+
 /** @throws ZodError where even the metadata is unreadable, which the API server rules out */
 export function parseAccess(object: unknown): CachedAccess {
   const { metadata, spec, status } = Parts.parse(object);
+  const { annotations } = Annotations.parse(object).metadata;
   const parsed = SshAccess.safeParse({ metadata, spec });
   // A status that does not parse (of an older version) is written anew.
   const before = SshAccessStatus.safeParse(status);
@@ -35,6 +49,10 @@ export function parseAccess(object: unknown): CachedAccess {
     metadata,
     access: parsed.data,
     problem: parsed.error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ') ?? '',
+    asked: {
+      hostKey: asked(annotations[ANNOTATION_ROTATE_HOST_KEY]),
+      mappingKey: asked(annotations[ANNOTATION_ROTATE_MAPPING_KEY]),
+    },
     status: before.data ?? {},
   };
 }

@@ -3,6 +3,8 @@ import { parseEnvironment } from '../lib/process/config.ts';
 
 const port = z.coerce.number().int().min(1).max(65_535);
 
+const seconds = z.coerce.number().int().min(1).max(86_400);
+
 const Environment = z.object({
   POD_NAMESPACE: z.string().min(1),
   POD_NAME: z.string().min(1),
@@ -10,6 +12,8 @@ const Environment = z.object({
   ENDPOINT_PORT: port.default(2222),
   HEALTH_PORT: port.default(8080),
   WEBHOOK_SERVICE: z.string().default(''),
+  SECRET_DELAY: seconds.default(120),
+  ROUTE_DELAY: seconds.default(900),
 });
 
 export type Config = {
@@ -22,6 +26,10 @@ export type Config = {
   healthPort: number;
   /** Undefined: nobody can be asked whether injection works, so nothing is rolled again. */
   webhookService: string | undefined;
+  /** Until a changed Secret is in all pods that mount it: the kubelet's sync period (1 minute), jitter and cache included. */
+  secretDelayMs: number;
+  /** Until no piper goes on with an earlier route: as long as one may that hears nothing of the API server. */
+  routeDelayMs: number;
 };
 
 /** @throws ConfigError */
@@ -33,5 +41,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     endpoint: { host: parsed.ENDPOINT_HOST || undefined, port: parsed.ENDPOINT_PORT },
     healthPort: parsed.HEALTH_PORT,
     webhookService: parsed.WEBHOOK_SERVICE || undefined,
+    secretDelayMs: parsed.SECRET_DELAY * 1_000,
+    routeDelayMs: parsed.ROUTE_DELAY * 1_000,
   };
 }

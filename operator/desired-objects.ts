@@ -17,7 +17,8 @@ import {
 import type { Manifest } from '../lib/kube/apply.ts';
 import { controllerReference } from '../lib/kube/owner-reference.ts';
 import type { Metadata } from './cached-access.ts';
-import type { KeyPair } from './key-material.ts';
+import { ANNOTATION_HOST_KEY_ROTATION, ANNOTATION_MAPPING_KEY_ROTATION } from './key-material.ts';
+import { acceptedLines, noteOf, type KeyRing } from './key-rotation.ts';
 import type { PreviousCeiling } from './policies.ts';
 import { SSH_ACCESSES } from './resources.ts';
 import { encode } from './secret.ts';
@@ -45,8 +46,8 @@ export type SecretManifest = Manifest & {
 export type ServiceManifest = Manifest & { metadata: { labels: Record<string, string> } };
 
 export type PodSecretContent = {
-  hostKey: KeyPair;
-  mappingKey: KeyPair;
+  hostKey: KeyRing;
+  mappingKey: KeyRing;
   ceiling: Ceiling;
   previous: PreviousCeiling | undefined;
   /** Where there are, or will be, pods of runtime main_container. */
@@ -63,6 +64,7 @@ export function podSecret(metadata: Metadata, content: PodSecretContent): Secret
       name: podSecretName(metadata.name),
       labels: MANAGED_BY,
       annotations: {
+        ...rotationNote(ANNOTATION_HOST_KEY_ROTATION, hostKey),
         ...(previous !== undefined && { [ANNOTATION_PREVIOUS_CEILING]: JSON.stringify(previous) }),
         ...(settingsSince !== undefined && { [ANNOTATION_SETTINGS_SINCE]: settingsSince }),
       },
@@ -70,8 +72,13 @@ export function podSecret(metadata: Metadata, content: PodSecretContent): Secret
     },
     type: 'Opaque',
     data: {
-      [POD_SECRET_KEYS.hostKey]: encode(hostKey.pem),
-      [POD_SECRET_KEYS.mappingKeyPublic]: encode(`${mappingKey.publicLine}\n`),
+      [POD_SECRET_KEYS.hostKey]: encode(hostKey.current.pem),
+      ...(hostKey.next && { [POD_SECRET_KEYS.nextHostKey]: encode(hostKey.next.pem) }),
+      [POD_SECRET_KEYS.mappingKeyPublic]: encode(
+        acceptedLines(mappingKey)
+          .map((line) => `${line}\n`)
+          .join(''),
+      ),
       [POD_SECRET_KEYS.ceiling]: encode(JSON.stringify(ceiling)),
       ...(initScript !== undefined && {
         [SSHD_SECRET_KEYS.initScript]: encode(initScript),
@@ -79,6 +86,12 @@ export function podSecret(metadata: Metadata, content: PodSecretContent): Secret
       }),
     },
   };
+}
+
+/** Where there was ever a rotation. */
+function rotationNote(annotation: string, ring: KeyRing): Record<string, string> {
+  const note = JSON.stringify(noteOf(ring));
+  return note === '{}' ? {} : { [annotation]: note };
 }
 
 /** @throws ZodError where the route would not be what the piper parses */
@@ -112,7 +125,7 @@ export function route(
 
 export type RouteSecretContent = {
   route: Route;
-  mappingKey: KeyPair;
+  mappingKey: KeyRing;
   /** All that belong to the SshAccess. */
   usernames: readonly string[];
   sightings: readonly Sighting[];
@@ -128,12 +141,14 @@ export function routeSecret(systemNamespace: string, content: RouteSecretContent
       annotations: {
         [ANNOTATION_ROUTE_OF]: `${wanted.namespace}/${wanted.name}`,
         [ANNOTATION_USERNAMES]: usernames.join(' '),
+        ...rotationNote(ANNOTATION_MAPPING_KEY_ROTATION, mappingKey),
       },
     },
     type: 'Opaque',
     data: {
       [ROUTE_SECRET_KEYS.route]: encode(JSON.stringify(wanted)),
-      [ROUTE_SECRET_KEYS.mappingKey]: encode(mappingKey.pem),
+      [ROUTE_SECRET_KEYS.mappingKey]: encode(mappingKey.current.pem),
+      ...(mappingKey.next && { [ROUTE_SECRET_KEYS.nextMappingKey]: encode(mappingKey.next.pem) }),
       ...(sightings.length > 0 && { [SIGHTINGS_KEY]: encode(JSON.stringify(sightings)) }),
     },
   };

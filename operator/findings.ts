@@ -82,6 +82,12 @@ export const SENTENCES = {
   NoKnownHoles: () => 'no pod runs an sshd with a hole that we know of',
   SshdVulnerable: (pods: string, software: string, holes: string, doubt: string) =>
     `the sshd of ${pods} is ${software}, which has ${holes}${doubt}; update openssh-server in the image`,
+  // KeysRotated: only where that was asked for
+  KeysRotated: () => 'the keys are those that were asked for last',
+  KeysRotating: (what: string, until: string) =>
+    `rotating the ${what} until ${until}: the old one and the new one are good, and nobody is disconnected`,
+  KeysWaitForPods: (what: string, pods: string, cure: string) =>
+    `rotating the ${what}: these pods were started before, and know only the old one: ${pods}; ${cure}`,
   // Events only
   KeysCreated: () => 'made the host key and the mapping key',
   HostKeyRemade: () => 'the host key was lost or damaged; made a new one',

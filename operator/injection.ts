@@ -31,7 +31,7 @@ export function injectionFinding(
 }
 
 /** How pods are made anew. */
-function cureOf(workload: Workload | undefined): string {
+export function cureOf(workload: Workload | undefined): string {
   if (workload?.kind === 'Job') return 'delete the Job and create it anew';
   if (workload?.kind === 'CronJob') return 'wait for its next Job, or delete the running one';
   const target = workload === undefined ? '' : ` -n ${workload.namespace} ${describeWorkload(workload)}`;

@@ -28,7 +28,7 @@ import {
 } from './desired-objects.ts';
 import { finding, type Finding } from './findings.ts';
 import { PreviousCeiling } from './policies.ts';
-import { Secret, textOf } from './secret.ts';
+import { parseJson, Secret, textOf } from './secret.ts';
 import { sshdSettings } from './sshd-settings.ts';
 import { SIGHTINGS_KEY, Sightings, type Sighting } from './sightings.ts';
 
@@ -120,15 +120,21 @@ export async function writeSecret(stored: Secret | undefined, wanted: SecretMani
   }
 }
 
+const PASSING_DATA = [POD_SECRET_KEYS.nextHostKey, ROUTE_SECRET_KEYS.nextMappingKey];
+const PASSING_ANNOTATIONS = [ANNOTATION_PREVIOUS_CEILING];
+
 function isSecretAsWanted(stored: Secret, wanted: SecretManifest): boolean {
   const has = (actual: Record<string, string>, expected: Record<string, string>) =>
     Object.entries(expected).every(([key, value]) => actual[key] === value);
-  const previous = (annotations: Record<string, string>) => annotations[ANNOTATION_PREVIOUS_CEILING];
+  // What is there for a while only: that it is gone is wanted, too.
+  const isGone = (actual: Record<string, string>, expected: Record<string, string>, passing: readonly string[]) =>
+    passing.every((key) => expected[key] !== undefined || actual[key] === undefined);
   return (
     has(stored.data, wanted.data) &&
     has(stored.metadata.labels, wanted.metadata.labels) &&
     has(stored.metadata.annotations, wanted.metadata.annotations) &&
-    previous(stored.metadata.annotations) === previous(wanted.metadata.annotations)
+    isGone(stored.data, wanted.data, PASSING_DATA) &&
+    isGone(stored.metadata.annotations, wanted.metadata.annotations, PASSING_ANNOTATIONS)
   );
 }
 
@@ -176,13 +182,3 @@ export function settingsSince(secret: Secret | undefined, ceiling: Ceiling, now:
 
 export const storedPreviousCeiling = (secret: Secret | undefined): PreviousCeiling | undefined =>
   parseJson(PreviousCeiling, secret?.metadata.annotations[ANNOTATION_PREVIOUS_CEILING]);
-
-function parseJson<T>(schema: { parse: (value: unknown) => T }, text: string | undefined): T | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    // Damaged: it is written anew.
-    return undefined;
-  }
-}

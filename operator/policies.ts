@@ -39,9 +39,6 @@ export function ceilingOf(spec: SshAccessSpec): Ceiling {
   };
 }
 
-/** A kubelet brings a changed Secret into running pods within its sync period (1 minute), jitter and cache included. */
-const KUBELET_SYNC_MS = 120_000;
-
 /**
  * Kept on the pod's Secret when its ceiling changes: until kubelets have caught up, pods may still refuse what only the
  * new ceiling allows, so routes assert no more than both allow.
@@ -54,12 +51,12 @@ export function previousCeiling(
   before: Ceiling | undefined,
   after: Ceiling,
   kept: PreviousCeiling | undefined,
-  now: Date,
+  { now, secretDelayMs }: { now: Date; secretDelayMs: number },
 ): PreviousCeiling | undefined {
   const pending = kept !== undefined && Date.parse(kept.until) > now.getTime() ? kept : undefined;
   if (before === undefined || JSON.stringify(before) === JSON.stringify(after)) return pending;
   const ceiling = pending === undefined ? before : narrowCeiling(before, pending.ceiling);
-  return { until: new Date(now.getTime() + KUBELET_SYNC_MS).toISOString(), ceiling };
+  return { until: new Date(now.getTime() + secretDelayMs).toISOString(), ceiling };
 }
 
 /** `policy`, with no more than `previous` allows for the role. */

@@ -9,7 +9,8 @@ import { pathOf } from '../lib/kube/resources.ts';
 import { awaitsRollout } from './awaits-rollout.ts';
 import { finishDeletion } from './deletion.ts';
 import { finding } from './findings.ts';
-import { keyMaterial, type KeyMaterial } from './key-material.ts';
+import type { KeyMaterial } from './key-material.ts';
+import { acceptedLines } from './key-rotation.ts';
 import { look, type Look } from './look.ts';
 import { readOwnObjects, settingsSince, storedRoute, storedSightings, type OwnObjects } from './own-objects.ts';
 import { ceilingOf } from './policies.ts';
@@ -21,7 +22,8 @@ import { conditionStory } from './story.ts';
 import { Run, type ReconcilerOptions } from './run.ts';
 import { judgeUsers } from './judge-users.ts';
 import { closeRoute, writeObjects } from './write-objects.ts';
-import { bringTarget } from './bring-target.ts';
+import { bringTarget, cureOfHoldouts } from './bring-target.ts';
+import { rotationsOf, turnKeys } from './turn-keys.ts';
 
 export function makeReconciler(options: ReconcilerOptions): Reconcile {
   return async ({ namespace, name }, signal) => {
@@ -63,13 +65,19 @@ async function bring(run: Run, access: SshAccess): Promise<void> {
   await holdFinalizer(run);
   const objects = await readOwnObjects(run.cached.metadata, run.writer);
   const users = await judgeUsers(run, access);
-  const keys = keyMaterial(objects.podSecret, objects.routeSecret);
+  const keys = turnKeys(run, objects);
   const seen = lookAtPods(run, access, objects, { ...users, keys });
   const serving = servingOf(access.spec, seen.pods, storedRoute(objects.routeSecret));
   const workload = run.options.world.workload(run.cached.metadata.namespace, access.spec.target);
   const awaits = { awaitsRollout: awaitsRollout(seen.pods, workload) };
   const objectProblem = await writeObjects(run, access, objects, { ...users, ...seen, ...awaits, serving, keys });
-  const injection = await bringTarget(run, access, seen.pods);
+  const rotations = rotationsOf(keys, {
+    pods: seen.pods,
+    config: run.options.config,
+    now: run.now,
+    cure: cureOfHoldouts(run, access, workload),
+  });
+  const injection = await bringTarget(run, access, seen.pods, rotations.heldUp);
   const facts = {
     spec: access.spec,
     users: users.users.map(({ user }) => user),
@@ -86,6 +94,7 @@ async function bring(run: Run, access: SshAccess): Promise<void> {
     injection,
     objectProblem: objectProblem ?? hostKeyProblem(access.spec),
     sshdConditions: sshdConditions(facts),
+    rotations: rotations.findings,
   };
   await writeStatus(run, desiredStatus(run.cached, outcome, run.now));
 }
@@ -103,8 +112,8 @@ function lookAtPods(
     spec: access.spec,
     stored: storedRoute(objects.routeSecret),
     username: users.find(({ user }) => user.isPrimary)?.user.username ?? '',
-    mappingKey: mappingKey.pem,
-    ownHostKey: hostKey.publicLine,
+    mappingKey: mappingKey.current.pem,
+    ownHostKeys: acceptedLines(hostKey),
     sightings: storedSightings(objects.routeSecret),
   };
   return look(world.pods(key), context, (targets) => prober.follow(key, targets));

@@ -22,3 +22,13 @@ export function textOf(secret: Secret | undefined, key: string): string | undefi
   const value = secret?.data[key];
   return value === undefined ? undefined : decode(value);
 }
+
+/** What JSON in a Secret says; undefined where there is none, or it is damaged and written anew. */
+export function parseJson<T>(schema: { parse: (value: unknown) => T }, text: string | undefined): T | undefined {
+  if (text === undefined) return undefined;
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}

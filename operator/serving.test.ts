@@ -92,12 +92,12 @@ test.each([
 
 test('host keys: our own wherever we bring it, else what the spec says, else what was seen', () => {
   const [mine, seen, given] = [publicLine(''), publicLine(''), publicLine('')];
-  const known = { own: mine, learned: [seen] };
+  const known = { own: [mine], learned: [seen] };
   const keys = (spec: typeof main) => hostKeysOf(servingOf(spec, [], undefined), spec, known);
   const both = hostKeysOf(servingOf(image, [newPod('a'), imagePod('b')], undefined), image, known);
   expect(both).toEqual([mine, seen]);
   const many = Array.from({ length: 200 }, () => publicLine(''));
-  const full = hostKeysOf(servingOf(image, [newPod('a')], undefined), image, { own: mine, learned: many });
+  const full = hostKeysOf(servingOf(image, [newPod('a')], undefined), image, { own: [mine], learned: many });
   expect(full).toHaveLength(128);
   expect(full).toContain(mine);
   expect(keys(sidecar)).toEqual([mine]);

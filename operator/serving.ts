@@ -117,8 +117,8 @@ function inOrder(keys: readonly PublicKey[]): readonly string[] {
 }
 
 type KnownKeys = {
-  /** Of our Secret. */
-  readonly own: string;
+  /** Of our Secret: the one in use, and while it is rotated another. */
+  readonly own: readonly string[];
   /** Those that pods have shown to the prober. */
   readonly learned: readonly string[];
 };
@@ -130,7 +130,7 @@ export function hostKeysOf({ pods }: Serving, spec: Spec, { own, learned }: Know
     ...pods.flatMap(({ record }) => (record ? [serverIn(record)] : [])),
   ]);
   const given = servers.has('unmanaged') ? spec.mainContainer?.hostKeys : undefined;
-  const brought = servers.has('sidecar') || servers.has('init-script') ? [own] : [];
+  const brought = servers.has('sidecar') || servers.has('init-script') ? own : [];
   const shown = servers.has('image') || servers.has('unmanaged') ? (given ?? learned) : [];
   // Ours first: it is never the one too many.
   return [...new Set([...brought, ...readHostKeys(shown).keys])].slice(0, MOST_HOST_KEYS);

@@ -67,7 +67,7 @@ const targets = (subject: AccessPod, spec: object = {}, sightings: readonly Sigh
     stored: undefined,
     username: 'acme-web',
     mappingKey: 'pem',
-    ownHostKey,
+    ownHostKeys: [ownHostKey],
     sightings,
   });
 const of = (setup: SshdSetup) =>

@@ -65,8 +65,8 @@ export type ProbeContext = {
   /** Of the primary user. */
   readonly username: string;
   readonly mappingKey: string;
-  /** The line of the host key in our Secret. */
-  readonly ownHostKey: string;
+  /** The lines of the host keys in our Secret. */
+  readonly ownHostKeys: readonly string[];
   readonly sightings: readonly Sighting[];
 };
 
@@ -99,9 +99,9 @@ function expectedKeys(
   pod: AccessPod,
   server: Server,
   given: readonly string[] | undefined,
-  { ownHostKey, sightings }: ProbeContext,
+  { ownHostKeys, sightings }: ProbeContext,
 ): Pick<ProbeTarget, 'hostKeys' | 'isLearning'> | undefined {
-  if (server === 'init-script') return { hostKeys: [ownHostKey], isLearning: false };
+  if (server === 'init-script') return { hostKeys: ownHostKeys, isLearning: false };
   if (server === 'unmanaged' && given !== undefined)
     return given.length === 0 ? undefined : { hostKeys: given, isLearning: false };
   const known = currentSighting(sightings, pod);

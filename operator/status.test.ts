@@ -33,6 +33,7 @@ function outcome({ pods = [pod('web-1')], ...changes }: Partial<Outcome> = {}): 
     serving: servingOf({ runtime: 'sidecar' }, pods, undefined),
     sshdProblems: [],
     sshdConditions: [],
+    rotations: undefined,
     ...changes,
   };
 }

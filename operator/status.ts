@@ -36,20 +36,26 @@ export type Outcome = {
   /** Why nobody gets into those of them that have an sshd of their own. */
   readonly sshdProblems: readonly Finding[];
   readonly sshdConditions: readonly Judgement[];
+  /** What is to be said of keys that are being rotated; undefined: none ever was. */
+  readonly rotations: readonly Finding[] | undefined;
 };
 
-type ConditionType = 'Ready' | 'KeysValid' | 'UsernamesOwned' | 'Injected' | (typeof SSHD_CONDITION_TYPES)[number];
+type ConditionType = 'Ready' | 'KeysValid' | 'UsernamesOwned' | 'Injected' | OptionalType;
+/** Conditions that are there only where there is something to say. */
+const OPTIONAL_TYPES = [...SSHD_CONDITION_TYPES, 'KeysRotated'] as const;
+type OptionalType = (typeof OPTIONAL_TYPES)[number];
 
 type Judgement = { readonly type: ConditionType; readonly holds: boolean; readonly finding: Finding };
 
 export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date): SshAccessStatus {
   const { endpoint, pods, serving, users } = outcome;
   const record = speakerOf(serving)?.record;
+  const judgements = judge(outcome);
   const listed = pods.toSorted((left, right) => (left.name < right.name ? -1 : 1)).slice(0, MAX_PODS);
   return {
     observedGeneration: cached.metadata.generation,
-    conditions: conditions(cached, judge(outcome), now).filter(
-      ({ type }) => !isOfSshd(type) || outcome.sshdConditions.some((judged) => judged.type === type),
+    conditions: conditions(cached, judgements, now).filter(
+      ({ type }) => !isOptional(type) || judgements.some((judged) => judged.type === type),
     ),
     ...(endpoint.host === undefined ? {} : { endpoint: { host: endpoint.host, port: endpoint.port } }),
     runtime: record?.runtime ?? serving.runtime,
@@ -60,7 +66,7 @@ export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date)
   };
 }
 
-const isOfSshd = (type: string): boolean => SSHD_CONDITION_TYPES.some((known) => known === type);
+const isOptional = (type: string): boolean => OPTIONAL_TYPES.some((known) => known === type);
 
 /** Users get into it: it is ready, and the route speaks to its kind. */
 const reaches = ({ pods }: Serving, pod: AccessPod): boolean =>
@@ -101,7 +107,7 @@ function conditions(cached: CachedAccess, judgements: readonly Judgement[], now:
 }
 
 function judge(outcome: Outcome): Judgement[] {
-  const { keyProblems, nameProblems, injection } = outcome;
+  const { keyProblems, nameProblems, injection, rotations } = outcome;
   const ready = readiness(outcome);
   return [
     { type: 'Ready', holds: ready.reason === 'SshReady', finding: ready },
@@ -113,8 +119,15 @@ function judge(outcome: Outcome): Judgement[] {
     },
     { type: 'Injected', holds: injection.reason === 'PodsInjected', finding: injection },
     ...outcome.sshdConditions,
+    ...(rotations === undefined ? [] : [keysRotated(rotations)]),
   ];
 }
+
+const keysRotated = (rotations: readonly Finding[]): Judgement => ({
+  type: 'KeysRotated',
+  holds: rotations.length === 0,
+  finding: summary(rotations, finding('KeysRotated')),
+});
 
 /** Reasons of Injected that mean that there is nothing to wait for until somebody acts. */
 const BLOCKING: ReadonlySet<Reason> = new Set<Reason>([

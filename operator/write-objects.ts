@@ -4,6 +4,7 @@ import { KubeError } from '../lib/kube/errors.ts';
 import { podSecret, route, routeSecret, service } from './desired-objects.ts';
 import type { Finding } from './findings.ts';
 import { keyMaterial, type KeyMaterial } from './key-material.ts';
+import { acceptedLines } from './key-rotation.ts';
 import {
   nameTaken,
   readOwnObjects,
@@ -55,11 +56,14 @@ export async function writeObjects(
 
   const ceiling = ceilingOf(access.spec);
   const kept = storedPreviousCeiling(objects.podSecret);
-  const previous = previousCeiling(storedCeiling(objects.podSecret), ceiling, kept, run.now);
+  const previous = previousCeiling(storedCeiling(objects.podSecret), ceiling, kept, {
+    now: run.now,
+    secretDelayMs: run.options.config.secretDelayMs,
+  });
   if (previous !== undefined) run.requeueAt(previous.until);
 
   const learned = sightings.map(({ hostKey }) => hostKey);
-  const known = { own: keys.hostKey.publicLine, learned };
+  const known = { own: acceptedLines(keys.hostKey), learned };
   const hostKeys = objects.isPodSecretForeign && stored ? stored.hostKeys : hostKeysOf(serving, access.spec, known);
   const users = routed.map((user) => ({
     ...user,

@@ -66,7 +66,7 @@ test('whatever comes before an assertion ends the connection', async () => {
 test('an assertion that is damaged or beyond the ceiling is refused, and the connection ends', async () => {
   await sidecar.server.setAccess({
     hostKey: sidecar.hostKey,
-    mappingKey: sidecar.mappingKey.publicKey,
+    mappingKeys: [sidecar.mappingKey.publicKey],
     ceiling: { ...bothRoles, roles: { limited: DEFAULT_POLICIES.limited } },
   });
   const wider = { ...limitedAssertion, policy: { ...limitedAssertion.policy, localForwarding: 'loopback' } };
@@ -266,7 +266,7 @@ test('withdrawn access ends connections and the listener; restored access serves
   expect(sidecar.server.port).toBeUndefined();
   await sidecar.server.setAccess({
     hostKey: sidecar.hostKey,
-    mappingKey: sidecar.mappingKey.publicKey,
+    mappingKeys: [sidecar.mappingKey.publicKey],
     ceiling: bothRoles,
   });
   await asserted();
@@ -275,13 +275,28 @@ test('withdrawn access ends connections and the listener; restored access serves
 test('a narrower ceiling ends only the connections that are beyond it; another mapping key ends all', async () => {
   const root = await asserted();
   const limited = await asserted(limitedAssertion);
-  const access = { hostKey: sidecar.hostKey, mappingKey: sidecar.mappingKey.publicKey, ceiling: bothRoles };
+  const access = { hostKey: sidecar.hostKey, mappingKeys: [sidecar.mappingKey.publicKey], ceiling: bothRoles };
   await sidecar.server.setAccess({
     ...access,
     ceiling: { ...bothRoles, roles: { limited: DEFAULT_POLICIES.limited } },
   });
   expect(await root.ended).toMatchObject({ code: 'disconnected' });
   expect(await limited.connection.request('keepalive@openssh.com', nothing)).toBe(false);
-  await sidecar.server.setAccess({ ...access, mappingKey: PrivateKey.generateEd25519().publicKey });
+  await sidecar.server.setAccess({ ...access, mappingKeys: [PrivateKey.generateEd25519().publicKey] });
   expect(await limited.ended).toMatchObject({ code: 'disconnected' });
+});
+
+test('a mapping key is rotated: both get in for a while, then only the new one; nobody who is in is ended', async () => {
+  const { hostKey, mappingKey: old, server, port } = sidecar;
+  const [key, newHostKey] = [PrivateKey.generateEd25519(), PrivateKey.generateEd25519()];
+  const setKeys = (mappingKeys: PrivateKey[], pod = hostKey) =>
+    server.setAccess({ hostKey: pod, mappingKeys: mappingKeys.map(({ publicKey }) => publicKey), ceiling: bothRoles });
+  const before = await asserted();
+  await setKeys([old, key]);
+  for (const either of [old, key]) await sidecar.connect(either).authenticated;
+  await setKeys([key], newHostKey);
+  const late = new UserClient({ port: port(), key: old, hostKey: newHostKey.publicKey });
+  await expect(late.authenticated).rejects.toThrow(/refused our key/);
+  await new UserClient({ port: port(), key, hostKey: newHostKey.publicKey }).authenticated;
+  expect(await before.connection.request('keepalive@openssh.com', nothing)).toBe(false);
 });

@@ -4,6 +4,7 @@ import type { Logger } from '../lib/process/logger.ts';
 import { UserAuthenticationServer } from '../lib/ssh/authentication/server.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
 import { SshError } from '../lib/ssh/errors.ts';
+import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
 import { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
 import { ceilingProblem, readAssertion } from './assertion.ts';
@@ -17,6 +18,8 @@ import { UserConnection } from './user-connection.ts';
 export type PiperConnectionOptions = {
   socket: net.Socket;
   access: PodAccess;
+  /** Whether this key is a piper's now. */
+  trusts: (key: PublicKey) => boolean;
   place: Place;
   audit: Audit;
   log: Logger;
@@ -56,7 +59,7 @@ export class PiperConnection {
     });
     this.#authentication = new UserAuthenticationServer({
       transport: this.#link.transport,
-      authorize: (_username, key) => key.equals(options.access.mappingKey),
+      authorize: (_username, key) => options.trusts(key),
       maxTries: MAX_AUTHENTICATION_TRIES,
       onVerified: () => {
         this.#verified = true;
@@ -78,9 +81,8 @@ export class PiperConnection {
     this.end(reason);
   }
 
-  /** True where `access` would let this connection in as it is. */
+  /** True where the ceiling of `access` has room for what this connection was told. */
   isWithin(access: PodAccess): boolean {
-    if (!access.mappingKey.equals(this.#options.access.mappingKey)) return false;
     return this.#assertion === undefined || ceilingProblem(this.#assertion, access.ceiling) === undefined;
   }
 

@@ -2,14 +2,14 @@ import { readFile, realpath } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Ceiling, POD_SECRET_KEYS } from '../crds/secret-contract.ts';
+import { Ceiling, MOST_MAPPING_KEYS, POD_SECRET_KEYS } from '../crds/secret-contract.ts';
 import { folderChanges } from '../lib/process/folder-changes.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { PublicKey } from '../lib/ssh/keys/public-key.ts';
 
 /** What the pod's Secret grants: who this pod is, whom it believes, and how much at most. */
-export type PodAccess = { hostKey: PrivateKey; mappingKey: PublicKey; ceiling: Ceiling };
+export type PodAccess = { hostKey: PrivateKey; mappingKeys: readonly PublicKey[]; ceiling: Ceiling };
 
 // Not from node:fs/promises: that loads readline and more, half a MiB in each pod.
 const contentOf = promisify(readFile);
@@ -41,9 +41,16 @@ async function readSecret(directory: string): Promise<SecretText | undefined> {
 export function parsePodSecret(text: SecretText): PodAccess {
   return {
     hostKey: PrivateKey.parse(text.hostKey),
-    mappingKey: PublicKey.fromLine(text.mappingKeyPublic.trim()),
+    mappingKeys: mappingKeysOf(text.mappingKeyPublic),
     ceiling: Ceiling.parse(JSON.parse(text.ceiling)),
   };
+}
+
+/** There are two while one gives way to the other. @throws where there are none, or more */
+function mappingKeysOf(text: string): readonly PublicKey[] {
+  const lines = text.trim().split('\n', MOST_MAPPING_KEYS + 1);
+  if (lines.length > MOST_MAPPING_KEYS) throw new Error('there are too many mapping keys');
+  return lines.map((line) => PublicKey.fromLine(line));
 }
 
 export type FollowOptions = {

@@ -37,10 +37,11 @@ export class SidecarServer {
 
   /** What the pod's Secret grants has changed. Connections that it would not let in any more end. */
   async setAccess(access: PodAccess | undefined): Promise<void> {
+    const isSamePiper = isHandedOver(this.#access, access);
     this.#access = access;
     for (const connection of this.#connections)
       if (access === undefined) connection.revoke('access to this pod has been withdrawn');
-      else if (!connection.isWithin(access)) connection.end('what this pod allows has changed');
+      else if (!isSamePiper || !connection.isWithin(access)) connection.end('what this pod allows has changed');
     if (access === undefined) await this.#stopListening();
     else await this.#listenIfDue();
   }
@@ -92,6 +93,7 @@ export class SidecarServer {
     const connection = new PiperConnection({
       socket,
       access,
+      trusts: (key) => this.#access?.mappingKeys.some((known) => known.equals(key)) ?? false,
       place,
       audit,
       log,
@@ -118,3 +120,11 @@ export class SidecarServer {
     victim?.end('too many start-ups');
   }
 }
+
+/**
+ * A mapping key that is rotated is accepted together with its successor for a while: who came in with it is still the
+ * piper. One that is replaced at once was lost, or taken by somebody, and nobody who came in with it stays.
+ */
+const isHandedOver = (before: PodAccess | undefined, after: PodAccess | undefined): boolean =>
+  before === undefined ||
+  (after?.mappingKeys.some((key) => before.mappingKeys.some((known) => known.equals(key))) ?? false);

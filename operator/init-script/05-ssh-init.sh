@@ -321,16 +321,23 @@ write_host_key() {
     fail runtime-dir "uid $me cannot write $runtime; it must be a writable volume, such as an emptyDir."
 }
 
+# Two keys, while one gives way to the other.
+mapping_keys() {
+  while read -r line || [ -n "$line" ]; do
+    case $line in
+      'ssh-ed25519 '*) printf '%s\n' "$line" ;;
+      *) return 1 ;;
+    esac
+  done <"$secret/mapping-key.pub"
+}
+
 write_authorized_keys() {
-  line=''
-  read -r line 2>/dev/null <"$secret/mapping-key.pub" || :
-  case $line in
-    'ssh-ed25519 '*) ;;
-    *) fail secret "$secret/mapping-key.pub is missing, cannot be read by uid $me, or is no ed25519 key." ;;
-  esac
+  if ! lines=$(mapping_keys 2>/dev/null) || [ -z "$lines" ]; then
+    fail secret "$secret/mapping-key.pub is missing, cannot be read by uid $me, or is no ed25519 key."
+  fi
   {
     user_directory "$runtime/home" && user_directory "${keys%/*}" && rm -rf "$keys" &&
-      (umask 077 && printf '%s\n' "$line" >"$keys") && give "$keys" 0600
+      (umask 077 && printf '%s\n' "$lines" >"$keys") && give "$keys" 0600
   } 2>/dev/null || fail home "uid $me cannot write $keys for uid $uid."
 }
 

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { BOOTSTRAP_FAILED_MARK, SETUP_MARK } from '../../crds/main-container.ts';
+import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { DEFAULT_ALGORITHMS } from '../../lib/ssh/transport/algorithms.ts';
 import { APP_UID, type Container, type Pod, SHELLS, SSHD, USERNAMES } from './testing/container.ts';
 import { usePods } from './testing/pods.ts';
@@ -23,6 +24,9 @@ test.each(SHELLS)(
   { timeout: 120_000 },
   async (shell) => {
     const pod = newPod();
+    // It is about to be rotated: the client has the second of the two.
+    const own = readFileSync(join(pod.secret, 'mapping-key.pub'), 'utf8');
+    pod.write('mapping-key.pub', `${PrivateKey.generateEd25519().publicKey.toLine()}\n${own}`);
     const container = await pod.start({ shell });
     expect(await container.ssh('exit 3'), container.log()).toMatchObject({ code: 3, stderr: '' });
     expect(container.log()).toContain(`sshaccess: sshd is set up on port 2222 for ${USERNAMES.join(' ')}.\n`);

@@ -15,6 +15,8 @@ const config = {
   endpoint: { host: 'ssh.example.com', port: 2222 },
   healthPort: 0,
   webhookService: 'hook',
+  secretDelayMs: 120_000,
+  routeDelayMs: 900_000,
 };
 export const at = (name: string, namespace = 'acme') =>
   `/apis/sshaccess.dev/v1alpha1/namespaces/${namespace}/sshaccesses/${name}`;

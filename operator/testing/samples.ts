@@ -27,6 +27,7 @@ export function cachedAccess(spec: object = {}, status: CachedAccess['status'] =
     },
     access: access(spec),
     problem: '',
+    asked: {},
     status,
   };
 }
@@ -52,7 +53,13 @@ export const record = {
 const healthy = { isReady: true, waiting: '', sharesProcesses: true, main: undefined, crashing: undefined } as const;
 
 export function pod(name: string, changes: Partial<AccessPod> = {}): AccessPod {
-  const identity = { namespace: 'acme', name, uid: `uid-of-${name}`, address: '10.0.0.1' };
+  const identity = {
+    namespace: 'acme',
+    name,
+    uid: `uid-of-${name}`,
+    createdAt: '2026-01-01T00:00:00Z',
+    address: '10.0.0.1',
+  };
   return { ...identity, access: 'web', record, ...healthy, ...changes };
 }
 

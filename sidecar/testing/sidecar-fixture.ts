@@ -53,7 +53,7 @@ export async function startSidecar(
   const audit = auditTo({ write: (line) => auditLines.push(line) });
   const place = { config: full, tracker, sidecar: ownIds() };
   const server = new SidecarServer({ port: 0, place, audit, log, clock });
-  await server.setAccess({ hostKey, mappingKey: mappingKey.publicKey, ceiling });
+  await server.setAccess({ hostKey, mappingKeys: [mappingKey.publicKey], ceiling });
   const port = (): number => server.port ?? 0;
   return {
     server,
