@@ -24,6 +24,14 @@ test('what the policy forbids never reads as if it had run', () => {
   expect(line({ type: 'connect', refused: true })).toBe(`${who}\n`);
 });
 
+test('a forward says what it is, and where to', () => {
+  const who = 'user=acme-my-llm src=203.0.113.7 session=c-1';
+  expect(auditLine(now, subject, { type: 'forward', kind: 'direct-tcpip', to: '127.0.0.1:80' })).toBe(
+    `2026-11-21T09:08:07Z SSH_AUDIT forward ${who} kind=direct-tcpip to=127.0.0.1:80\n`,
+  );
+  expect(auditLine(now, subject, { type: 'forward', kind: 'tcpip-forward' })).toContain(' kind=tcpip-forward\n');
+});
+
 test('a subsystem cannot be mistaken for a command', () => {
   expect(auditLine(now, subject, { type: 'subsystem', name: 'sftp' })).toMatch(/ exec .* subsystem=sftp\n$/);
 });

@@ -53,3 +53,6 @@ export const KEEPALIVE_INTERVAL_MS = 60_000;
 
 /** So many questions without an answer: the client is gone. */
 export const MAX_KEEPALIVES_UNANSWERED = 3;
+
+/** Destinations of forwards that a connection leaves in the record. It reaches no more ports than the app listens at. */
+export const MOST_FORWARDS_RECORDED = 64;

@@ -13,7 +13,7 @@ import type { Audit } from './audit.ts';
 import type { SessionConnection } from './environment.ts';
 import { duration } from './duration.ts';
 import { Forwarding } from './forwarding/forwarding.ts';
-import { KEEPALIVE_INTERVAL_MS, MAX_FORWARDS, MAX_KEEPALIVES_UNANSWERED } from './limits.ts';
+import { KEEPALIVE_INTERVAL_MS, MAX_FORWARDS, MAX_KEEPALIVES_UNANSWERED, MOST_FORWARDS_RECORDED } from './limits.ts';
 import { type ServedSession, serveSession } from './session.ts';
 import type { Place } from './place.ts';
 import { startSession } from './start-session.ts';
@@ -44,6 +44,7 @@ export class UserConnection {
   readonly #keepalive: Keepalive;
   readonly #forwarding: Forwarding;
   readonly #sessions = new Set<ServedSession>();
+  readonly #forwards = new Set<string>();
   #lingeringSessions = 0;
   #telling = false;
   #noMoreSessions = false;
@@ -60,7 +61,8 @@ export class UserConnection {
       onGlobalRequest: (name, fields) => this.#receiveGlobalRequest(name, fields),
     });
     const { place, server, log } = options;
-    this.#forwarding = new Forwarding({ opener: this.#connection, assertion, place, port: server.port, log });
+    const audit = (kind: string, to?: string): void => this.#auditForward(kind, to);
+    this.#forwarding = new Forwarding({ opener: this.#connection, assertion, place, port: server.port, log, audit });
     this.#keepalive = new Keepalive({
       clock,
       intervalMs: KEEPALIVE_INTERVAL_MS,
@@ -126,6 +128,15 @@ export class UserConnection {
     const left = duration(seconds * 1000);
     this.#tell(`this gateway has to shut down, and ends the connection in ${left}: save your work, and connect again.`);
     return true;
+  }
+
+  /** Each destination once: a browser opens connection after connection. */
+  #auditForward(kind: string, to?: string): void {
+    const forward = `${kind} ${to}`;
+    if (this.#forwards.has(forward) || this.#forwards.size >= MOST_FORWARDS_RECORDED) return;
+    this.#forwards.add(forward);
+    const { audit, assertion } = this.#options;
+    audit?.(assertion, { type: 'forward', kind, ...(to !== undefined && { to }) });
   }
 
   #openSession(open: ChannelOpen): void {

@@ -24,6 +24,8 @@ export type ForwardingOptions = {
   /** The sidecar's own, which nobody is forwarded to. */
   port: number;
   log: Logger;
+  /** A forward begins, or is asked for: its name in SSH, and the port that it leads to. */
+  audit: (kind: string, to?: string) => void;
 };
 
 /** ip(7): those below are for who is privileged. */
@@ -57,19 +59,24 @@ export class Forwarding {
     }
     if (!forwards.take())
       return open.refuse(OPEN_FAILURE.RESOURCE_SHORTAGE, `no more than ${MAX_FORWARDS} forwarded connections at once`);
+    this.#options.audit(open.type, `${destination.host}:${destination.port}`);
     return forwardToPort(open, addresses, destination.port, () => forwards.release());
   }
 
   /** `direct-streamlocal@openssh.com`: to a socket of the app. */
   openSocket(open: ChannelOpen): void {
     if (!this.#options.assertion.policy.socketForwarding) return prohibit(open, 'sockets are not forwarded here');
+    this.#options.audit(open.type);
     return forwardToSocket(open, this.#context);
   }
 
   /** The global requests of -R. False: none of them, or not allowed. */
   receiveRequest(name: string, fields: Reader): boolean | Promise<Answer> {
-    const { policy } = this.#options.assertion;
+    const { assertion, audit } = this.#options;
+    const { policy } = assertion;
     const ports = policy.remoteForwarding === 'loopback';
+    if (name === 'tcpip-forward' ? ports : name === 'streamlocal-forward@openssh.com' && policy.socketForwarding)
+      audit(name);
     switch (name) {
       case 'tcpip-forward':
         return ports && listenForClient(fields, { ...this.#context, mayListenOn: (port) => this.#mayListenOn(port) });

@@ -76,7 +76,7 @@ const VALUES: Readonly<Record<string, Read>> = {
     return ports.length > MOST_PORTS ? `permitopen= may name ${MOST_PORTS} ports at most` : { permitOpen: ports };
   },
   permitlisten: () =>
-    'permitlisten= is not supported, and is not ignored either: write no-port-forwarding, or leave -R to spec.policy',
+    'permitlisten= is not supported, and is not ignored either: write no-port-forwarding, or leave -R to spec.policy (remoteForwarding), which has it off unless it is asked for',
   environment: () => 'environment= is not supported, and is not ignored either: delete it',
   tunnel: () => 'tunnel= is not supported, and is not ignored either: there are no tunnels here; delete it',
 };
