@@ -134,7 +134,9 @@ test('a connection that merely ends leaves what has left its session', async () 
   await client.close();
   const other = await login();
   // The program itself is killed within some seconds; by then the daemon would be, too.
-  await vi.waitFor(async () => expect((await other.exec(`cat /proc/${pid}/comm`)).stdout).toBe('sleep\n'));
+  await vi.waitFor(async () => expect((await other.exec(`cat /proc/${pid}/comm`)).stdout).toBe('sleep\n'), {
+    timeout: 20_000,
+  });
   expect(isAlive(pid)).toBe(true);
   process.kill(pid, 'SIGKILL');
   await other.close();
