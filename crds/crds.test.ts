@@ -92,7 +92,7 @@ test.each(['relative', '/', '/dir/', '/a/../b', '/a/./b', '/..', '/../b', '/a\n/
   },
 );
 
-test('a policy is within a ceiling only if nothing of it exceeds the ceiling', () => {
+test('D1: a policy is within a ceiling only if nothing of it exceeds the ceiling', () => {
   const { root, limited } = DEFAULT_POLICIES;
   expect(isWithin(limited, root)).toBe(true);
   expect(isWithin(root, limited)).toBe(false);

@@ -14,7 +14,7 @@ const podWith = (name: string, record: object, spec: object = {}) => {
   return pod;
 };
 
-test('more usernames than an SshAccess can have are none: comparing those of each pod takes the square of their number', () => {
+test('C8: more usernames than an SshAccess can have are none: comparing those of each pod takes the square of their number', () => {
   const names = (count: number) => Array.from({ length: count }, (_, index) => `u${index}`);
   const told = (usernames: readonly string[]) => podWith('web-1', mainRecord('image', { usernames: [...usernames] }));
   expect(told(names(5)).record?.mainContainer?.usernames).toHaveLength(5);
@@ -24,7 +24,7 @@ test('more usernames than an SshAccess can have are none: comparing those of eac
   expect(upstreamUserOf(serving, 'acme-web')).toBeUndefined();
 });
 
-test('a pod in the network of its node has no address of its own, whatever is written on it', () => {
+test('C8: a pod in the network of its node has no address of its own, whatever is written on it', () => {
   expect(podWith('web-1', mainRecord()).address).toBe('10.0.0.7');
   expect(podWith('web-1', mainRecord(), { hostNetwork: true }).address).toBeUndefined();
 });

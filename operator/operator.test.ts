@@ -9,7 +9,7 @@ import { publicLine } from './testing/samples.ts';
 
 const rig = useOperator();
 
-test('everything of one SshAccess is made, and a second look writes nothing', async () => {
+test('D8: everything of one SshAccess is made, and a second look writes nothing', async () => {
   const uid = rig.putAccess('web', { banner: 'Hello' });
   await rig.startOperator();
   await soon(() => expect(rig.reason('web', 'Ready')).toBe('WaitingForPods'));
@@ -51,7 +51,7 @@ test('Ready when a pod takes connections, and the pods are named', async () => {
   });
 });
 
-test('users come and go with their Secrets, the toggle and the clock', async () => {
+test('A9, E1: users come and go with their Secrets, the toggle and the clock', async () => {
   const uid = rig.putAccess('web', {
     users: [
       { secretRef: { name: 'alice-key' } },
@@ -100,7 +100,7 @@ test('keys are kept; a lost or damaged one is made anew and both ends agree agai
   });
 });
 
-test('objects of the same name that are not ours are left alone', async () => {
+test('C5: objects of the same name that are not ours are left alone', async () => {
   rig.putKey('web-sshaccess', { theirs: 'x' });
   rig.server.put(serviceAt('web-sshaccess'), { metadata: {}, spec: { ports: [] } });
   const uid = rig.putAccess('web');
@@ -111,6 +111,44 @@ test('objects of the same name that are not ours are left alone', async () => {
   expect(rig.routeOf(uid)).toBeUndefined();
   rig.server.remove(secretAt('web-sshaccess'));
   await soon(() => expect(rig.routeOf(uid)).toBeDefined());
+});
+
+test('C5: no Secret and no workload of another namespace is read or labelled, whatever the spec says', async () => {
+  for (const namespace of ['other', 'sys']) {
+    rig.putNamespace(namespace);
+    const data = { 'ssh-publickey': encode(publicLine()) };
+    rig.server.put(secretAt('their-key', namespace), { metadata: {}, data });
+  }
+  rig.server.put('/apis/apps/v1/namespaces/other/deployments/theirs', { metadata: {}, spec: { replicas: 1 } });
+  const put = (name: string, elsewhere: object) => {
+    const spec = { target: { name: 'theirs', ...elsewhere }, users: [{ secretRef: { name, ...elsewhere } }] };
+    return rig.server.put(at('web'), { metadata: {}, ...rig.server.get(at('web')), spec }).metadata.uid;
+  };
+  const uid = put('their-key', { namespace: 'other' });
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'KeysValid')).toBe('KeySecretNotFound'));
+  expect(rig.reason('web', 'Injected')).toBe('TargetNotFound');
+  for (const name of ['other/their-key', '../../other/secrets/their-key']) {
+    put(name, {});
+    await soon(() => expect(rig.reason('web', 'Ready')).toBe('InvalidSpec'));
+  }
+  expect(rig.usersOf(uid)).toEqual([]);
+  const touched = rig.server.requests.filter((line) => /namespaces\/other\/|secrets\/their-key/.test(line));
+  expect(touched.filter((line) => !line.includes('/namespaces/acme/'))).toEqual([]);
+});
+
+test('C6: names as long as they may be make usernames, a route and objects', async () => {
+  const namespace = 'n'.repeat(63);
+  rig.putNamespace(namespace);
+  const name = 'a'.repeat(53);
+  const slug = 's'.repeat(63);
+  const suffix = 'u'.repeat(63);
+  const users = [{ secretRef: { name: 'alice-key' } }, { suffix, secretRef: { name: 'alice-key' } }];
+  const uid = rig.putAccess(name, { slug, users }, namespace);
+  await rig.startOperator();
+  await soon(() => expect(rig.usersOf(uid)).toEqual([`${namespace}-${slug}`, `${namespace}-${slug}-${suffix}`]));
+  await soon(() => expect(rig.reason(name, 'UsernamesOwned', namespace)).toBe('AllUsernamesOwned'));
+  expect(rig.secretOf(secretAt(`${name}-sshaccess`, namespace))).toBeDefined();
 });
 
 test('a route is kept current even when the Secret of the pods was taken over', async () => {
@@ -124,7 +162,7 @@ test('a route is kept current even when the Secret of the pods was taken over', 
   await soon(() => expect(rig.usersOf(uid)).toEqual([]));
 });
 
-test('the older claim wins a username; when it goes the other gets it', async () => {
+test('C3: the older claim wins a username; when it goes the other gets it', async () => {
   const first = rig.putAccess('web');
   // The test server's clock has milliseconds, the API's seconds: a clear order.
   await new Promise((resolve) => setTimeout(resolve, 10));
@@ -141,7 +179,7 @@ test('the older claim wins a username; when it goes the other gets it', async ()
   expect(rig.routeOf(first)).toBeUndefined();
 });
 
-test('an older SshAccess that is edited does not take a username from who has it, not even after a restart', async () => {
+test('C3b: an older SshAccess that is edited does not take a username from who has it, not even after a restart', async () => {
   rig.putNamespace('acme-web');
   const thief = rig.putAccess('x', {}, 'acme-web');
   await new Promise((resolve) => setTimeout(resolve, 10));
@@ -163,7 +201,7 @@ test('an older SshAccess that is edited does not take a username from who has it
   await soon(() => expect(rig.usersOf(thief)).toEqual(['acme-web-api']));
 });
 
-test('who waits under the name of an organization for its people has to make room for it', async () => {
+test('C3b: who waits under the name of an organization for its people has to make room for it', async () => {
   rig.putNamespace('other');
   const squatter = rig.putAccess('x', { organization: 'acme', slug: 'web' }, 'other');
   await rig.startOperator();
@@ -239,7 +277,7 @@ test('an SshAccess that does not parse says so, and can be deleted', async () =>
   await soon(() => expect(rig.server.get(at('web'))).toBeUndefined());
 });
 
-test('a spec that does not parse lets nobody in, for it may be the one that revokes somebody', async () => {
+test('E1: a spec that does not parse lets nobody in, for it may be the one that revokes somebody', async () => {
   const uid = rig.putAccess('web');
   await rig.startOperator();
   await soon(() => expect(rig.usersOf(uid)).toEqual(['acme-web']));
@@ -251,7 +289,7 @@ test('a spec that does not parse lets nobody in, for it may be the one that revo
   await soon(() => expect(rig.reason('web', 'Ready')).toBe('InvalidSpec'));
 });
 
-test('a route that the API server does not take lets nobody in either, until one is taken', async () => {
+test('C8: a route that the API server does not take lets nobody in either, until one is taken', async () => {
   const uid = rig.putAccess('web');
   await rig.startOperator();
   await soon(() => expect(rig.usersOf(uid)).toEqual(['acme-web']));

@@ -16,7 +16,7 @@ test('keys of both data keys are joined, comments dropped, and each counted once
   expect(keys.fingerprints.every((fingerprint) => fingerprint.startsWith('SHA256:'))).toBe(true);
 });
 
-test('a missing Secret and one without keys say what to do', () => {
+test('A9: a missing Secret and one without keys say what to do', () => {
   expect(readUserKeys(user, undefined).problems[0]?.message).toBe(
     'acme-web: there is no Secret alice-key; create it with a public key under ssh-publickey',
   );
@@ -24,7 +24,7 @@ test('a missing Secret and one without keys say what to do', () => {
   expect(reasons({ 'ssh-publickey': '\n' })).toEqual(['NoKeys']);
 });
 
-test('a private key anywhere refuses the whole user, and is quoted nowhere', () => {
+test('A7: a private key anywhere refuses the whole user, and is quoted nowhere', () => {
   const pem = PrivateKey.generateEd25519().toOpenSsh();
   const secrets: Record<string, string>[] = [
     { 'ssh-publickey': publicLine(), 'ssh-privatekey': pem },
@@ -83,7 +83,7 @@ test('no more keys than a route takes', () => {
   expect(keys.problems.map(({ reason }) => reason)).toEqual(['TooManyKeys']);
 });
 
-test('no more than a route has room for, however long their options are: it must stay writable', () => {
+test('C8: no more than a route has room for, however long their options are: it must stay writable', () => {
   const long = `${'permitopen="localhost:1",'.repeat(600)}pty`;
   const lines = Array.from({ length: 60 }, () => `${long} ${publicLine()}`);
   const keys = read({ authorized_keys: [publicLine(), ...lines].join('\n') });

@@ -11,7 +11,7 @@ const claimant = (key: string, createdAt: string, usernames: string[], uid = key
   isNative: true,
 });
 
-test('the oldest claim owns a username, then the smaller uid', () => {
+test('C3: the oldest claim owns a username, then the smaller uid', () => {
   const claims = new UsernameClaims();
   claims.set('b/young', claimant('b/young', '2026-01-02T00:00:00Z', ['acme-web']));
   expect(claims.ownerOf('acme-web')?.key).toBe('b/young');
@@ -34,7 +34,7 @@ test('a change names those, and only those, who claim the same names', () => {
   expect(claims.ownerOf('z')?.key).toBe('a/3');
 });
 
-test('who has a username keeps it against an older SshAccess that asks for it later', () => {
+test('C3b: who has a username keeps it against an older SshAccess that asks for it later', () => {
   const claims = new UsernameClaims();
   claims.set('victim/web', claimant('victim/web', '2026-01-02T00:00:00Z', ['acme-web'], 'young'));
   claims.hold('young', ['acme-web']);
@@ -51,7 +51,7 @@ test('who has a username keeps it against an older SshAccess that asks for it la
   expect(claims.ownerOf('acme-web')?.key).toBe('victim/web');
 });
 
-test('an organization that only the spec names loses to the namespace that has it, older and holding or not', () => {
+test('C3b: an organization that only the spec names loses to the namespace that has it, older and holding or not', () => {
   const claims = new UsernameClaims();
   const squatter = claimant('evil/x', '2026-01-01T00:00:00Z', ['acme-web'], 'old');
   claims.set('evil/x', { ...squatter, isNative: false });
@@ -75,7 +75,7 @@ test.each([
   expect(requestedUsers(access(spec), label)).toMatchObject({ isNative });
 });
 
-test('different splits of one joined name are one claim', () => {
+test('C2: different splits of one joined name are one claim', () => {
   const joined = (spec: object) => requestedUsers(access(spec), undefined).users.map(({ username }) => username);
   expect(joined({ organization: 'a', slug: 'b-c' })).toEqual(joined({ organization: 'a-b', slug: 'c' }));
 });

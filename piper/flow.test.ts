@@ -106,16 +106,20 @@ test.each([
   ['the client', { rekeyAfterBytes: MIB }, {}],
   ['the pod', {}, { rekeyAfterBytes: MIB }],
   ['both sides', { rekeyAfterBytes: MIB }, { rekeyAfterBytes: MIB }],
-])('64 MiB each way at once, while %s changes keys every MiB', { timeout: 60_000 }, async (_who, ofClient, ofPod) => {
-  const [podMill, clientMill] = [new Mill(64 * MIB), new Mill(64 * MIB)];
-  const rig = await rigOf({ pod: { serve: serveMill(podMill), ...ofPod } });
-  const client = await rig.login('acme-hello', keys.alice, ofClient);
-  await throughPiper(client, clientMill);
-  const [up, down] = [await podMill.flow().received, await clientMill.flow().received];
-  expect(up).toBe(clientMill.flow().sent);
-  expect(down).toBe(podMill.flow().sent);
-  if ('rekeyAfterBytes' in ofClient) expect(client.exchangeSteps).toBeGreaterThan(3 * 50);
-});
+])(
+  'B7: 64 MiB each way at once, while %s changes keys every MiB',
+  { timeout: 60_000 },
+  async (_who, ofClient, ofPod) => {
+    const [podMill, clientMill] = [new Mill(64 * MIB), new Mill(64 * MIB)];
+    const rig = await rigOf({ pod: { serve: serveMill(podMill), ...ofPod } });
+    const client = await rig.login('acme-hello', keys.alice, ofClient);
+    await throughPiper(client, clientMill);
+    const [up, down] = [await podMill.flow().received, await clientMill.flow().received];
+    expect(up).toBe(clientMill.flow().sent);
+    expect(down).toBe(podMill.flow().sent);
+    if ('rekeyAfterBytes' in ofClient) expect(client.exchangeSteps).toBeGreaterThan(3 * 50);
+  },
+);
 
 test(
   'eight connections at once, both ways: each gets its own bytes, and the buffers come back',
@@ -183,7 +187,7 @@ async function fill(link: { blocked: boolean }, send: () => void): Promise<numbe
   return sent;
 }
 
-test('a client that does not read stops the pod, after what sockets hold', { timeout: 30_000 }, async () => {
+test('B6: a client that does not read stops the pod, after what sockets hold', { timeout: 30_000 }, async () => {
   const rig = await rigOf();
   const client = await rig.login();
   const link = await rig.pod.links.take();
@@ -207,18 +211,22 @@ test('a pod that does not read stops the client', { timeout: 30_000 }, async () 
   expect((await fill(client.link, () => client.send(data))) * data.length).toBeLessThan(24 * MIB);
 });
 
-test('a client that asks and asks and does not read the answers is read no further', { timeout: 30_000 }, async () => {
-  const rig = await rigOf();
-  const client = await rig.login();
-  const link = await rig.pod.links.take();
-  client.socket.pause();
-  const request = say.globalRequest('tcpip-forward', true, Buffer.alloc(200));
-  // Mostly the kernel's: a request of 240 bytes has an answer of 36.
-  expect((await fill(client.link, () => client.send(request))) * request.length).toBeLessThan(64 * MIB);
-  expect(link.received.size).toBe(0);
-});
+test(
+  'B6: a client that asks and asks and does not read the answers is read no further',
+  { timeout: 30_000 },
+  async () => {
+    const rig = await rigOf();
+    const client = await rig.login();
+    const link = await rig.pod.links.take();
+    client.socket.pause();
+    const request = say.globalRequest('tcpip-forward', true, Buffer.alloc(200));
+    // Mostly the kernel's: a request of 240 bytes has an answer of 36.
+    expect((await fill(client.link, () => client.send(request))) * request.length).toBeLessThan(64 * MIB);
+    expect(link.received.size).toBe(0);
+  },
+);
 
-test('a pod that asks and asks and does not read the answers is read no further', { timeout: 30_000 }, async () => {
+test('B6: a pod that asks and asks and does not read the answers is read no further', { timeout: 30_000 }, async () => {
   const rig = await rigOf();
   await rig.login();
   const link = await rig.pod.links.take();

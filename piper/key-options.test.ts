@@ -51,7 +51,7 @@ async function refusedRecord(rig: Rig): Promise<unknown> {
   return line['detail'];
 }
 
-test('the options of the key narrow what the pod is told, and what the piper lets pass', async () => {
+test('A7: the options of the key narrow what the pod is told, and what the piper lets pass', async () => {
   const rig = await rigOf([`restrict,port-forwarding,permitopen="localhost:8080" ${alice}`]);
   const client = await rig.login();
   const link = await rig.pod.links.take();
@@ -68,7 +68,7 @@ test('the options of the key narrow what the pod is told, and what the piper let
   expect(say.describeMessage(await client.received.take())).toBe('CHANNEL_FAILURE 3');
 });
 
-test('a forced command runs in place of what was asked for, and hears what that was', async () => {
+test('A7: a forced command runs in place of what was asked for, and hears what that was', async () => {
   const rig = await rigOf([`command="rrsync /data" ${alice}`]);
   const client = await rig.login();
   const link = await rig.pod.links.take();
@@ -191,7 +191,7 @@ describe('A7: what a line demands is kept', () => {
 });
 
 describe('live sessions', () => {
-  test('end when the key expires, and say so; the pod has known when', async () => {
+  test('E1: end when the key expires, and say so; the pod has known when', async () => {
     const clock = new FakeClock();
     const begin = Date.UTC(2030, 0, 1);
     const now = (): number => begin + clock.now();

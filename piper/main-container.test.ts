@@ -107,7 +107,7 @@ test('the record says what served, and as what it called itself', async () => {
   expect(lineOf(rig, 'start')).toMatchObject({ runtime: 'main_container', software: SSHD });
 });
 
-test('one of the known host keys is enough, and none known is a refusal of its own', async () => {
+test('B3: one of the known host keys is enough, and none known is a refusal of its own', async () => {
   const rig = await rigOf({}, { hostKeys: [keys.bob, keys.stranger, keys.pod].map((key) => key.publicKey.toLine()) });
   await rig.login();
   rig.setRoute({ runtime: 'main_container', hostKeys: [] });

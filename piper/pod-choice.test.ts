@@ -46,7 +46,7 @@ test("a pod's name opens nothing: the key must be that of the user", async () =>
   expect(rig.pod.connections).toBe(0);
 });
 
-test("a tenant who has another's user and pod for a username gets nobody who means the pod, and nobody else", async () => {
+test("C7: a tenant who has another's user and pod for a username gets nobody who means the pod, and nobody else", async () => {
   const rig = await rigOf(['127.0.0.1']);
   const pod = 'pod-127-0-0-1';
   rig.directory.setSlice('acme/slice', sliceOf('acme', 'hello-sshaccess', pod));
@@ -70,6 +70,26 @@ test("a tenant who has another's user and pod for a username gets nobody who mea
   trap('acme', pod);
   await rig.login(`acme-hello--${pod}`);
   expect((await rig.pod.links.take()).assertion).toMatchObject({ username: `acme-hello--${pod}` });
+});
+
+test('C6: the longest username, alone and with the longest pod name that still fits', async () => {
+  const rig = await rigOf(['127.0.0.1']);
+  const parts = ['organization', 'slug', 'suffix'].map((part) => part.padEnd(63, 'x'));
+  const username = parts.join('-');
+  const rename = (name: string) =>
+    rig.setRoute({ users: rig.users.slice(0, 1).map((user) => ({ ...user, username: name })) });
+  rename(username);
+  // RFC 4252 has no bound; ours is 255 bytes.
+  const pod = 'p'.repeat(255 - username.length - '--'.length);
+  rig.directory.setSlice('acme/slice', sliceOf('acme', 'hello-sshaccess', pod));
+  for (const login of [username, `${username}--${pod}`]) {
+    await rig.login(login);
+    expect((await rig.pod.links.take()).assertion).toMatchObject({ username });
+  }
+  await expect(rig.login(`${username}--${pod}p`)).rejects.toThrow('refused our key');
+  // One that no organization, slug and suffix can make is nobody, and so is the route that has it.
+  rename(`${username}x`);
+  await expect(rig.login(`${username}x`)).rejects.toThrow('refused our key');
 });
 
 test('connections to a named pod count for the user', async () => {

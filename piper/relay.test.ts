@@ -57,14 +57,14 @@ async function rigWithRelay(hostKey: PrivateKey) {
   return { rig, relay: await startRelay(rig, hostKey) };
 }
 
-test('with a host key of its own it hears nothing, not even the attempt to log in', async () => {
+test('A11: with a host key of its own it hears nothing, not even the attempt to log in', async () => {
   const { rig, relay } = await rigWithRelay(PrivateKey.generateEd25519());
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('host-key-mismatch');
   expect(relay.heard).toEqual([]);
   expect(rig.pod.authenticationAttempts).toBe(0);
 });
 
-test('with the right host key it can pass the login on, but it was signed for another session', async () => {
+test('A11: with the right host key it can pass the login on, but it was signed for another session', async () => {
   const { rig, relay } = await rigWithRelay(keys.pod);
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('upstream-failed');
   expect(relay.heard).toHaveLength(2);

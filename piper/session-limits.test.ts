@@ -37,19 +37,22 @@ async function opens({ client, link }: Logged, number: number): Promise<boolean>
   return true;
 }
 
-test.each(['root', 'limited'] as const)('%s: so many sessions, however many connections they are on', async (role) => {
-  const rig = await startRig();
-  rigs.push(rig);
-  const [, , most] = USERS[role];
-  const all = await connections(rig, role, 4);
-  let opened = 0;
-  for (let number = 0; number < 4; number++) for (const one of all) if (await opens(one, number)) opened++;
-  expect(opened).toBe(most);
-  // Another user is not concerned, and neither is another connection once one of these has ended.
-  const [other] = await connections(rig, role === 'root' ? 'limited' : 'root', 1);
-  expect(other && (await opens(other, 0))).toBe(true);
-  const [first, second] = all;
-  first?.client.close();
-  await expect.poll(() => rig.piper.connections.size).toBe(4);
-  expect(second && (await opens(second, 99))).toBe(true);
-});
+test.each(['root', 'limited'] as const)(
+  'D10: %s: so many sessions, however many connections they are on',
+  async (role) => {
+    const rig = await startRig();
+    rigs.push(rig);
+    const [, , most] = USERS[role];
+    const all = await connections(rig, role, 4);
+    let opened = 0;
+    for (let number = 0; number < 4; number++) for (const one of all) if (await opens(one, number)) opened++;
+    expect(opened).toBe(most);
+    // Another user is not concerned, and neither is another connection once one of these has ended.
+    const [other] = await connections(rig, role === 'root' ? 'limited' : 'root', 1);
+    expect(other && (await opens(other, 0))).toBe(true);
+    const [first, second] = all;
+    first?.client.close();
+    await expect.poll(() => rig.piper.connections.size).toBe(4);
+    expect(second && (await opens(second, 99))).toBe(true);
+  },
+);

@@ -40,7 +40,7 @@ const CHANGES: Record<string, (route: Route) => Partial<Route>> = {
   }),
 };
 
-test.each(Object.entries(CHANGES))('%s: both ends are closed within a second', async (_what, change) => {
+test.each(Object.entries(CHANGES))('E1: %s: both ends are closed within a second', async (_what, change) => {
   const rig = await rigOf();
   const client = await rig.login();
   const link = await rig.pod.links.take();
@@ -68,7 +68,7 @@ test('a policy that becomes wider waits for the next login', async () => {
   expect((await rig.pod.links.take()).assertion?.policy.agentForwarding).toBe(true);
 });
 
-test('only the user who is concerned is disconnected', async () => {
+test('E1: only the user who is concerned is disconnected', async () => {
   const rig = await rigOf();
   const alice = await rig.login();
   const bob = await rig.login('acme-hello-dev', keys.bob);
@@ -91,7 +91,7 @@ test('another key of the user, added or removed, disturbs nobody', async () => {
   await next(link);
 });
 
-test('a user whose access ends while connected is disconnected at that time', async () => {
+test('E1: a user whose access ends while connected is disconnected at that time', async () => {
   const rig = await rigOf();
   const expiresAt = new Date(Date.now() + 400).toISOString();
   rig.setRoute({ users: rig.users.map((user) => ({ ...user, expiresAt })) });
@@ -108,7 +108,7 @@ test('an end in a hundred years is no end now', async () => {
   expect(client.link.transport.closed).toBe(false);
 });
 
-test('a client that does not read is cut off too', async () => {
+test('E1: a client that does not read is cut off too', async () => {
   const rig = await rigOf();
   const client = await rig.login();
   const link = await rig.pod.links.take();
@@ -121,7 +121,7 @@ test('a client that does not read is cut off too', async () => {
   await expect.poll(() => rig.piper.connections.size, { timeout: 2_000 }).toBe(0);
 });
 
-test('a revocation while the pod is being reached ends the login', async () => {
+test('E1: a revocation while the pod is being reached ends the login', async () => {
   const rig = await rigOf({
     pod: {
       accepts: () => {
@@ -133,7 +133,7 @@ test('a revocation while the pod is being reached ends the login', async () => {
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('[revoked,');
 });
 
-test('what we know is too old: nobody comes in, and nobody stays', async () => {
+test('A9, E2: what we know is too old: nobody comes in, and nobody stays', async () => {
   const rig = await rigOf();
   const client = await rig.login();
   rig.directory.stale = () => true;
@@ -164,7 +164,7 @@ async function openSession(rig: Rig) {
   return { client, link };
 }
 
-test('refused requests are answered by us, in order, and the pod never sees them', async () => {
+test('D2: refused requests are answered by us, in order, and the pod never sees them', async () => {
   const rig = await rigOf();
   const { client, link } = await openSession(rig);
   client.send(say.channelRequest(40, 'pty-req', true, Buffer.alloc(30)));
@@ -197,7 +197,7 @@ test('refused requests are answered by us, in order, and the pod never sees them
   expect(link.received.size).toBe(0);
 });
 
-test('a hostile pod opens nothing, and its host keys and pings do not pass', async () => {
+test('D7: a hostile pod opens nothing, and its host keys and pings do not pass', async () => {
   const rig = await rigOf();
   const { client, link } = await openSession(rig);
   link.send(say.globalRequest('hostkeys-00@openssh.com', false, say.text('key')));
@@ -228,7 +228,7 @@ test('a pod that breaks the protocol ends both', async () => {
   expect(await link.closed.promise).toMatchObject({ disconnectReason: 2 });
 });
 
-test('a pod that opens channel after channel uninvited is cut off, and the client sees none of them', async () => {
+test('D7: a pod that opens channel after channel uninvited is cut off, and the client sees none of them', async () => {
   const rig = await rigOf();
   const { client, link } = await openSession(rig);
   for (let count = 0; count < 65; count++) link.send(say.channelOpen('auth-agent@openssh.com', count));
@@ -252,7 +252,7 @@ test('the last words of a pod are for the record, without what a terminal would 
   });
 });
 
-test('what was refused is in the record, with the field of the policy that says so', async () => {
+test('E3: what was refused is in the record, with the field of the policy that says so', async () => {
   const rig = await rigOf();
   rig.setRoute({ users: rig.users.map((user) => ({ ...user, policy: { ...user.policy, commands: ['uptime'] } })) });
   const { client, link } = await openSession(rig);
@@ -263,7 +263,7 @@ test('what was refused is in the record, with the field of the policy that says 
   await expect.poll(() => endOf(rig)?.['refused']).toEqual(['shell: commands', 'x11-req: x11Forwarding']);
 });
 
-test('a username cannot forge a line of the record', async () => {
+test('C4: a username cannot forge a line of the record', async () => {
   const rig = await rigOf();
   const client = rig.client();
   await client.ready;

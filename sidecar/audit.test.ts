@@ -36,7 +36,7 @@ test('a subsystem cannot be mistaken for a command', () => {
   expect(auditLine(now, subject, { type: 'subsystem', name: 'sftp' })).toMatch(/ exec .* subsystem=sftp\n$/);
 });
 
-test('nothing that a client sends can forge a line or move a cursor', () => {
+test('C4: nothing that a client sends can forge a line or move a cursor', () => {
   const hostile = Buffer.from('x\n2026 SSH_AUDIT connect user=root\r\u001b[2J\u009b\u2028\u0000');
   const line = auditLine(now, { ...subject, username: 'a\nb' }, { type: 'exec', command: hostile });
   expect(line.slice(0, -1)).toMatch(/^[\x20-\x7e]+$/);

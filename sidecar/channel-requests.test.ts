@@ -105,7 +105,7 @@ const isAlive = (pid: number): boolean => {
 
 const DAEMON = 'trap "" HUP TERM; setsid sh -c "trap \\"\\" HUP; echo \\$\\$; exec sleep 1000" & wait; sleep 1000';
 
-test('access that has ended takes daemons with it, whether a request or the farewell says so', async () => {
+test('E1: access that has ended takes daemons with it, whether a request or the farewell says so', async () => {
   const endings: ((client: UserClient) => void)[] = [
     ({ link }) => {
       link.transport.send(

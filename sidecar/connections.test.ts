@@ -37,7 +37,7 @@ const ignore = (): ChannelEvents => ({
   onClose: () => undefined,
 });
 
-test('any key but the mapping key is refused', async () => {
+test('D1: any key but the mapping key is refused', async () => {
   const client = sidecar.connect(PrivateKey.generateEd25519());
   await expect(client.authenticated).rejects.toThrow(/refused our key/);
 });
@@ -63,7 +63,7 @@ test('whatever comes before an assertion ends the connection', async () => {
   }
 });
 
-test('an assertion that is damaged or beyond the ceiling is refused, and the connection ends', async () => {
+test('D1: an assertion that is damaged or beyond the ceiling is refused, and the connection ends', async () => {
   await sidecar.server.setAccess({
     hostKey: sidecar.hostKey,
     mappingKeys: [sidecar.mappingKey.publicKey],
@@ -110,7 +110,7 @@ test('other channel types and global requests are refused', async () => {
     expect(await client.connection.request(name, nothing)).toBe(false);
 });
 
-test('sessions are limited by the policy, and ended ones make room', async () => {
+test('D10: sessions are limited by the policy, and ended ones make room', async () => {
   const client = await asserted(limitedAssertion);
   const first = await client.session();
   await client.session();
@@ -209,7 +209,7 @@ test('forwarded connections are limited, and a server that never reads costs one
   expect(first?.waiting).toBe(true);
 });
 
-test('start-ups are limited: for one more stranger, the oldest goes', async () => {
+test('B4: start-ups are limited: for one more stranger, the oldest goes', async () => {
   const strangers = Array.from({ length: MAX_STARTUPS + 20 }, () => net.connect(sidecar.port(), '127.0.0.1'));
   closers.push(() => strangers.forEach((socket) => socket.destroy()));
   let refused = 0;
@@ -221,7 +221,7 @@ test('start-ups are limited: for one more stranger, the oldest goes', async () =
   expect(sidecar.server.connectionCount).toBe(MAX_STARTUPS);
 });
 
-test('strangers that fill the start-ups keep nobody out', async () => {
+test('B4: strangers that fill the start-ups keep nobody out', async () => {
   const strangers = Array.from({ length: MAX_STARTUPS }, () => net.connect(sidecar.port(), '127.0.0.1'));
   for (const socket of strangers) socket.on('error', () => undefined);
   closers.push(() => strangers.forEach((socket) => socket.destroy()));
@@ -229,7 +229,7 @@ test('strangers that fill the start-ups keep nobody out', async () => {
   await asserted();
 });
 
-test('a stranger that takes all start-ups anew, and anew, crowds out itself and not a login that is under way', async () => {
+test('B4: a stranger that takes all start-ups anew, and anew, crowds out itself and not a login that is under way', async () => {
   const client = sidecar.connect();
   await client.authenticated;
   const strangers = Array.from({ length: 2 * MAX_STARTUPS }, () =>

@@ -93,7 +93,7 @@ test("in another image the app's environment is without the places of its own", 
   expect(textOf(withoutPlaces(app))).toEqual({ DATABASE_URL: 'secret' });
 });
 
-test('what chooses programs and libraries is never taken from a client, whatever the policy says', () => {
+test('D5: what chooses programs and libraries is never taken from a client, whatever the policy says', () => {
   const everything = {
     ...DEFAULT_POLICIES.root,
     clientEnvironment: 'ABCDEFGHIJKLMNOPQRSTUVWXYZ_'.split('').map((letter) => `${letter}*`),

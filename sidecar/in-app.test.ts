@@ -83,7 +83,7 @@ describe.runIf(process.getuid?.() === 0)('inside an app', () => {
     expect(result.stdout).not.toMatch(/SSHACCESS_CONTAINER/);
   });
 
-  test('what the app chose for its own programs means nothing to the helper, and reaches the session', async () => {
+  test('D5b: what the app chose for its own programs means nothing to the helper, and reaches the session', async () => {
     const env = {
       ...app.env,
       SSHACCESS_CONTAINER: 'tuned',

@@ -30,7 +30,7 @@ async function login(change: Partial<SessionPolicy>): Promise<{ client: UserClie
   };
 }
 
-test('of a list of commands exactly those run, and any other is named in a sentence and recorded', async () => {
+test('D1: of a list of commands exactly those run, and any other is named in a sentence and recorded', async () => {
   const { client, audit } = await login({ commands: ['echo one', 'echo "t w o"'] });
   expect(await client.exec('echo one')).toMatchObject({ code: 0, stdout: 'one\n' });
   expect(await client.exec('echo "t w o"')).toMatchObject({ code: 0, stdout: 't w o\n' });
@@ -57,7 +57,7 @@ test('no variable of the client makes a listed command run another', async () =>
   expect((await session.done).stderr).not.toContain('owned');
 });
 
-test('with a list of commands there is no shell, and none is left where the list is empty', async () => {
+test('D1: with a list of commands there is no shell, and none is left where the list is empty', async () => {
   const { client, audit } = await login({ commands: [] });
   const session = await client.session();
   await session.pty(80, 24);
@@ -92,7 +92,7 @@ test('a forced command runs and nothing else does; only then the piper may say w
   expect(await (await other.session()).request('env', original)).toBe(false);
 });
 
-test('without sftp the subsystem is refused, and that is on record', async () => {
+test('D1: without sftp the subsystem is refused, and that is on record', async () => {
   const { client, audit } = await login({ sftp: { access: 'none', paths: null } });
   const session = await client.session();
   expect(await session.request('subsystem', text('sftp'))).toBe(false);

@@ -10,7 +10,7 @@ import { limitedAssertion, rootAssertion } from './testing/user-client.ts';
 
 const { root, limited } = DEFAULT_POLICIES;
 
-test('forwarding leads to the three spellings of loopback and nowhere else', () => {
+test('D3: forwarding leads to the three spellings of loopback and nowhere else', () => {
   const targets = (host: string, port = 80) => loopbackTargets(root, { host, port }, 2222);
   expect(targets('127.0.0.1')).toEqual(['127.0.0.1']);
   expect(targets('::1')).toEqual(['::1']);
@@ -72,7 +72,7 @@ test('the largest policy there can be fits into an assertion', () => {
   expect(readAssertion(request(JSON.stringify(largest)))).toEqual(largest);
 });
 
-test('an assertion never exceeds the ceiling', () => {
+test('D1: an assertion never exceeds the ceiling', () => {
   const onlyLimited = { ...bothRoles, roles: { limited } };
   expect(ceilingProblem(rootAssertion, bothRoles)).toBeUndefined();
   expect(ceilingProblem(rootAssertion, onlyLimited)).toMatch(/role/);

@@ -63,7 +63,7 @@ test('whoever makes the pod reads each reason to its end: the API server cuts wa
   }
 });
 
-test('an SshAccess of another namespace selects nothing', () => {
+test('C5: an SshAccess of another namespace selects nothing', () => {
   expect(decide(pod(), 'evil', clusterWith(access()))).toEqual({ skip: 'access-not-found' });
 });
 

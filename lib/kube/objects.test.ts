@@ -30,7 +30,7 @@ test('paths of core and grouped kinds', () => {
   expect(parseKey('ns/a')).toEqual({ namespace: 'ns', name: 'a' });
 });
 
-test.each(['', '.', '..'])('no path leads through the name "%s"', (name) => {
+test.each(['', '.', '..'])('C5: no path leads through the name "%s"', (name) => {
   expect(() => pathOf(SECRETS, { namespace: 'acme', name })).toThrow('no name');
   expect(() => pathOf(SECRETS, { namespace: name, name: 'x' })).toThrow('no name');
   expect(pathOf(SECRETS, { namespace: 'acme', name: '../../kube-system/secrets/x' })).toBe(

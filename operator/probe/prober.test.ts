@@ -131,7 +131,7 @@ test('of one SshAccess few pods at once, of all no more than the bound, and thos
   expect(crowd.most()).toBe(16);
 });
 
-test('a namespace with any number of them leaves places to the others', async () => {
+test('C8: a namespace with any number of them leaves places to the others', async () => {
   const address = ownAddress();
   const crowd = await holdingPort(address);
   const other = await holdingPort(address);

@@ -27,7 +27,7 @@ function startUpsOf(limits: { startUps: number; startUpsPerSource: number }) {
   return { startUps, dropped, take };
 }
 
-test('a source that is at its limit pays with its own oldest', () => {
+test('B4: a source that is at its limit pays with its own oldest', () => {
   const { startUps, dropped, take } = startUpsOf({ startUps: 10, startUpsPerSource: 2 });
   take('192.0.2.1', 'first');
   take('192.0.2.1', 'second');
@@ -38,7 +38,7 @@ test('a source that is at its limit pays with its own oldest', () => {
   expect(startUps.count).toBe(3);
 });
 
-test('with all places taken, whoever has the most pays: a single source never keeps others out', () => {
+test('B4: with all places taken, whoever has the most pays: a single source never keeps others out', () => {
   const { startUps, dropped, take } = startUpsOf({ startUps: 4, startUpsPerSource: 3 });
   take('192.0.2.7', 'honest');
   for (const name of ['a', 'b', 'c']) take('192.0.2.9', name);

@@ -30,7 +30,7 @@ test('readiness is `serving`, because the Service publishes not-ready addresses 
 });
 
 test.each(['\u001b]0;owned\u0007', 'a\r\nsshaccess: type your password', 'Ünïcode', '', 'x'.repeat(254)])(
-  'a name that no pod can have (%j) is not shown to anybody',
+  'C4: a name that no pod can have (%j) is not shown to anybody',
   (name) => {
     const [pod] = podsOf([slice([{ ...endpoint('10.0.0.1'), targetRef: { name } }])], mayBePod);
     expect(pod?.name).toBe('10.0.0.1');
@@ -64,7 +64,7 @@ test.each([
   ['kubernetes.default.svc', false],
   ['0x7f.1', false],
   ['', false],
-])('a slice that lists %j: a pod may be there: %s', (address, allowed) => {
+])('C5: a slice that lists %j: a pod may be there: %s', (address, allowed) => {
   expect(mayBePod(address)).toBe(allowed);
 });
 
@@ -72,7 +72,7 @@ test('files may name loopback, but never a host name', () => {
   expect([isLiteral('127.0.0.1'), isLiteral('localhost')]).toEqual([true, false]);
 });
 
-test('of a flood of endpoints no more are looked at than a bound, also where all are the same, or none is a pod', () => {
+test('C8: of a flood of endpoints no more are looked at than a bound, also where all are the same, or none is a pod', () => {
   let looks = 0;
   const many = (address: (index: number) => string) =>
     slice(Array.from({ length: 1_000 }, (_, index) => endpoint(address(index))));

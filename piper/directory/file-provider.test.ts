@@ -78,7 +78,7 @@ test('Secrets and EndpointSlices come from one file or many, encoded or plain', 
   expect(directory.lookup('acme-hello-dev')).toBeDefined();
 });
 
-test('a document that does not parse grants nothing; the others of its file do', async () => {
+test('A9: a document that does not parse grants nothing; the others of its file do', async () => {
   const { directory, errors } = await load({
     'a.yaml': `kind: Deployment\n---\n${secret('acme-hello', 'stringData')}---\n{ broken\n`,
   });
@@ -99,7 +99,7 @@ test('changes are followed: a file replaced, added, removed', async () => {
   expect(changes).toEqual(['acme-b', 'acme-a']);
 });
 
-test('a Secret without our label is none of ours', async () => {
+test('C5: a Secret without our label is none of ours', async () => {
   const { directory } = await load({ 'a.yaml': secret('acme-a', 'data').replace(LABEL_ROUTE, 'else.example/route') });
   expect(directory.lookup('acme-a')).toBeUndefined();
 });

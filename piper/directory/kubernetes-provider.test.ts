@@ -64,7 +64,7 @@ function start(maxStalenessMs = 60_000) {
   return { directory, provider };
 }
 
-test('routes come from our own namespace, pods from the one of the workload, and both are followed', async () => {
+test('C5: routes come from our own namespace, pods from the one of the workload, and both are followed', async () => {
   put(secret('system', 'acme-hello'));
   put(secret('acme', 'acme-evil'));
   put(secret('system', 'acme-other', {}));
@@ -83,7 +83,7 @@ test('routes come from our own namespace, pods from the one of the workload, and
   await expect.poll(() => directory.lookup('acme-hello')).toBeUndefined();
 });
 
-test('after too long a silence of the API server what we know is stale', async () => {
+test('A9: after too long a silence of the API server what we know is stale', async () => {
   const { directory, provider } = start(300);
   await provider.start(stop.signal);
   expect(directory.stale()).toBe(false);

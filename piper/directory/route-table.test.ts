@@ -67,7 +67,7 @@ test.each([
   ['a bad host key', dataOf(route(['acme-hello'], { hostKeys: ['ssh-ed25519 AAAA'] }))],
   ['a username that is none', dataOf(route(['Acme\n']))],
   ['the same username twice', dataOf(route(['acme-hello', 'acme-hello']))],
-])('a Secret with %s grants nothing, and what it granted before is gone', (_what, data) => {
+])('A9: a Secret with %s grants nothing, and what it granted before is gone', (_what, data) => {
   const { table, problems } = setUp();
   table.set('a', dataOf(route(['acme-hello'])));
   expect(table.set('a', data)).toEqual(new Set(['acme-hello']));
@@ -83,7 +83,7 @@ test('a field that only a newer operator knows takes nobody their access', () =>
   expect(problems).toEqual([]);
 });
 
-test('a username that two routes claim is nobody, until one of them gives it up', () => {
+test('C3: a username that two routes claim is nobody, until one of them gives it up', () => {
   const { table, problems } = setUp();
   table.set('a', dataOf(route(['acme-hello', 'acme-hello-dev'])));
   expect(table.set('b', dataOf(route(['acme-hello'], { uid: 'u-2' })))).toEqual(new Set(['acme-hello']));

@@ -91,7 +91,7 @@ const times = (rows: Row[]) =>
     rows.map(([name, fields, allowed]) => ({ policy, name, fields, passes: allowed.includes(policy) })),
   );
 
-test.each(times(SESSION_REQUESTS))('$policy: $name on a session: $passes', ({ policy, name, fields, passes }) => {
+test.each(times(SESSION_REQUESTS))('D1: $policy: $name on a session: $passes', ({ policy, name, fields, passes }) => {
   for (const wantReply of [true, false]) {
     const { open, fromClient, raw, refused } = setUp(POLICIES[policy]);
     open(3, 40);
@@ -106,15 +106,18 @@ test.each(times(SESSION_REQUESTS))('$policy: $name on a session: $passes', ({ po
   }
 });
 
-test.each(times(GLOBAL_REQUESTS))('$policy: the global request $name: $passes', ({ policy, name, fields, passes }) => {
-  const { fromClient, refused } = setUp(POLICIES[policy]);
-  const got = fromClient(say.globalRequest(name, true, fields));
-  expect(got).toEqual(
-    passes ? { client: [], pod: [`GLOBAL_REQUEST ${name}`] } : { client: ['REQUEST_FAILURE'], pod: [] },
-  );
-  // Host keys are proven by the piper itself: what it cannot prove is no matter of the policy.
-  expect(refused).toHaveLength(passes || name === 'hostkeys-prove-00@openssh.com' ? 0 : 1);
-});
+test.each(times(GLOBAL_REQUESTS))(
+  'D2: $policy: the global request $name: $passes',
+  ({ policy, name, fields, passes }) => {
+    const { fromClient, refused } = setUp(POLICIES[policy]);
+    const got = fromClient(say.globalRequest(name, true, fields));
+    expect(got).toEqual(
+      passes ? { client: [], pod: [`GLOBAL_REQUEST ${name}`] } : { client: ['REQUEST_FAILURE'], pod: [] },
+    );
+    // Host keys are proven by the piper itself: what it cannot prove is no matter of the policy.
+    expect(refused).toHaveLength(passes || name === 'hostkeys-prove-00@openssh.com' ? 0 : 1);
+  },
+);
 
 test.each(times(GLOBAL_REQUESTS))('$policy: $name that wants no reply', ({ policy, name, fields, passes }) => {
   const { fromClient } = setUp(POLICIES[policy]);
@@ -124,7 +127,7 @@ test.each(times(GLOBAL_REQUESTS))('$policy: $name that wants no reply', ({ polic
   expect(fromClient(say.globalRequest(name, false, fields))).toEqual({ client: [], pod });
 });
 
-test.each(times(OPENS))('$policy: a client opens $name: $passes', ({ policy, name, fields, passes }) => {
+test.each(times(OPENS))('D2: $policy: a client opens $name: $passes', ({ policy, name, fields, passes }) => {
   const { fromClient } = setUp(POLICIES[policy]);
   const got = fromClient(say.channelOpen(name, 7, fields));
   expect(got).toEqual(
@@ -157,7 +160,7 @@ test.each([
   ['127.0.0.1\0', 80, root, false],
   ['kubernetes.default.svc', 443, root, false],
   ['', 80, root, false],
-])('a client forwards to %j port %i', (host, port, policy, allowed) => {
+])('D3: a client forwards to %j port %i', (host, port, policy, allowed) => {
   const { filter, client, pod } = setUp(policy);
   filter.fromClient(say.directTcpip(7, host, port));
   if (allowed) expect([client(), pod()]).toEqual([[], ['CHANNEL_OPEN direct-tcpip 7']]);
@@ -193,7 +196,7 @@ test.each([
   ['', false],
   ['gru\u0308ße', false],
   [Buffer.from('gr\xfc\xdfe', 'latin1'), false],
-])('of a list of commands, byte for byte: %j', (command, allowed) => {
+])('D1: of a list of commands, byte for byte: %j', (command, allowed) => {
   const { open, filter, raw, begun } = setUp(listed);
   open(3, 40);
   const request = say.channelRequest(40, 'exec', true, new Writer().string(command).bytes());
@@ -321,7 +324,7 @@ test.each([
   }
 });
 
-test.each(['direct-tcpip', 'direct-streamlocal@openssh.com'])('on %s nothing of a session is served', (type) => {
+test.each(['direct-tcpip', 'direct-streamlocal@openssh.com'])('D4: on %s nothing of a session is served', (type) => {
   const fields =
     type === 'direct-tcpip' ? Buffer.concat([listening('::1', 80), listening('::1', 9)]) : strings('/s', '');
   for (const [name, fieldsOfRequest] of SESSION_REQUESTS) {

@@ -42,7 +42,7 @@ test.each<[string, Partial<SessionPolicy>]>([
     'that allows nothing',
     { remoteForwarding: 'none', socketForwarding: false, agentForwarding: false, x11Forwarding: false },
   ],
-])('a pod opens nothing uninvited, with a policy %s', (_which, policy) => {
+])('D7: a pod opens nothing uninvited, with a policy %s', (_which, policy) => {
   const rig = setUp({ ...everything, ...policy });
   rig.open(3, 40);
   const opens = [forwardedTcpip(5, '', 80), forwardedSocket(5, '/s'), agentOpen(5), x11Open(5)];
@@ -52,7 +52,7 @@ test.each<[string, Partial<SessionPolicy>]>([
   expect(rig.begun).toEqual(['session']);
 });
 
-test('a forwarded port: from its confirmation to its cancel, and no other address or port', () => {
+test('D4, D7: a forwarded port: from its confirmation to its cancel, and no other address or port', () => {
   const rig = setUp(everything);
   rig.fromClient(forward('localhost', 8080));
   expect(passes(rig, forwardedTcpip(5, 'localhost', 8080), 5)).toBe(false);
@@ -124,7 +124,7 @@ test('a forwarded socket, by its path', () => {
   expect(passes(rig, forwardedSocket(5, '/tmp/s'), 5)).toBe(false);
 });
 
-test('sixteen forwards and no more; a cancelled or refused one makes room', () => {
+test('D10: sixteen forwards and no more; a cancelled or refused one makes room', () => {
   const rig = setUp(everything);
   for (let port = 1; port <= 16; port++) expect(rig.fromClient(forward('', port)).pod).toHaveLength(1);
   expect(rig.fromClient(forward('', 17)).pod).toEqual([]);
@@ -138,20 +138,23 @@ test('sixteen forwards and no more; a cancelled or refused one makes room', () =
   expect(rig.refused).toEqual(['tcpip-forward: too-many']);
 });
 
-test.each([true, false])('the agent: when a session has asked for it and got it (with a reply: %s)', (wantReply) => {
-  const rig = setUp(everything);
-  rig.open(3, 40);
-  rig.fromClient(say.channelRequest(40, 'auth-agent-req@openssh.com', wantReply));
-  // What wants no reply is granted by passing.
-  expect(passes(rig, agentOpen(5), 5)).toBe(!wantReply);
-  if (wantReply) rig.fromPod(say.short(MSG.CHANNEL_SUCCESS, 3));
-  expect(passes(rig, agentOpen(5), 5)).toBe(true);
-  expect(passes(rig, agentOpen(6), 6)).toBe(true);
-  expect(passes(rig, x11Open(7), 7)).toBe(false);
-  rig.fromClient(say.short(MSG.CHANNEL_CLOSE, 40));
-  rig.fromPod(say.short(MSG.CHANNEL_CLOSE, 3));
-  expect(passes(rig, agentOpen(5), 5)).toBe(false);
-});
+test.each([true, false])(
+  'D7: the agent: when a session has asked for it and got it (with a reply: %s)',
+  (wantReply) => {
+    const rig = setUp(everything);
+    rig.open(3, 40);
+    rig.fromClient(say.channelRequest(40, 'auth-agent-req@openssh.com', wantReply));
+    // What wants no reply is granted by passing.
+    expect(passes(rig, agentOpen(5), 5)).toBe(!wantReply);
+    if (wantReply) rig.fromPod(say.short(MSG.CHANNEL_SUCCESS, 3));
+    expect(passes(rig, agentOpen(5), 5)).toBe(true);
+    expect(passes(rig, agentOpen(6), 6)).toBe(true);
+    expect(passes(rig, x11Open(7), 7)).toBe(false);
+    rig.fromClient(say.short(MSG.CHANNEL_CLOSE, 40));
+    rig.fromPod(say.short(MSG.CHANNEL_CLOSE, 3));
+    expect(passes(rig, agentOpen(5), 5)).toBe(false);
+  },
+);
 
 test('an agent that was refused, by the pod or by the policy, is not opened', () => {
   const rig = setUp(everything);
@@ -178,7 +181,7 @@ test('X11: as long as the session that asked for it is open', () => {
   expect(passes(rig, x11Open(5), 5)).toBe(false);
 });
 
-test('X11 for a single connection: one, whatever comes of it', () => {
+test('D7: X11 for a single connection: one, whatever comes of it', () => {
   const rig = setUp(everything);
   rig.open(3, 40);
   rig.fromClient(x11Request(40, true, false));
@@ -186,7 +189,7 @@ test('X11 for a single connection: one, whatever comes of it', () => {
   expect(passes(rig, x11Open(5), 5)).toBe(false);
 });
 
-test('a pod that opens and opens uninvited is cut off', () => {
+test('D7: a pod that opens and opens uninvited is cut off', () => {
   const rig = setUp(everything);
   for (let count = 0; count < 64; count++) rig.fromPod(x11Open(count));
   expect(() => rig.fromPod(x11Open(64))).toThrow(expect.objectContaining({ code: 'protocol' }));
@@ -249,7 +252,7 @@ test.each<[string, 'fromClient' | 'fromPod', Buffer]>([
   expect([rig.client(), rig.pod()]).toEqual([[], []]);
 });
 
-test('256 channels of both ends together', () => {
+test('D10: 256 channels of both ends together', () => {
   const rig = setUp(everything);
   rig.fromClient(forward('', 80));
   rig.fromPod(SUCCESS);

@@ -41,7 +41,7 @@ test('a forwarded connection is no session: exec on it is refused', () => {
   expect([client(), pod()]).toEqual([['CHANNEL_FAILURE 3'], []]);
 });
 
-test('a refused global request is answered in its turn, after those still under way', () => {
+test('D2: a refused global request is answered in its turn, after those still under way', () => {
   const { filter, client } = setUp();
   filter.fromClient(say.globalRequest('keepalive@openssh.com', true));
   filter.fromClient(say.globalRequest('tcpip-forward', true));
@@ -56,7 +56,7 @@ test('a refused global request is answered in its turn, after those still under 
   expect(client()).toEqual(['REQUEST_FAILURE']);
 });
 
-test('a refused channel request is answered in its turn, channel by channel', () => {
+test('D2: a refused channel request is answered in its turn, channel by channel', () => {
   const { filter, open, client } = setUp();
   open(1, 41);
   open(2, 42);
@@ -97,21 +97,21 @@ test('sessions of the user on other connections count, too', () => {
   expect(fromClient(say.channelOpen('session', 2)).pod).toHaveLength(1);
 });
 
-test('ten thousand channel opens leave 256 entries', () => {
+test('B6: ten thousand channel opens leave 256 entries', () => {
   const { filter, client, pod } = setUp();
   for (let number = 0; number < 10_000; number++) filter.fromClient(say.directTcpip(number, '127.0.0.1', 80));
   expect(pod().length).toBe(256);
   expect(new Set(client().map((line) => line.split(' ').at(-1)))).toEqual(new Set(['4']));
 });
 
-test('requests that nobody answers end the connection instead of growing', () => {
+test('B6: requests that nobody answers end the connection instead of growing', () => {
   const { filter } = setUp();
   expect(() => {
     for (let count = 0; count < 300; count++) filter.fromClient(say.globalRequest('keepalive@openssh.com', true));
   }).toThrow('too many requests wait');
 });
 
-test('maximum packet size: 0 ends the connection, more than 256 KiB becomes 256 KiB, less stays', () => {
+test('B6: maximum packet size: 0 ends the connection, more than 256 KiB becomes 256 KiB, less stays', () => {
   const { filter, raw } = setUp();
   expect(() => filter.fromClient(say.channelOpen('session', 1, undefined, 0))).toThrow('maximum packet size 0');
   const message = say.channelOpen('session', 1, undefined, 0xffff_ffff);

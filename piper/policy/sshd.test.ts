@@ -81,7 +81,7 @@ test.each([
   }
 });
 
-test('no client chooses what programs of the image load, whatever the policy names', () => {
+test('D5: no client chooses what programs of the image load, whatever the policy names', () => {
   const clientEnvironment = ['A', 'B', 'E', 'L', 'N', 'P', 'S', '_'].map((letter) => `${letter}*`);
   const rig = setUp({ ...root, clientEnvironment }, ours);
   rig.open(3, 40);

@@ -65,7 +65,7 @@ describe('the end', () => {
     });
   });
 
-  test('a message quotes what users type without its control characters', async () => {
+  test('C4: a message quotes what users type without its control characters', async () => {
     const { stderr } = await run('--', 'a\u001B[31m\nb');
     expect(stderr).toBe('sshaccess: a?[31m?b: not found\n');
   });
@@ -125,7 +125,7 @@ describe('the program', () => {
     expect(await run('--', 'printf', '%s', argument)).toMatchObject({ stdout: argument });
   });
 
-  test('gets the environment byte for byte, and nothing that was meant for the helper', async () => {
+  test('D5b: gets the environment byte for byte, and nothing that was meant for the helper', async () => {
     const environment = new Map([
       ['A', Buffer.of(0xff, 0x01)],
       ['B', Buffer.alloc(0)],

@@ -145,7 +145,7 @@ test('a policy without -R has none, and nothing to cancel', async () => {
   await dial(port);
 });
 
-test("nobody cancels another's, nor their own in other words; after a cancel nobody is let in", async () => {
+test("D4: nobody cancels another's, nor their own in other words; after a cancel nobody is let in", async () => {
   const [one, two] = [await login(), await login()];
   const port = await anyPort(one);
   expect(await cancel(two, 'localhost', port)).toBe(false);

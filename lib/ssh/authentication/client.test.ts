@@ -84,7 +84,7 @@ test('a refusal is told to the owner, who ends the connection', () => {
   expect(pair.client.closes).toEqual([]);
 });
 
-test('partial success is not success', () => {
+test('A3: partial success is not success', () => {
   const partial = new Writer().byte(MSG.USERAUTH_FAILURE).string('publickey').boolean(true).bytes();
   expect(attempt([accept, partial]).failures[0]?.message).toContain('more than our key');
 });

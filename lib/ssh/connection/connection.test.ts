@@ -78,7 +78,7 @@ test('the window opens only as its owner takes the data', () => {
   expect(sent).toEqual([forChannel(MSG.CHANNEL_WINDOW_ADJUST, 7).uint32(RECEIVE_WINDOW).bytes()]);
 });
 
-test('data beyond the window ends the connection', () => {
+test('B6: data beyond the window ends the connection', () => {
   const { connection } = withChannel();
   for (let received = 0; received < RECEIVE_WINDOW; received += RECEIVE_MAX_PACKET)
     connection.receive(data(RECEIVE_MAX_PACKET));
@@ -120,7 +120,7 @@ test('a peer that takes no data at all in a packet gets no channel', () => {
   }
 });
 
-test('channels are limited, those being opened included; 100,000 opens leave nothing behind', () => {
+test('B6: channels are limited, those being opened included; 100,000 opens leave nothing behind', () => {
   const { connection, sent, channels } = withRawPeer({ onChannelOpen: () => undefined });
   for (let remote = 0; remote < 100_000; remote++) connection.receive(open(remote));
   expect([sent.length, channels.length, connection.channelCount]).toEqual([100_000 - 3, 0, 0]);
@@ -153,7 +153,7 @@ test('global requests are answered in order, keepalives with failure', () => {
   expect(types()).toEqual([MSG.REQUEST_FAILURE, MSG.REQUEST_SUCCESS]);
 });
 
-test('a peer that asks without reading the answers is not read from until it does', () => {
+test('B6: a peer that asks without reading the answers is not read from until it does', () => {
   const { connection, link, sent } = withChannel();
   link.blocked = true;
   let asked = 0;
@@ -284,7 +284,7 @@ function randomNumbers(seed: number): (below: number) => number {
   };
 }
 
-test('whatever comes, in whatever order, only an SshError ends the connection', () => {
+test('B5: whatever comes, in whatever order, only an SshError ends the connection', () => {
   const random = randomNumbers(4254);
   const well = [
     open(),

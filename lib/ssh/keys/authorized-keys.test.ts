@@ -26,7 +26,7 @@ test('space is made single, and a comment is not needed', () => {
   expect(parseAuthorizedKeys(`${type} ${base64}`).keys[0]?.line).toBe(`${type} ${base64}`);
 });
 
-describe('refused, never stripped', () => {
+describe('A6, A7: refused, never stripped', () => {
   test.each([
     ['an option that nobody knows', `no-hurry ${ed25519.line}`, '1:options'],
     ['a certificate', certificate.line, '1:certificate'],
@@ -55,7 +55,7 @@ describe('refused, never stripped', () => {
   });
 });
 
-describe('a private key', () => {
+describe('A7: a private key', () => {
   const pem = PrivateKey.generateEd25519().toOpenSsh();
 
   test('is one problem, its lines are never shown, and what follows is read', () => {
@@ -77,7 +77,7 @@ describe('a private key', () => {
   });
 });
 
-describe('whoever writes the text does not choose how long we work', () => {
+describe('A7b: whoever writes the text does not choose how long we work', () => {
   test('a megabyte of blanks inside a line', () => {
     expect(codesOf(`x${' '.repeat(1_000_000)}x\n${ed25519.line}`)).toEqual(['1:malformed']);
     expect(codesOf(`x${'\t '.repeat(500_000)}x`)).toEqual(['1:malformed']);

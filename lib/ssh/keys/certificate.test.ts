@@ -41,7 +41,7 @@ function judge(
   return authorization(keys, { username, key: certificate.key, certificate, address }, now);
 }
 
-test('what it says is read, and fit to be shown', () => {
+test('C4: what it says is read, and fit to be shown', () => {
   const certificate = Certificate.fromBlob(
     blobOf({ serial: 0xffff_ffff_ffff_ffffn, keyId: 'alice\n{"event":"start"}\u202E', validBefore: seconds }),
   );

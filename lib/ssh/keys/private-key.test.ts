@@ -128,7 +128,7 @@ describe('RSA', () => {
   });
 });
 
-test('a private key does not show itself, and signs only with its own algorithms', () => {
+test('D8: a private key does not show itself, and signs only with its own algorithms', () => {
   const key = PrivateKey.generateEd25519();
   expect(inspect(key, { depth: 9, showHidden: true })).not.toContain('PRIVATE');
   expect(JSON.stringify(key)).not.toContain('"d"');

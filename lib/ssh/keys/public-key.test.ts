@@ -33,13 +33,13 @@ describe('reading', () => {
     expect(() => PublicKey.fromLine(line)).toThrow(expect.objectContaining({ code }));
   });
 
-  test('blanks by the ten thousand, and a line break behind them, take no longer than any other line', () => {
+  test('C8: blanks by the ten thousand, and a line break behind them, take no longer than any other line', () => {
     // A minute, where each of the blanks is tried as the last one.
     expect(() => PublicKey.fromLine(`a A${' '.repeat(100_000)}\nx`)).toThrow('reads');
     expect(PublicKey.fromLine(`${ed25519.line}${' \t'.repeat(50_000)}`).fingerprint).toBe(ed25519.fingerprint);
   });
 
-  test('bytes after the end, and every truncation, are refused', () => {
+  test('B5: bytes after the end, and every truncation, are refused', () => {
     for (const { line } of [ed25519, ecdsa256, rsa2048]) {
       const { blob } = PublicKey.fromLine(line);
       expect(() => PublicKey.fromBlob(Buffer.concat([blob, Buffer.of(0)]))).toThrow('damaged');
@@ -105,7 +105,7 @@ describe('verifying', () => {
     }
   });
 
-  test("the algorithm must be the key's and the signature's", () => {
+  test("A1: the algorithm must be the key's and the signature's", () => {
     const key = PrivateKey.generateEd25519();
     const signature = key.sign('ssh-ed25519', data);
     for (const algorithm of ['ssh-rsa', 'rsa-sha2-256', 'ecdsa-sha2-nistp256', 'sk-ssh-ed25519@openssh.com', '']) {
@@ -129,7 +129,7 @@ describe.each(['ed25519', 'ecdsa'] as const)('a security key with %s', (kind) =>
     expect(key.publicKey.verify(type, data, key.sign(data, { flags: 5, counter: 0xffffffff }))).toBe(true);
   });
 
-  test('is refused without a human, for another application, or with a changed counter', () => {
+  test('A1: is refused without a human, for another application, or with a changed counter', () => {
     expect(key.publicKey.verify(type, data, key.sign(data, { flags: 0 }))).toBe(false);
     expect(key.publicKey.verify(type, data, key.sign(data, { flags: 4 }))).toBe(false);
     expect(key.publicKey.verify(type, data, key.sign(data, { application: 'ssh:other' }))).toBe(false);

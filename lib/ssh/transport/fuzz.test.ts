@@ -48,7 +48,7 @@ test(
   },
 );
 
-test('1500 hostile payloads in the right encryption: nothing but our own errors', PATIENCE, () => {
+test('B5: 1500 hostile payloads in the right encryption: nothing but our own errors', PATIENCE, () => {
   const random = makeRandom(4253);
   let session: RawSession | undefined;
   for (let round = 0; round < 1500; round++) {

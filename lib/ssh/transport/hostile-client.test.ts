@@ -5,7 +5,8 @@ import { rawSession } from '../testing/raw-session.ts';
 import { connectSshPair } from '../testing/ssh-pair.ts';
 import { Writer } from '../wire.ts';
 import { DEFAULT_ALGORITHMS } from './algorithms.ts';
-import { writeKexinit } from './kexinit.ts';
+import { KeyExchange } from './key-exchange.ts';
+import { readKexinit, writeKexinit } from './kexinit.ts';
 import { PacketWriter } from './packets.ts';
 
 function expectRefused({ closes, messages, server }: RawSession, code = 'protocol'): void {
@@ -26,7 +27,7 @@ test('the honest way works, so what fails below fails for its own reason', () =>
   expect(session.messages).toEqual([Buffer.of(94, 1), Buffer.of(94, 2)]);
 });
 
-describe('the first key exchange takes nothing but itself', () => {
+describe('B1: the first key exchange takes nothing but itself', () => {
   const others = [
     MSG.IGNORE,
     MSG.DEBUG,
@@ -126,7 +127,18 @@ describe('guessing (RFC 4253 §7)', () => {
   });
 });
 
-describe('Terrapin (CVE-2023-48795): packets put in or taken out of the first key exchange', () => {
+test.each(['client', 'server'] as const)('B1: a %s says that it is strict, in its first KEXINIT only', (role) => {
+  const markersOf = (sessionId: Buffer | undefined) => {
+    const context = { role, algorithms: DEFAULT_ALGORITHMS, hostKeys: [], checkHostKey: () => undefined };
+    const exchange = new KeyExchange({ ...context, sessionId, idents: () => ({ client: '', server: '' }) });
+    return readKexinit(exchange.localKexinit).kex.filter((name) => name.startsWith('kex-strict-'));
+  };
+  // OpenSSH PROTOCOL §1.9: who does not say so is not treated so, and the peer's own strictness is off, too.
+  expect(markersOf(undefined)).toEqual([`kex-strict-${role === 'client' ? 'c' : 's'}-v00@openssh.com`]);
+  expect(markersOf(Buffer.alloc(32))).toEqual([]);
+});
+
+describe('B1: Terrapin (CVE-2023-48795): packets put in or taken out of the first key exchange', () => {
   test.each(['client', 'server'] as const)('an IGNORE injected towards the %s', (to) => {
     for (const at of [1, 2, 3]) {
       const pair = connectSshPair({
@@ -162,7 +174,7 @@ describe('Terrapin (CVE-2023-48795): packets put in or taken out of the first ke
   });
 });
 
-test.each(['ident', 'kexinit'] as const)('a changed %s makes the signature wrong', (what) => {
+test.each(['ident', 'kexinit'] as const)('B3: a changed %s makes the signature wrong', (what) => {
   const pair = connectSshPair({
     tamper: (to, chunk, index) => {
       if (to !== 'server' || index !== (what === 'ident' ? 0 : 1)) return [chunk];
@@ -177,7 +189,7 @@ test.each(['ident', 'kexinit'] as const)('a changed %s makes the signature wrong
   expect(pair.client.closes).toEqual([expect.objectContaining({ code: 'host-key' })]);
 });
 
-describe('between KEXINIT and NEWKEYS of a rekey the peer may send nothing else', () => {
+describe('B7: between KEXINIT and NEWKEYS of a rekey the peer may send nothing else', () => {
   test.each([MSG.CHANNEL_DATA, MSG.GLOBAL_REQUEST, MSG.SERVICE_REQUEST, MSG.EXT_INFO, 192])('message %i', (type) => {
     const session = rawSession();
     session.exchangeKeys();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_ALGORITHMS } from './algorithms.ts';
+import { DEFAULT_ALGORITHMS, USER_SIGNATURE_ALGORITHMS } from './algorithms.ts';
 import type { Kexinit } from './kexinit.ts';
 import { readKexinit, writeKexinit } from './kexinit.ts';
 import { negotiate } from './negotiation.ts';
@@ -31,7 +31,36 @@ test('a MAC is needed for CTR only', () => {
   );
 });
 
-describe('nothing in common', () => {
+describe('B2: what is offered', () => {
+  const offered = readKexinit(writeKexinit(DEFAULT_ALGORITHMS, []));
+
+  test('is this, whatever is added elsewhere: a hybrid with ML-KEM first, so that no client warns', () => {
+    const cipher = ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes256-ctr', 'aes128-ctr'];
+    const mac = ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com'];
+    expect(offered).toMatchObject({
+      kex: ['mlkem768x25519-sha256', 'curve25519-sha256', 'curve25519-sha256@libssh.org'],
+      cipherToServer: cipher,
+      cipherToClient: cipher,
+      macToServer: mac,
+      macToClient: mac,
+      compressionToServer: ['none'],
+      compressionToClient: ['none'],
+    });
+  });
+
+  // SHA-1 (also behind the bare name ssh-rsa), CBC, stream ciphers, MACs of what is not encrypted, finite-field groups.
+  const WEAK = /sha1|ssh-rsa|ssh-dss|md5|cbc|arcfour|3des|umac|ripemd|^hmac-(?!.*-etm@)|diffie-hellman|^none$|zlib/;
+
+  test('is nothing that is broken or bound to be', () => {
+    const { compressionToServer, compressionToClient, firstKexPacketFollows, ...algorithms } = offered;
+    expect([compressionToServer, compressionToClient, firstKexPacketFollows]).toEqual([['none'], ['none'], false]);
+    expect(
+      [...Object.values(algorithms).flat(), ...USER_SIGNATURE_ALGORITHMS].filter((name) => WEAK.test(name)),
+    ).toEqual([]);
+  });
+});
+
+describe('B2: nothing in common', () => {
   test.each([
     ['kex', { kex: ['diffie-hellman-group14-sha1'] }],
     ['a marker is no method', { kex: ['kex-strict-s-v00@openssh.com', 'ext-info-s', 'kex-strict-c-v00@openssh.com'] }],

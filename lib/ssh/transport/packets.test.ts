@@ -112,7 +112,7 @@ test('where the length is encrypted, a flipped bit anywhere ends the connection'
   expect(() => reader.next()).toThrow(expect.objectContaining({ name: 'SshError' }));
 });
 
-describe('ends the connection', () => {
+describe('B5: ends the connection', () => {
   const header = (length: number, padding: number, total = length + 4): Buffer => {
     const packet = Buffer.alloc(total);
     packet.writeUInt32BE(length);

@@ -25,7 +25,7 @@ function countExchanges(): { step: (isExchanging: boolean) => void; count: () =>
   };
 }
 
-describe('in the middle of data, nothing is lost or reordered', () => {
+describe('B7: in the middle of data, nothing is lost or reordered', () => {
   test.each([
     ['the client', ['client']],
     ['the server', ['server']],
@@ -146,7 +146,7 @@ describe('while keys are exchanged', () => {
     expectAll(pair.server, 6);
   });
 
-  test('what the peer sends without answering is counted', () => {
+  test('B7: what the peer sends without answering is counted', () => {
     const pair = connectSshPair();
     pair.settle();
     expect(pair.client.transport.unansweredBytes).toBe(0);
@@ -158,7 +158,7 @@ describe('while keys are exchanged', () => {
   });
 });
 
-describe('a peer that does nothing but change keys is cut off', () => {
+describe('B4, B7: a peer that does nothing but change keys is cut off', () => {
   /** How many exchanges the client may begin, up to `most`. */
   function exchangesOf(pair: ReturnType<typeof connectSshPair>, most: number, between?: () => void): number {
     pair.settle();

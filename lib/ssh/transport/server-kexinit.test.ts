@@ -36,7 +36,7 @@ test.each([
   ['OpenSSH_9.2p1', ETM],
   ['not-dropbear_1', ETM],
   ['', ETM],
-])('%j is offered the MACs %j', (software, macs) => {
+])('B2: %j is offered the MACs %j', (software, macs) => {
   expect(macsFor(software)).toEqual(macs);
 });
 

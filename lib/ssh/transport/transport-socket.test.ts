@@ -110,7 +110,7 @@ describe.each([
   const pair = (client: Partial<TransportSocketOptions> = {}, server: Partial<TransportSocketOptions> = {}) =>
     connectedPair({ ...client, readsPooled }, { ...server, readsPooled });
 
-  test('data both ways with rekeys from both sides and backpressure, over TCP', { timeout: 60_000 }, async () => {
+  test('B7: data both ways with rekeys from both sides and backpressure, over TCP', { timeout: 60_000 }, async () => {
     const count = 1500;
     let pumps: { go: () => void }[] = [];
     const drained = { rekeyAfterBytes: 5_000_000, onDrain: () => pumps.forEach(({ go }) => go()) };
@@ -156,25 +156,29 @@ describe.each([
     client.side.close();
   });
 
-  test('simultaneous rekeys of two sides that pause each other do not wait for ever', { timeout: 60_000 }, async () => {
-    // A piper: downstream and upstream, each paused while the other is blocked.
-    const outer = await pair();
-    const inner = await pair();
-    const piped = [outer.server, inner.client] as const;
-    for (const { one, other } of [
-      { one: piped[0], other: piped[1] },
-      { one: piped[1], other: piped[0] },
-    ]) {
-      one.side.socket.on('drain', () => (one.side.blocked ? other.side.pause() : other.side.resume()));
-    }
-    for (const end of piped) end.side.transport.rekey();
-    for (const end of piped) end.side.pause();
-    outer.client.side.transport.rekey();
-    inner.server.side.transport.rekey();
-    await until(() => piped.every(({ side }) => !side.transport.isExchangingKeys));
-    expect(piped.map(({ closes }) => closes)).toEqual([[], []]);
-    for (const end of [outer.client, inner.server]) end.side.close();
-  });
+  test(
+    'B7: simultaneous rekeys of two sides that pause each other do not wait for ever',
+    { timeout: 60_000 },
+    async () => {
+      // A piper: downstream and upstream, each paused while the other is blocked.
+      const outer = await pair();
+      const inner = await pair();
+      const piped = [outer.server, inner.client] as const;
+      for (const { one, other } of [
+        { one: piped[0], other: piped[1] },
+        { one: piped[1], other: piped[0] },
+      ]) {
+        one.side.socket.on('drain', () => (one.side.blocked ? other.side.pause() : other.side.resume()));
+      }
+      for (const end of piped) end.side.transport.rekey();
+      for (const end of piped) end.side.pause();
+      outer.client.side.transport.rekey();
+      inner.server.side.transport.rekey();
+      await until(() => piped.every(({ side }) => !side.transport.isExchangingKeys));
+      expect(piped.map(({ closes }) => closes)).toEqual([[], []]);
+      for (const end of [outer.client, inner.server]) end.side.close();
+    },
+  );
 
   describe('the end', () => {
     test('by the peer, without a word', async () => {

@@ -108,7 +108,7 @@ describe('messages of the transport itself', () => {
     expect(session.messages).toEqual([data(1), data(2)]);
   });
 
-  test('unknown messages without end are not answered without end', () => {
+  test('B6: unknown messages without end are not answered without end', () => {
     const pair = connectSshPair();
     pair.settle();
     for (let count = 0; count < 1100; count++) pair.client.transport.send(Buffer.of(8));
@@ -116,7 +116,7 @@ describe('messages of the transport itself', () => {
     expect(pair.server.closes).toEqual([expect.objectContaining({ code: 'protocol' })]);
   });
 
-  test('DISCONNECT carries reason and text, and the text cannot forge log lines', () => {
+  test('C4: DISCONNECT carries reason and text, and the text cannot forge log lines', () => {
     const pair = connectSshPair();
     pair.settle();
     pair.client.transport.disconnect(DISCONNECT.BY_APPLICATION, 'bye\n{"level":"error"}');
@@ -176,7 +176,7 @@ describe('the end', () => {
 });
 
 describe('host keys', () => {
-  test('a wrong one ends the connection before anything is sent with the new keys', () => {
+  test('B3: a wrong one ends the connection before anything is sent with the new keys', () => {
     const pair = connectSshPair({ client: { verifyHostKey: () => false } });
     pair.client.transport.send(data(5));
     pair.settle();
@@ -186,7 +186,7 @@ describe('host keys', () => {
     expect(pair.server.messages).toEqual([]);
   });
 
-  test('one may not change with a rekey, even to another that is accepted', () => {
+  test('B3: one may not change with a rekey, even to another that is accepted', () => {
     const keys = [PrivateKey.generateEd25519()];
     const pair = connectSshPair({ server: { hostKeys: keys }, client: { verifyHostKey: () => true } });
     pair.settle();
@@ -196,7 +196,7 @@ describe('host keys', () => {
     expect(pair.client.closes).toEqual([expect.objectContaining({ code: 'host-key' })]);
   });
 
-  test('a client without a way to verify, and a server without a key, are refused by us', () => {
+  test('B3: a client without a way to verify, and a server without a key, are refused by us', () => {
     const options = { software: 'OpenSSH_9.9', write() {}, onReady() {}, onMessage() {}, onClose() {} };
     expect(() => new Transport({ ...options, role: 'client' })).toThrow('verify');
     expect(() => new Transport({ ...options, role: 'server' })).toThrow('host key');

@@ -58,7 +58,7 @@ const ways: Record<string, (client: Client, name: string) => string> = {
   '~': (_, name) => `~/../../outside/${name}`,
 };
 
-test.each(Object.entries(ways))('nothing leads out by %s, and nobody learns what is there', async (_, way) => {
+test.each(Object.entries(ways))('D6: nothing leads out by %s, and nobody learns what is there', async (_, way) => {
   const client = await jailedClient();
   await makeLinks(client);
   for (const name of ['secret', 'missing']) {
