@@ -11,8 +11,9 @@ import { RawUser } from './conformance/raw-user.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { HeldShell } from './support/held-shell.ts';
-import { apply, get, kubectl, Pod, pods, tryKubectl } from './support/kubectl.ts';
+import { apply, get, kubectl, pods, tryKubectl } from './support/kubectl.ts';
 import { clientOptions, disposeScratch, generateKey, type Login, scratch, ssh } from './support/openssh.ts';
+import { piperPods } from './support/piper-pods.ts';
 import { succeed } from './support/process.ts';
 import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
 
@@ -71,12 +72,6 @@ afterAll(async () => {
   disposeScratch();
 });
 
-/** The pods of the piper, also those that are on their way out. */
-async function pipers(): Promise<Pod[]> {
-  const selector = ['-n', demo().systemNamespace, '-l', 'app.kubernetes.io/component=piper'];
-  return (await get(z.object({ items: z.array(Pod) }), 'pods', ...selector)).items;
-}
-
 /** Tries again and again until `work` is done, and answers what every try came to. */
 async function meanwhile<T>(work: Promise<unknown>, attempt: () => Promise<T>): Promise<T[]> {
   const over = new AbortController();
@@ -132,7 +127,7 @@ describe('an upgrade that replaces every program', { timeout: 2 * HELM_MS }, () 
   let old: string[] = [];
 
   test('drops none of 50 live shells nor a download of 1 GiB, and every new login succeeds meanwhile', async () => {
-    old = (await pipers()).map(({ metadata }) => metadata.uid);
+    old = (await piperPods()).map(({ metadata }) => metadata.uid);
     shells.push(...(await HeldShell.openAll(Array.from({ length: SHELLS }, () => login()))));
     const to = join(scratch, 'big');
     const { goOn, done } = startDownload(to);
@@ -157,7 +152,7 @@ describe('an upgrade that replaces every program', { timeout: 2 * HELM_MS }, () 
     expect(attempts.filter(({ code }) => code !== 0).map(({ stderr }) => stderr)).toEqual([]);
     expect(await injections).not.toContain(false);
     console.log(`meanwhile: ${attempts.length} logins, ${(await injections).length} pods admitted`);
-    const replaced = (await pipers()).filter(({ metadata }) => old.includes(metadata.uid));
+    const replaced = (await piperPods()).filter(({ metadata }) => old.includes(metadata.uid));
     expect(replaced.map(({ metadata }) => metadata.deletionTimestamp !== undefined)).toEqual(old.map(() => true));
     expect(sizeOf(to)).toBeLessThan(BYTES);
 
@@ -175,7 +170,7 @@ describe('an upgrade that replaces every program', { timeout: 2 * HELM_MS }, () 
     for (const shell of shells.splice(0)) shell.end();
     download?.kill('SIGKILL');
     await eventually(async () => {
-      const left = (await pipers()).map(({ metadata }) => metadata.uid);
+      const left = (await piperPods()).map(({ metadata }) => metadata.uid);
       expect(left.filter((uid) => old.includes(uid))).toEqual([]);
     }, 60_000);
   });
@@ -242,7 +237,7 @@ describe('what it has set is so', () => {
       );
     }, 30_000);
     // A cluster that is kept has Events of earlier runs, about pods that are gone.
-    const present = (await pipers()).map(({ metadata }) => `pod/${metadata.name}`).join('|');
+    const present = (await piperPods()).map(({ metadata }) => `pod/${metadata.name}`).join('|');
     const ban = new RegExp(`(${present}) .*is banned from logins as "${stranger.user}"`);
     await eventually(async () => {
       const told = await kubectl('get', 'events', '-n', demo().systemNamespace, '--field-selector=reason=SourceBanned');

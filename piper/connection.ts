@@ -51,6 +51,15 @@ export type ConnectionContext = {
 /** The time of day may be set anew, so an expiry that is far off is looked at again. */
 const LONGEST_WAIT_MS = 86_400_000;
 
+/** What says nothing about anybody: so strangers hear it, too. */
+const TURNED_AWAY = {
+  'start-ups': [DISCONNECT.TOO_MANY_CONNECTIONS, 'too many others are logging in; try again'],
+  starting: [
+    DISCONNECT.SERVICE_NOT_AVAILABLE,
+    'this gateway has started and has not heard from the cluster yet who may come in; try again in a moment',
+  ],
+} as const;
+
 /**
  * One client's connection, from its first byte to its record: authenticated, admitted, connected to a pod, piped, ended.
  * Whatever happens, it ends exactly once.
@@ -150,12 +159,10 @@ export class Connection implements LiveConnection {
     this.#upstream.link.transport.send(warning.bytes());
   }
 
-  /** Ends it, because others need its place and nobody has logged in on it. */
-  giveWay(): void {
-    const { transport } = this.#downstream.link;
-    this.#finish('start-ups', undefined, () =>
-      transport.disconnect(DISCONNECT.TOO_MANY_CONNECTIONS, 'too many others are logging in; try again'),
-    );
+  /** Ends it before anybody has logged in on it; every client hears why. */
+  turnAway(why: keyof typeof TURNED_AWAY): void {
+    const [reason, sentence] = TURNED_AWAY[why];
+    this.#finish(why, undefined, () => this.#downstream.link.transport.disconnect(reason, sentence));
   }
 
   /** Ends it if its user may no longer be here; the directory has changed, or time has passed. */

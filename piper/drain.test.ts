@@ -50,6 +50,14 @@ test('who is in a hurry does not wait for clients that may come', async () => {
   await drained;
 });
 
+test('before it is known who may come in, clients are told so and can try again', async () => {
+  const rig = await startRig({ knowsNobodyYet: true });
+  rigs.push(rig);
+  await expect(rig.login()).rejects.toThrow('has not heard from the cluster yet');
+  await rig.piper.serve();
+  await rig.login();
+});
+
 test('who logs in after everybody was told to go does not hold the drain up', async () => {
   const rig = await rigOf();
   const client = rig.client();

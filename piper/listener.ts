@@ -12,6 +12,8 @@ export class Listener {
   readonly #context: ConnectionContext;
   /** By the clock of `performance`. */
   lastClientAt = 0;
+  /** Before that nobody can be told from anybody else, and whoever comes is told so. */
+  isServing = false;
 
   constructor(context: ConnectionContext) {
     this.#context = context;
@@ -63,8 +65,9 @@ export class Listener {
     const { failures, arrivals } = this.#context;
     if (failures.isBanned(client.address)) return this.#shut(socket, client, 'banned');
     if (!arrivals.admit(client.address)) return this.#shut(socket, client, 'arrival-rate');
-    const release = this.#startUps.take(client.address, () => connection.giveWay());
+    const release = this.#startUps.take(client.address, () => connection.turnAway('start-ups'));
     const connection = new Connection(socket, client, this.#context, release);
+    if (!this.isServing) connection.turnAway('starting');
   }
 
   /** Without a word: whoever comes too often is to cost us nothing. */

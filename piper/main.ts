@@ -63,7 +63,7 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   if (config.adminPort !== 0) await serveAdmin(config.adminPort, piper, stopped.signal);
   const reporter = report?.(piper);
   reporter?.start();
-  const started = start(piper, config.port, log);
+  const started = start(piper, config, log);
   // The API server may never answer; that must not keep us from stopping.
   await Promise.race([Promise.all([started, aborted(signal)]), aborted(signal)]);
   await drain(piper, config, log);
@@ -71,8 +71,11 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   stopped.abort();
 }
 
-async function start(piper: Piper, wanted: number, log: Logger): Promise<void> {
-  const port = await piper.start(wanted);
+/** Files are read at once. The API server may be long in answering: who comes meanwhile is told that we have no word yet. */
+async function start(piper: Piper, { port: wanted, source }: PiperConfig, log: Logger): Promise<void> {
+  if ('files' in source) await piper.serve();
+  const port = await piper.listen(wanted);
+  if (!('files' in source)) await piper.serve();
   log.info({ port }, 'listening');
 }
 

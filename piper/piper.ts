@@ -81,12 +81,17 @@ export class Piper {
     directory.onChange((usernames) => this.connections.recheck(usernames));
   }
 
-  /** Resolves when logins are served. @returns the port */
-  async start(port: number, host?: string): Promise<number> {
+  /** Until {@link serve} clients are told to try again later. @returns the port */
+  listen(port: number, host?: string): Promise<number> {
+    return this.#listener.listen(port, host);
+  }
+
+  /** Resolves when logins are served: who may come in is known. */
+  async serve(): Promise<void> {
     await this.#options.provider.start(this.#following.signal);
     const checking = setInterval(() => this.#checkStaleness(), STALENESS_CHECK_MS);
     this.#following.signal.addEventListener('abort', () => clearInterval(checking), { once: true });
-    return this.#listener.listen(port, host);
+    this.#listener.isServing = true;
   }
 
   /** Why we are not ready, in one sentence. */

@@ -62,6 +62,7 @@ export type Traffic = { bytesIn: number; bytesOut: number };
 const LEVELS: Readonly<Record<string, 'debug' | 'error'>> = {
   'not-ssh': 'debug',
   'start-ups': 'debug',
+  starting: 'debug',
   'host-key-mismatch': 'error',
   'pod-protocol': 'error',
 };

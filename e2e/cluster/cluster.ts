@@ -17,8 +17,24 @@ export interface Cluster {
   hasImage(name: string): Promise<boolean>;
   /** Imports a docker- or OCI-archive into every node; answers the image names that it brought. */
   loadImage(archivePath: string): Promise<readonly string[]>;
+  /** Only where its machine is ours to break. */
+  readonly faults?: Faults;
   /** Removes the cluster and everything it made on this machine; answers what was removed, a line each. */
   stop(): Promise<readonly string[]>;
+}
+
+/** What can happen to a machine, done on purpose. Each resolves when it has happened. */
+export interface Faults {
+  /** kill -9; the API server stays away until it is started. */
+  stopApiServer(): Promise<void>;
+  startApiServer(): Promise<void>;
+  restartContainerd(): Promise<void>;
+  /** Who watches from an older version is told that it is gone. */
+  compactEtcd(): Promise<void>;
+  /** kill -9 of our program in that pod of ours; the kubelet starts it again. */
+  kill(pod: string): Promise<void>;
+  /** Loses every packet between a pod and the API server; answers how to end that. */
+  cutOff(podAddress: string): Promise<() => Promise<void>>;
 }
 
 /** One way to get a cluster. It says why it cannot, instead of trying half of it. */

@@ -16,11 +16,13 @@ export class HeldShell {
   #questions = 0;
   /** The number of the shell's process in its pod. */
   #process = '';
+  /** By which the gateway's record knows its connection. */
+  clientPort = '';
 
   /** Opens a shell and waits for its first answer. @throws what the client said where there is none */
   static async open(login: Login): Promise<HeldShell> {
     const shell = new HeldShell(login);
-    shell.#process = await shell.#ask();
+    [shell.#process = '', , shell.clientPort = ''] = await shell.#ask();
     return shell;
   }
 
@@ -60,7 +62,7 @@ export class HeldShell {
 
   /** @throws unless the very shell that was opened answers */
   async prove(): Promise<void> {
-    const process = await this.#ask();
+    const [process] = await this.#ask();
     if (process !== this.#process) throw new Error(`another shell answers: ${process}, and not ${this.#process}`);
   }
 
@@ -68,14 +70,14 @@ export class HeldShell {
     this.#child.kill('SIGKILL');
   }
 
-  async #ask(): Promise<string> {
+  async #ask(): Promise<string[]> {
     const question = `question-${++this.#questions}`;
-    const answer = Promise.withResolvers<string>();
+    const answer = Promise.withResolvers<string[]>();
     this.#onOutput = () => {
-      const number = new RegExp(`^${question} (\\d+)\\n`, 'm').exec(this.#output)?.[1];
-      if (number !== undefined) answer.resolve(number);
+      const words = new RegExp(`^${question} (.*)\\n`, 'm').exec(this.#output)?.[1];
+      if (words !== undefined) answer.resolve(words.split(' '));
     };
-    this.#child.stdin?.write(`echo ${question} $$\n`);
+    this.#child.stdin?.write(`echo ${question} $$ $SSH_CLIENT\n`);
     const silence = (): void => answer.reject(new Error(`the shell says nothing; so far: ${this.#output}`));
     const limit = setTimeout(silence, ANSWER_MS);
     const ended = this.ended.then((said) => Promise.reject(new Error(`the session has ended: ${said}`)));

@@ -84,6 +84,8 @@ export async function startRig(
     clock?: Clock;
     authorities?: readonly AuthorizedKey[];
     witness?: Witness;
+    /** The routes have not been read. */
+    knowsNobodyYet?: boolean;
   } = {},
 ) {
   const pod = new FakePod({ hostKey: keys.pod, mappingKey: keys.mapping, ...options.pod });
@@ -120,7 +122,8 @@ export async function startRig(
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.witness && { witness: options.witness }),
   });
-  const port = await piper.start(0, '127.0.0.1');
+  const port = await piper.listen(0, '127.0.0.1');
+  if (options.knowsNobodyYet !== true) await piper.serve();
   const clients: RawClient[] = [];
   const client = (clientOptions?: RawClientOptions): RawClient => {
     const made = new RawClient(port, clientOptions);

@@ -13,6 +13,7 @@ import { clusterFolder } from '../places.ts';
 import { goUnavailable, tools, type Tool } from '../tools.ts';
 import { boot } from './boot.ts';
 import { removeCluster, traces } from './clean.ts';
+import { faults } from './faults.ts';
 import { unhealthy } from './health.ts';
 import { hasImage, importImages } from './images.ts';
 import { findNode } from './node.ts';
@@ -91,6 +92,7 @@ function assemble(names: ClusterNames, node: ProcessId, programOf: (name: Tool) 
     sshEndpoint: async (port) => ({ host: names.nodeAddress, port }),
     hasImage: (name) => hasImage(node, names, name),
     loadImage: (archive) => importImages(node, names, archive),
+    faults: faults(names, node, programOf),
     stop: () => remove(names.name),
   };
 }
