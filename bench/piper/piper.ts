@@ -2,7 +2,8 @@
  * `npm run bench -- piper`: the ways to one sshd: straight, through a bare relay of bytes, through the piper, by a jump
  * over another sshd, and through the sshpiperd that SSHPIPERD names. One client, one run, in turns.
  *
- * BENCH_ROUNDS says how often (3); BENCH_PARTS which (throughput,connect,echo,crowd): only a whole run goes into docs/.
+ * BENCH_ROUNDS says how often (3), BENCH_MIB how much at a time (768), BENCH_PARTS which (throughput,connect,echo,crowd):
+ * only a run of all parts goes into docs/.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,13 +25,14 @@ const isPart = (name: string): name is Part => Object.hasOwn(PARTS, name);
 
 const PORTS = { sshd: 22_911, relay: 22_912, piper: 22_913, jump: 22_914, sshpiperd: 22_915, crowd: 22_916 };
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
+const MIB = Number(process.env['BENCH_MIB'] ?? 768);
 const CONNECTS_PER_ROUND = 15;
 const ECHOES = 400;
 const TRANSFERS: readonly { streams: number; mib: number; direction: Direction }[] = [
-  { streams: 1, mib: 768, direction: 'download' },
-  { streams: 1, mib: 768, direction: 'upload' },
-  { streams: 8, mib: 96, direction: 'download' },
-  { streams: 8, mib: 96, direction: 'upload' },
+  { streams: 1, mib: MIB, direction: 'download' },
+  { streams: 1, mib: MIB, direction: 'upload' },
+  { streams: 8, mib: MIB / 8, direction: 'download' },
+  { streams: 8, mib: MIB / 8, direction: 'upload' },
 ];
 
 type Bench = { gateways: readonly Gateway[]; clients: readonly OpenSshClient[]; results: Results; crowdKey: string };
@@ -46,7 +48,10 @@ export async function benchPiper(): Promise<string> {
     const bench = { gateways, clients, results, crowdKey: join(folder, 'crowd.pub') };
     for (const { name, pid } of gateways)
       if (name === 'piper') results.set('RSS when idle', 'MiB', name, memoryOf(pid ?? 0).rss);
-    for (const part of wanted) await PARTS[part](bench);
+    for (const part of wanted) {
+      say(`  ${part}`);
+      await PARTS[part](bench);
+    }
     if (wanted.length === Object.keys(PARTS).length) await writeDocuments(results);
     return results.table();
   } finally {
