@@ -55,7 +55,7 @@ export class Piper {
     const failures = new Failures({ limits, exempt: limits.banExempt, now, onBan: (ban) => this.#banned(ban) });
     this.failures = failures;
     const witness = options.witness ?? NO_WITNESS;
-    const arrivals = new ArrivalRate({ limits, now: clock.now });
+    const arrivals = new ArrivalRate({ limits, exempt: limits.banExempt, now: clock.now });
     const context = {
       arrivals,
       directory,

@@ -3,13 +3,15 @@ import { expect, onTestFinished, test } from 'vitest';
 import { FakeClock } from '../../lib/ssh/testing/fake-clock.ts';
 import { keys, startRig } from '../testing/rig.ts';
 import { ArrivalRate } from './arrival-rate.ts';
+import { Networks } from './networks.ts';
 
 const LIMITS = { startUps: 10, startUpsPerSource: 4, strangersPerSecond: 5, strangersPerSecondAndSource: 2 };
+const EXEMPT = '192.0.2.99';
 const [HERE, THERE, ELSEWHERE] = ['192.0.2.1', '192.0.2.2', '192.0.2.3'];
 
 function rateOf() {
   const clock = { time: 0 };
-  const rate = new ArrivalRate({ limits: LIMITS, now: () => clock.time });
+  const rate = new ArrivalRate({ limits: LIMITS, exempt: new Networks(EXEMPT), now: () => clock.time });
   const admitted = (address: string, times: number): number =>
     Array.from({ length: times }, () => rate.admit(address)).filter(Boolean).length;
   return { rate, clock, admitted };
@@ -29,6 +31,11 @@ test('B4: one customer of IPv6 is one source', () => {
   const { rate } = rateOf();
   const admitted = Array.from({ length: 50 }, (_, host) => rate.admit(`2001:db8:1:2::${host}`)).filter(Boolean);
   expect(admitted).toHaveLength(4);
+});
+
+test('B4: an address that stands for many is held by the rate of all alone', () => {
+  const { admitted } = rateOf();
+  expect(admitted(EXEMPT, 100)).toBe(LIMITS.startUps);
 });
 
 test('B4: users do not count, however many share an address', () => {

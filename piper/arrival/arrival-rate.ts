@@ -9,6 +9,8 @@ export type ArrivalLimits = {
 
 export type ArrivalRateOptions = {
   limits: ArrivalLimits & StartUpLimits;
+  /** Addresses that stand for many people, as of a load balancer that hides its clients: only the rate of all holds them. */
+  exempt: { contains: (address: string) => boolean };
   /** Milliseconds that only go forward. */
   now: () => number;
 };
@@ -40,11 +42,11 @@ export class ArrivalRate {
   admit(address: string): boolean {
     const now = this.#options.now();
     const source = sourceOf(address);
-    const ofSource = this.#bucketOf(source, now);
-    if (!ofSource.has(now)) return false;
+    const ofSource = this.#options.exempt.contains(address) ? undefined : this.#bucketOf(source, now);
+    if (ofSource?.has(now) === false) return false;
     if (this.#all.has(now)) this.#all.take();
     else if (!this.#isKnown(source, now)) return false;
-    ofSource.take();
+    ofSource?.take();
     return true;
   }
 
