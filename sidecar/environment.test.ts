@@ -99,7 +99,7 @@ test('D5: what chooses programs and libraries is never taken from a client, what
     clientEnvironment: 'ABCDEFGHIJKLMNOPQRSTUVWXYZ_'.split('').map((letter) => `${letter}*`),
   };
   const hostile =
-    'LD_PRELOAD LD_LIBRARY_PATH NODE_OPTIONS BASH_ENV PATH ENV HOME SSHACCESS_CONTAINER SSH_AUTH_SOCK PYTHONPATH PERL5LIB JAVA_TOOL_OPTIONS _JAVA_OPTIONS GCONV_PATH GLIBC_TUNABLES IFS BASH_FUNC_x%% A=B';
+    'LD_PRELOAD LD_LIBRARY_PATH NODE_OPTIONS BASH_ENV PATH ENV HOME SSHACCESS_CONTAINER SSH_AUTH_SOCK PYTHONPATH PERL5LIB JAVA_TOOL_OPTIONS _JAVA_OPTIONS GCONV_PATH GLIBC_TUNABLES IFS BASH_FUNC_x%% A=B Ld_preload Path';
   for (const name of hostile.split(' '))
     expect([name, mayClientSet(everything, new Map(), name)]).toEqual([name, false]);
   expect(mayClientSet(everything, new Map(), 'EDITOR')).toBe(true);

@@ -1,0 +1,163 @@
+import type { Defence } from '../defence.ts';
+
+const OPTIONS_TEST = 'piper/key-options.test.ts';
+const CERTIFICATES_TEST = 'piper/certificates.test.ts';
+const AUTHORIZATION = 'lib/ssh/keys/authorization.ts';
+const REFUSED = 'A6: refused, and the same bytes for all';
+
+/** A6 and A7. */
+export const KEYS: readonly Defence[] = [
+  {
+    row: 'A6',
+    without: 'a certificate need not be signed by its authority',
+    file: 'lib/ssh/keys/certificate.ts',
+    find: 'if (!this.authority.verify(new Reader(signature).name(), signed, signature)) {',
+    replace: 'if (signed.length === 0) {',
+    tests: [
+      ['lib/ssh/keys/certificate.test.ts', 'A6: what no authority has signed is no certificate'],
+      [CERTIFICATES_TEST, REFUSED],
+    ],
+  },
+  {
+    row: 'A6',
+    without: 'any authority will do',
+    file: AUTHORIZATION,
+    find: '!key.equals(certificate.authority) || ',
+    replace: '',
+    tests: [[CERTIFICATES_TEST, REFUSED]],
+  },
+  {
+    row: 'A6',
+    without: 'every key that may log in is an authority, too',
+    file: AUTHORIZATION,
+    find: '|| !line.isAuthority) return',
+    replace: ') return',
+    tests: [[CERTIFICATES_TEST, 'any certificate where the key itself is what the line names']],
+  },
+  {
+    row: 'A6',
+    without: "a host's certificate logs in",
+    file: AUTHORIZATION,
+    find: '!certificate.isForUsers',
+    replace: 'certificate.principals.includes("")',
+    tests: [[CERTIFICATES_TEST, REFUSED]],
+  },
+  {
+    row: 'A6',
+    without: 'a certificate is for everybody',
+    file: AUTHORIZATION,
+    find: '!certificate.principals.some((principal) => wanted.includes(principal))',
+    replace: 'wanted.length === 0',
+    tests: [[CERTIFICATES_TEST, REFUSED]],
+  },
+  {
+    row: 'A6',
+    without: 'part of a name will do',
+    file: AUTHORIZATION,
+    find: 'wanted.includes(principal)',
+    replace: 'wanted.some((name) => name.includes(principal))',
+    tests: [[CERTIFICATES_TEST, REFUSED]],
+  },
+  {
+    row: 'A6',
+    without: 'a certificate is valid before its time',
+    file: AUTHORIZATION,
+    find: "if (now < certificate.validAfter) return 'not-yet-valid';",
+    replace: '',
+    tests: [[CERTIFICATES_TEST, REFUSED]],
+  },
+  {
+    row: 'A6',
+    without: 'a certificate is valid for ever',
+    file: 'lib/ssh/keys/certificate.ts',
+    find: 'readCertificateOptions(reader.string(), reader.string(), expiresAt)',
+    replace: 'readCertificateOptions(reader.string(), reader.string(), expiresAt + Infinity)',
+    tests: [[CERTIFICATES_TEST, REFUSED]],
+  },
+  {
+    row: 'A6',
+    without: 'critical options that nobody honours are passed over',
+    file: AUTHORIZATION,
+    find: "if (certificate.options === undefined) return 'certificate-options';",
+    replace: 'if (certificate.options === undefined) return line;',
+    tests: [[CERTIFICATES_TEST, REFUSED]],
+  },
+  {
+    row: 'A6',
+    without: 'a certificate in a line that names no authority is no problem',
+    file: 'lib/ssh/keys/authorized-keys.ts',
+    find: "if (CERTIFICATE.test(type)) return problem('certificate');\n  // What looks",
+    replace: '// What looks',
+    tests: [['lib/ssh/keys/authorized-keys.test.ts', 'A6, A7: refused, never stripped']],
+  },
+  {
+    row: 'A7',
+    without: 'an option that is not known is stripped',
+    file: 'lib/ssh/keys/line-options.ts',
+    find: '?.(!negated) ?? unknown(name)',
+    replace: '?.(!negated) ?? {}',
+    tests: [
+      ['lib/ssh/keys/line-options.test.ts', 'A7: refused with a sentence, never stripped'],
+      [OPTIONS_TEST, 'A7: what a line demands is kept'],
+    ],
+  },
+  {
+    row: 'A7',
+    without: 'from= is not heeded',
+    file: AUTHORIZATION,
+    find: '!options.from.every((list) => matchesAddress(list, offer.address))',
+    replace: 'matchesAddress.length === 0',
+    tests: [[OPTIONS_TEST, 'A7: what a line demands is kept']],
+  },
+  {
+    row: 'A7',
+    without: 'expiry-time= is not heeded',
+    file: AUTHORIZATION,
+    find: "options.expiresAt <= now ? 'expired' : options",
+    replace: 'options',
+    tests: [[OPTIONS_TEST, 'A7: what a line demands is kept']],
+  },
+  {
+    row: 'A7',
+    without: 'a security key need not be touched',
+    file: 'lib/ssh/keys/signature.ts',
+    find: 'if (rules.touchRequired && (flags & USER_PRESENT) === 0) return false;',
+    replace: 'void USER_PRESENT;',
+    tests: [[OPTIONS_TEST, 'A7: what a line demands is kept']],
+  },
+  {
+    row: 'A7',
+    without: 'verify-required is not heeded',
+    file: 'lib/ssh/keys/signature.ts',
+    find: 'if (rules.verifyRequired && (flags & USER_VERIFIED) === 0) return false;',
+    replace: 'void USER_VERIFIED;',
+    tests: [[OPTIONS_TEST, 'A7: what a line demands is kept']],
+  },
+  {
+    row: 'A7',
+    without: 'what an option forbids stays allowed',
+    file: 'piper/key-policy.ts',
+    find: '    pty,\n',
+    replace: '',
+    tests: [[OPTIONS_TEST, 'A7: the options of the key narrow what the pod is told, and what the piper lets pass']],
+  },
+  {
+    row: 'A7',
+    without: 'a private key is one more line that is passed over',
+    file: 'lib/ssh/keys/authorized-keys.ts',
+    find: "if (block.end === PRIVATE_END) report('private-key');",
+    replace: 'if (block.end === PRIVATE_END) continue;',
+    tests: [
+      ['lib/ssh/keys/authorized-keys.test.ts', 'A7: a private key'],
+      ['operator/user-keys.test.ts', 'A7: a private key anywhere refuses the whole user, and is quoted nowhere'],
+    ],
+  },
+  {
+    row: 'A7b',
+    without: 'a Secret may have any number of lines',
+    file: 'lib/ssh/keys/authorized-keys.ts',
+    find: 'const MAX_LINES = 1_000;',
+    replace: 'const MAX_LINES = 1e9;',
+    tests: [['lib/ssh/keys/authorized-keys.test.ts', 'A7b: whoever writes the text does not choose how long we work']],
+  },
+];

@@ -1,0 +1,176 @@
+import type { Defence } from '../defence.ts';
+
+const OPERATOR_TEST = 'operator/operator.test.ts';
+const SESSION_TEST = 'piper/session.test.ts';
+
+/** Chapter E. */
+export const REVOCATION: readonly Defence[] = [
+  {
+    row: 'E1',
+    without: 'nobody asks whether those who are here may stay',
+    file: 'piper/piper.ts',
+    find: 'directory.onChange((usernames) => this.connections.recheck(usernames));',
+    replace: '',
+    tests: [
+      [SESSION_TEST, 'E1: …: both ends are closed within a second'],
+      [SESSION_TEST, 'E1: a client that does not read is cut off too'],
+    ],
+  },
+  {
+    row: 'E1',
+    without: 'a session outlives its key',
+    file: 'piper/admission.ts',
+    find: `if (typeof options === 'string') return options === 'expired' ? 'expired' : 'revoked';
+    //`,
+    replace: `if (typeof options === 'string') return { expiresAt: Infinity };
+    //`,
+    tests: [[SESSION_TEST, 'E1: …: both ends are closed within a second']],
+  },
+  {
+    row: 'E1',
+    without: 'a session outlives its user',
+    file: 'piper/admission.ts',
+    find: "if (current === undefined || current.route.uid !== grant.login.route.uid) return 'revoked';",
+    replace:
+      'if (current === undefined || current.route.uid !== grant.login.route.uid) return { expiresAt: Infinity };',
+    tests: [[SESSION_TEST, 'E1: …: both ends are closed within a second']],
+  },
+  {
+    row: 'E1',
+    without: 'a session outlives the switch',
+    file: 'piper/admission.ts',
+    find: "if (!current.route.enabled) return 'disabled';",
+    replace: '',
+    tests: [[SESSION_TEST, 'E1: …: both ends are closed within a second']],
+  },
+  {
+    row: 'E1',
+    without: 'a session keeps the rights that its user has lost',
+    file: 'piper/admission.ts',
+    find: "if (!isWithin(grant.policy, policyUnder(current.user.policy, options))) return 'revoked';",
+    replace: '',
+    tests: [[SESSION_TEST, 'E1: …: both ends are closed within a second']],
+  },
+  {
+    row: 'E1',
+    without: 'a session outlives its time',
+    file: 'piper/connection.ts',
+    find: 'if (ending.inMs <= 0) return this.end(ending.code);',
+    replace: 'if (ending.inMs <= 0) return;',
+    tests: [
+      [SESSION_TEST, 'E1: a user whose access ends while connected is disconnected at that time'],
+      ['piper/key-options.test.ts', 'E1: end when the key expires, and say so; the pod has known when'],
+    ],
+  },
+  {
+    row: 'E1',
+    without: 'who is being connected to a pod does not count yet',
+    file: 'piper/connection.ts',
+    find: `    if (this.#ended) return upstream.link.close();
+`,
+    replace: '',
+    tests: [[SESSION_TEST, 'E1: a revocation while the pod is being reached ends the login']],
+  },
+  {
+    row: 'E1',
+    without: 'all are asked to go, whoever is concerned',
+    file: 'piper/connections.ts',
+    find: 'for (const connection of this.#byUser.get(username) ?? []) connection.recheck();',
+    replace: "for (const ofUser of this.#byUser.values()) for (const connection of ofUser) connection.end('revoked');",
+    tests: [[SESSION_TEST, 'E1: only the user who is concerned is disconnected']],
+  },
+  {
+    row: 'E1',
+    without: 'a spec that is not understood changes nothing',
+    file: 'operator/reconciler.ts',
+    find: 'await closeRoute(run)',
+    replace: 'await Promise.resolve()',
+    tests: [
+      [OPERATOR_TEST, 'E1: a spec that does not parse lets nobody in, for it may be the one that revokes somebody'],
+    ],
+  },
+  {
+    row: 'E1',
+    without: 'what a user has started lives on in the pod',
+    file: 'sidecar/user-connection.ts',
+    find: 'for (const session of this.#sessions) session.kill();',
+    replace: '',
+    tests: [
+      [
+        'sidecar/channel-requests.test.ts',
+        'E1: access that has ended takes daemons with it, whether a request or the farewell says so',
+      ],
+    ],
+  },
+  {
+    row: 'E2',
+    without: 'nobody looks whether what we know is too old',
+    file: 'piper/piper.ts',
+    find: 'if (this.#options.directory.stale()) this.connections.recheckAll();',
+    replace: '',
+    tests: [[SESSION_TEST, 'A9, E2: what we know is too old: nobody comes in, and nobody stays']],
+  },
+  {
+    row: 'E3',
+    without: 'a connection leaves no line at its begin',
+    file: 'piper/connection.ts',
+    find: `    this.#record.started(grant, upstream);
+`,
+    replace: '',
+    tests: [['piper/login.test.ts', 'E3: a user with the right key reaches the pod, which is told who they are']],
+  },
+  {
+    row: 'E3',
+    without: 'a connection leaves no line at its end',
+    file: 'piper/record.ts',
+    find: "this.#log[LEVELS[reason] ?? 'info'](line, 'connection');",
+    replace: 'void [line, LEVELS];',
+    tests: [['piper/login.test.ts', 'E3: a user with the right key reaches the pod, which is told who they are']],
+  },
+  {
+    row: 'E3',
+    without: 'the line at the end does not say what was opened',
+    file: 'piper/connection.ts',
+    find: 'onBegin: this.#record.began,',
+    replace: 'onBegin: () => undefined,',
+    tests: [['piper/login.test.ts', 'E3: a user with the right key reaches the pod, which is told who they are']],
+  },
+  {
+    row: 'E3',
+    without: 'forwards leave no record',
+    file: 'piper/policy/policy-filter.ts',
+    find: `    this.#options.onBegin(kind);
+`,
+    replace: '',
+    tests: [['e2e/wire/records.test.ts', 'E3: … leaves a start, an end, and its audit lines']],
+  },
+  {
+    row: 'E3',
+    without: 'what is refused leaves no record',
+    file: 'piper/connection.ts',
+    find: 'this.#requestRefused(grant, what, objection)',
+    replace: 'void [what, objection]',
+    tests: [[SESSION_TEST, 'E3: what was refused is in the record, with the field of the policy that says so']],
+  },
+  {
+    row: 'E3',
+    without: 'in the pod a command leaves no line',
+    file: 'sidecar/session.ts',
+    find: `    audit(event);
+    return true;`,
+    replace: '    return true;',
+    tests: [
+      ['sidecar/sessions.test.ts', 'E3: every session leaves a connect line, and a command or subsystem its own'],
+    ],
+  },
+  {
+    row: 'E3',
+    without: 'in the pod a session of one command leaves no line that it has begun',
+    file: 'sidecar/session.ts',
+    find: "if (event.type !== 'connect' && event.refused !== true) audit({ type: 'connect' });",
+    replace: '',
+    tests: [
+      ['sidecar/sessions.test.ts', 'E3: every session leaves a connect line, and a command or subsystem its own'],
+    ],
+  },
+];

@@ -1,0 +1,375 @@
+import type { Defence } from '../defence.ts';
+
+const OPERATOR_TEST = 'operator/operator.test.ts';
+
+/** Chapter C. */
+export const ROUTING: readonly Defence[] = [
+  {
+    row: 'C1',
+    without: 'a PROXY header is believed whoever sends it',
+    file: 'piper/arrival/client-of.ts',
+    find: 'if (!trusted.contains(peer.address)) return onClient(peer);',
+    replace: 'void trusted;',
+    tests: [['piper/arrival/arrival.test.ts', 'C1: from anybody else a header is no SSH, and names nobody']],
+  },
+  {
+    row: 'C1',
+    without: 'a trusted proxy may keep to itself whom it speaks for',
+    file: 'piper/arrival/client-of.ts',
+    find: '      refuse(error.message);',
+    replace: `      settle();
+      socket.unshift(received);
+      onClient(peer);`,
+    tests: [['piper/arrival/arrival.test.ts', 'C1: a trusted proxy without a header is closed, before a word of ours']],
+  },
+  {
+    row: 'C1',
+    without: 'a header may be as long as it says',
+    file: 'piper/arrival/proxy-protocol.ts',
+    find: 'if (length > MAX_V2_BODY_BYTES)',
+    replace: 'if (length < 0)',
+    tests: [['piper/arrival/proxy-protocol.test.ts', 'C1: version 2']],
+  },
+  {
+    row: 'C1',
+    without: 'a header may name what is no address',
+    file: 'piper/arrival/proxy-protocol.ts',
+    find: '|| !isAddress(address) || !isAddress(destination))',
+    replace: ')',
+    tests: [['piper/arrival/proxy-protocol.test.ts', 'C1: version 1']],
+  },
+  {
+    row: 'C2',
+    without: 'a username may have control characters',
+    file: 'lib/ssh/authentication/request.ts',
+    find: 'return /\\p{C}/u.test(text) ? undefined : text;',
+    replace: 'return text;',
+    tests: [['lib/ssh/authentication/server-limits.test.ts', 'C2: a username that nothing should see']],
+  },
+  {
+    row: 'C2',
+    without: 'a username may be longer than 255 bytes',
+    file: 'lib/ssh/authentication/request.ts',
+    find: 'const MAX_USERNAME = 255;',
+    replace: 'const MAX_USERNAME = 2550;',
+    tests: [['lib/ssh/authentication/server-limits.test.ts', 'C2: a username that nothing should see']],
+  },
+  {
+    row: 'C2',
+    without: 'a username need not be UTF-8',
+    file: 'lib/ssh/authentication/request.ts',
+    find: '{ fatal: true, ignoreBOM: true }',
+    replace: '{ fatal: false, ignoreBOM: true }',
+    tests: [['lib/ssh/authentication/server-limits.test.ts', 'C2: a username that nothing should see']],
+  },
+  {
+    row: 'C2',
+    without: 'a route may hold names that nobody can have',
+    file: 'crds/secret-contract.ts',
+    find: 'z.regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/)',
+    replace: 'z.regex(/^/)',
+    tests: [
+      ['piper/directory/route-table.test.ts', 'A9: a Secret with … grants nothing, and what it granted before is gone'],
+    ],
+  },
+  {
+    row: 'C2',
+    without: 'two splits of one name are told apart where they are claimed',
+    file: 'crds/usernames.ts',
+    find: ".join('-')",
+    replace: ".join('--')",
+    tests: [['operator/usernames.test.ts', 'C2: different splits of one joined name are one claim']],
+  },
+  {
+    row: 'C2',
+    without: 'what is no username is looked up, too',
+    file: 'piper/admission.ts',
+    find: "this.#directory.lookup(isUsername(offer.username) ? offer.username : '')",
+    replace: 'this.#directory.lookup(offer.username)',
+    tests: [['piper/login.test.ts', 'C2: what is no username is never looked up']],
+  },
+  {
+    row: 'C2',
+    without: 'what is no username is looked up, too, as far as it may be one and a pod',
+    file: 'piper/admission.ts',
+    find: 'isUsername(text) ? directory.lookup(text) : undefined',
+    replace: 'directory.lookup(text)',
+    tests: [['piper/login.test.ts', 'C2: what is no username is never looked up']],
+  },
+  {
+    row: 'C3',
+    without: 'the youngest claim wins',
+    file: 'operator/username-claims.ts',
+    find: 'left.createdAt < right.createdAt',
+    replace: 'left.createdAt > right.createdAt',
+    tests: [['operator/usernames.test.ts', 'C3: the oldest claim owns a username, then the smaller uid']],
+  },
+  {
+    row: 'C3',
+    without: 'a username that somebody else owns is routed all the same',
+    file: 'operator/judge-users.ts',
+    find: 'owner === undefined && keys.lines.length > 0',
+    replace: 'keys.lines.length > 0',
+    tests: [[OPERATOR_TEST, 'C3: the older claim wins a username; when it goes the other gets it']],
+  },
+  {
+    row: 'C3',
+    without: 'at the piper the first of two routes with one username wins',
+    file: 'piper/directory/route-table.ts',
+    find: 'claims?.length === 1 ? claims[0] : undefined',
+    replace: 'claims?.[0]',
+    tests: [
+      [
+        'piper/directory/route-table.test.ts',
+        'C3: a username that two routes claim is nobody, until one of them gives it up',
+      ],
+    ],
+  },
+  {
+    row: 'C3b',
+    without: 'an older claim takes a username from who has it',
+    file: 'operator/username-claims.ts',
+    find: 'return leftHolds === rightHolds ? isOlder(left, right) : leftHolds === true;',
+    replace: 'return (leftHolds, rightHolds, isOlder(left, right));',
+    tests: [
+      [
+        'operator/usernames.test.ts',
+        'C3b: who has a username keeps it against an older SshAccess that asks for it later',
+      ],
+      [
+        OPERATOR_TEST,
+        'C3b: an older SshAccess that is edited does not take a username from who has it, not even after a restart',
+      ],
+    ],
+  },
+  {
+    row: 'C3b',
+    without: 'an organization is whose spec names it first',
+    file: 'operator/username-claims.ts',
+    find: 'if (left.isNative !== right.isNative) return left.isNative;',
+    replace: '',
+    tests: [
+      [
+        'operator/usernames.test.ts',
+        'C3b: an organization that only the spec names loses to the namespace that has it, older and holding or not',
+      ],
+      [OPERATOR_TEST, 'C3b: who waits under the name of an organization for its people has to make room for it'],
+    ],
+  },
+  {
+    row: 'C4',
+    without: 'what a user types stands in the audit line as it is',
+    file: 'sidecar/shell-quote.ts',
+    find: 'return bytes.every(isPrintable) ? backslashQuote(bytes) : ansiQuote(bytes);',
+    replace: 'return Buffer.from(bytes).toString();',
+    tests: [['sidecar/audit.test.ts', 'C4: nothing that a client sends can forge a line or move a cursor']],
+  },
+  {
+    row: 'C4',
+    without: 'a username stands in the audit line as it is',
+    file: 'sidecar/audit.ts',
+    find: 'shellQuote(Buffer.from(text))',
+    replace: 'text',
+    tests: [['sidecar/audit.test.ts', 'C4: nothing that a client sends can forge a line or move a cursor']],
+  },
+  {
+    row: 'C4',
+    without: 'the last words of a peer are logged as they are',
+    file: 'lib/ssh/transport/disconnect.ts',
+    find: "text.replaceAll(/\\p{C}/gu, '?')",
+    replace: 'text',
+    tests: [
+      [
+        'lib/ssh/transport/transport.test.ts',
+        'C4: DISCONNECT carries reason and text, and the text cannot forge log lines',
+      ],
+    ],
+  },
+  {
+    row: 'C4',
+    without: 'the name of a pod is shown as a tenant wrote it',
+    file: 'piper/directory/objects.ts',
+    find: '{0,252}$/.test(name) ? name : undefined',
+    replace: '{0,252}$/.test(name) ? name : name',
+    tests: [['piper/directory/endpoints.test.ts', 'C4: a name that no pod can have … is not shown to anybody']],
+  },
+  {
+    row: 'C4',
+    without: 'the record shows a certificate as its authority wrote it',
+    file: 'lib/ssh/keys/certificate.ts',
+    find: ".replaceAll(/\\p{C}/gu, '?')",
+    replace: '',
+    tests: [['lib/ssh/keys/certificate.test.ts', 'C4: what it says is read, and fit to be shown']],
+  },
+  {
+    row: 'C5',
+    without: 'a name with dots leads to another object',
+    file: 'lib/kube/resources.ts',
+    find: 'if (/^\\.{0,2}$/.test(name)) throw',
+    replace: 'if (name.length > 1e6) throw',
+    tests: [['lib/kube/objects.test.ts', 'C5: no path leads through the name …']],
+  },
+  {
+    row: 'C5',
+    without: 'a name with slashes leads to another namespace',
+    file: 'lib/kube/resources.ts',
+    find: 'return encodeURIComponent(name);',
+    replace: 'return name;',
+    tests: [['lib/kube/objects.test.ts', 'C5: no path leads through the name …']],
+  },
+  {
+    row: 'C5',
+    without: 'an SshAccess names Secrets of the namespace of the system',
+    file: 'operator/judge-users.ts',
+    find: 'const { namespace } = run.cached.metadata;\n  const read',
+    replace: 'const namespace = run.options.config.systemNamespace;\n  const read',
+    tests: [
+      [OPERATOR_TEST, 'C5: no Secret and no workload of another namespace is read or labelled, whatever the spec says'],
+    ],
+  },
+  {
+    row: 'C5',
+    without: 'an object of somebody else is taken over',
+    file: 'operator/own-objects.ts',
+    find: 'isControlledBy(object.metadata.ownerReferences, uid);',
+    replace: 'isControlledBy(object.metadata.ownerReferences, uid) || true;',
+    tests: [[OPERATOR_TEST, 'C5: objects of the same name that are not ours are left alone']],
+  },
+  {
+    row: 'C5',
+    without: 'the webhook takes an SshAccess of any namespace',
+    file: 'webhook/injection-plan.ts',
+    find: 'cluster.access(namespace, name)',
+    replace: 'cluster.access("acme", name)',
+    tests: [['webhook/injection-plan.test.ts', 'C5: an SshAccess of another namespace selects nothing']],
+  },
+  {
+    row: 'C5',
+    without: 'a route is a Secret of any label',
+    file: 'piper/directory/directory.ts',
+    find: "if (secret.labels[LABEL_ROUTE] !== 'true') return this.removeSecret(key);",
+    replace: '',
+    tests: [['piper/directory/file-provider.test.ts', 'C5: a Secret without our label is none of ours']],
+  },
+  {
+    row: 'C5',
+    without: 'a slice adds pods to the Service of another namespace',
+    file: 'piper/directory/directory.ts',
+    find: 'const owner = `${slice.namespace}/${service}`;',
+    replace: 'const owner = `acme/${service}`;',
+    tests: [
+      [
+        'piper/directory/kubernetes-provider.test.ts',
+        'C5: routes come from our own namespace, pods from the one of the workload, and both are followed',
+      ],
+    ],
+  },
+  {
+    row: 'C5',
+    without: 'a slice leads to addresses that no pod can have',
+    file: 'piper/directory/endpoints.ts',
+    find: 'if (!allowed(address) || ',
+    replace: 'if (',
+    tests: [
+      ['piper/directory/endpoints.test.ts', 'C5: a slice that lists …: a pod may be there: …'],
+      [
+        'piper/directory/kubernetes-provider.test.ts',
+        'C5: routes come from our own namespace, pods from the one of the workload, and both are followed',
+      ],
+    ],
+  },
+  {
+    row: 'C6',
+    without: 'the longest username does not fit into a route',
+    file: 'crds/secret-contract.ts',
+    find: '[a-z0-9])?$/), z.maxLength(191)',
+    replace: '[a-z0-9])?$/), z.maxLength(128)',
+    tests: [
+      ['piper/pod-choice.test.ts', 'C6: the longest username, alone and with the longest pod name that still fits'],
+      ['operator/operator.test.ts', 'C6: names as long as they may be make usernames, a route and objects'],
+    ],
+  },
+  {
+    row: 'C7',
+    without: 'a username that is somebody else’s user and pod is whose it is',
+    file: 'piper/admission.ts',
+    find: "return isAlsoPod ? { username: '' } : destination;",
+    replace: 'return isAlsoPod ? destination : destination;',
+    tests: [
+      [
+        'piper/pod-choice.test.ts',
+        "C7: a tenant who has another's user and pod for a username gets nobody who means the pod, and nobody else",
+      ],
+    ],
+  },
+  {
+    row: 'C8',
+    without: 'endpoints are looked at without end',
+    file: 'piper/directory/endpoints.ts',
+    find: 'if (++looked > MOST_ENDPOINTS)',
+    replace: 'if (++looked < 0)',
+    tests: [
+      [
+        'piper/directory/endpoints.test.ts',
+        'C8: of a flood of endpoints no more are looked at than a bound, also where all are the same, or none is a pod',
+      ],
+    ],
+  },
+  {
+    row: 'C8',
+    without: 'the keys of a user are without bound',
+    file: 'operator/user-keys.ts',
+    find: 'const MOST_BYTES = 65_536;',
+    replace: 'const MOST_BYTES = 1e9;',
+    tests: [
+      [
+        'operator/user-keys.test.ts',
+        'C8: no more than a route has room for, however long their options are: it must stay writable',
+      ],
+    ],
+  },
+  {
+    row: 'C8',
+    without: 'a route that is not taken stays as it was',
+    file: 'operator/write-objects.ts',
+    find: `await closeRoute(run);
+    throw error;`,
+    replace: `await Promise.resolve();
+    throw error;`,
+    tests: [[OPERATOR_TEST, 'C8: a route that the API server does not take lets nobody in either, until one is taken']],
+  },
+  {
+    row: 'C8',
+    without: 'a pod says that the address of its node is its own',
+    file: 'operator/access-pod.ts',
+    find: 'spec.hostNetwork ? undefined : status.podIP',
+    replace: 'status.podIP',
+    tests: [
+      [
+        'operator/access-pod.test.ts',
+        'C8: a pod in the network of its node has no address of its own, whatever is written on it',
+      ],
+    ],
+  },
+  {
+    row: 'C8',
+    without: 'one namespace keeps the prober from all others',
+    file: 'operator/probe/prober.ts',
+    find: 'const CONCURRENT_OF_A_NAMESPACE = 8;',
+    replace: 'const CONCURRENT_OF_A_NAMESPACE = 1e9;',
+    tests: [['operator/probe/prober.test.ts', 'C8: a namespace with any number of them leaves places to the others']],
+  },
+  {
+    row: 'C8',
+    without: 'reading a line of blanks takes the square of its length',
+    file: 'lib/ssh/keys/public-key.ts',
+    find: '(?:[ \\t].*)?$/',
+    replace: '(?:[ \\t]+.*)?$/',
+    tests: [
+      [
+        'lib/ssh/keys/public-key.test.ts',
+        'C8: blanks by the ten thousand, and a line break behind them, take no longer than any other line',
+      ],
+    ],
+  },
+];
