@@ -7,6 +7,8 @@ export const MOST_REPORTED_USERS = 4_000;
 export const MOST_REPORTED_USERS_OF_ROUTE = 64;
 /** As often a report is renewed at least, though nothing has changed. */
 export const REPORT_RENEWAL_MS = 30_000;
+/** Without news for so long, a report is no longer believed: its piper is gone, or cut off. */
+export const REPORT_VALIDITY_MS = 90_000;
 /** More than any piper can serve; a sum over some hundred of them is still an int32. */
 const MOST_COUNTED = 1_000_000;
 

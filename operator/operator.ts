@@ -7,6 +7,7 @@ import type { Logger } from '../lib/process/logger.ts';
 import type { Config } from './config.ts';
 import { INIT_SCRIPT } from './init-script/init-script.ts';
 import { keepSweeping } from './orphan-routes.ts';
+import { Presence, type PresencePace } from './presence/presence.ts';
 import { probePod } from './probe/probe-pod.ts';
 import { Prober } from './probe/prober.ts';
 import { makeReconciler } from './reconciler.ts';
@@ -28,10 +29,12 @@ export type OperatorOptions = {
   log: Logger;
   clock?: () => Date;
   probing?: { firstRetryMs?: number };
+  pace?: PresencePace;
 };
 
 /** Wires the parts of the operator; nothing runs yet. */
-export function createOperator({ client, config, log, clock = () => new Date(), probing }: OperatorOptions): Operator {
+export function createOperator(options: OperatorOptions): Operator {
+  const { client, config, log, clock = () => new Date(), probing, pace } = options;
   // A replica that does not lead keeps the keys of what changed, each once, and begins with all of them.
   const queue = new WorkQueue();
   const { systemNamespace } = config;
@@ -39,14 +42,19 @@ export function createOperator({ client, config, log, clock = () => new Date(), 
   const world = new World({ client, systemNamespace, log, touch });
   const events = new EventRecorder({ client, controller: `${GROUP}/operator`, instance: config.identity, log });
   const prober = new Prober({ touch, probe: probePod, ...probing });
+  const presence = new Presence({ client, world, systemNamespace, log, clock, pace });
   const initScript = INIT_SCRIPT;
-  const reconcile = makeReconciler({ client, world, prober, events, config, log, clock, initScript });
+  const reconcile = makeReconciler({ client, world, prober, presence, events, config, log, clock, initScript });
   return {
-    follow: async (signal) => world.start(signal),
+    follow: async (signal) => {
+      await world.start(signal);
+      void presence.follow(signal);
+    },
     lead: async (signal) => {
       signal.addEventListener('abort', () => prober.stop(), { once: true });
       await Promise.all([
         runController({ name: 'ssh-access', queue, reconcile, workers: WORKERS, log }, signal),
+        presence.lead(signal),
         keepSweeping({ client, world, systemNamespace, log }, signal),
       ]);
     },

@@ -14,6 +14,7 @@ import { acceptedLines } from './key-rotation.ts';
 import { look, type Look } from './look.ts';
 import { readOwnObjects, settingsSince, storedRoute, storedSightings, type OwnObjects } from './own-objects.ts';
 import { ceilingOf } from './policies.ts';
+import { isSameStatus, withPresence } from './presence/presence-status.ts';
 import { hostKeyProblem, servingOf } from './serving.ts';
 import { SSH_ACCESSES } from './resources.ts';
 import { sshdConditions } from './sshd-conditions.ts';
@@ -130,9 +131,13 @@ async function holdFinalizer(run: Run): Promise<void> {
   });
 }
 
-async function writeStatus(run: Run, status: SshAccessStatus): Promise<void> {
+async function writeStatus(run: Run, desired: SshAccessStatus): Promise<void> {
   const { namespace, name, uid } = run.cached.metadata;
+  const { presence } = run.options;
   const current = run.cached.status;
+  const status = withPresence(desired, current, presence.of(uid), run.now.getTime());
+  // That alone is no reason to write: it has a pace of its own.
+  if (isSameStatus(status, current)) return presence.touch(keyOf({ namespace, name }));
   const manifest = { metadata: { namespace, name, uid }, status };
   const isWritten = await applyStatus(run.options.client, SSH_ACCESSES, manifest, {
     current,

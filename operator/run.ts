@@ -6,6 +6,7 @@ import type { Logger } from '../lib/process/logger.ts';
 import type { CachedAccess } from './cached-access.ts';
 import type { Config } from './config.ts';
 import type { Writer } from './own-objects.ts';
+import type { Presence } from './presence/presence.ts';
 import type { Prober } from './probe/prober.ts';
 import { storyteller, type Tell } from './story.ts';
 import type { World } from './world.ts';
@@ -14,6 +15,7 @@ export type ReconcilerOptions = {
   client: KubeClient;
   world: World;
   prober: Prober;
+  presence: Presence;
   events: EventRecorder;
   config: Config;
   log: Logger;

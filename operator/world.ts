@@ -9,6 +9,7 @@ import { parsePod, type AccessPod } from './access-pod.ts';
 import { parseAccess, type CachedAccess } from './cached-access.ts';
 import { ANNOTATION_USERNAMES, parseUsernames } from './desired-objects.ts';
 import { MultiIndex } from './multi-index.ts';
+import { isSameAccess } from './presence/presence-status.ts';
 import { requestedUsers } from './requested-users.ts';
 import { SSH_ACCESSES, WORKLOADS, type TargetKind } from './resources.ts';
 import { isOlder, UsernameClaims } from './username-claims.ts';
@@ -145,6 +146,11 @@ export class World {
     return owner === undefined || owner.uid === cached.metadata.uid ? undefined : owner.key;
   }
 
+  /** The key of the SshAccess with this uid. */
+  accessOf(uid: string): string | undefined {
+    return this.#references.get(routeReference(routeSecretName(uid)))[0];
+  }
+
   pods(key: string): readonly AccessPod[] {
     return this.#podsOf.get(key).flatMap((pod) => {
       const { namespace, name } = parseKey(pod);
@@ -199,6 +205,8 @@ export class World {
   }
 
   #onAccess(key: string, current: CachedAccess | undefined, previous: CachedAccess | undefined): void {
+    // Who is there changes all the time, and nothing follows from it. The same object is a resync.
+    if (current && previous && current !== previous && isSameAccess(current, previous)) return;
     this.#references.set(key, current === undefined ? [] : referencesOf(current));
     // Those with the same target: who of them labels it may have changed.
     for (const reference of new Set([current, previous].map((cached) => cached && targetReference(cached)))) {

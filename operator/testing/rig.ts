@@ -5,6 +5,7 @@ import { TestApiServer } from '../../lib/kube/testing/api-server.ts';
 import { createLogger } from '../../lib/process/logger.ts';
 import { parseAccess } from '../cached-access.ts';
 import { createOperator } from '../operator.ts';
+import type { PresencePace } from '../presence/presence.ts';
 import { encode, Secret, textOf } from '../secret.ts';
 import { mainRecord, publicLine, record } from './samples.ts';
 import { ACCOUNT, ownAddress } from './sshd.ts';
@@ -49,6 +50,7 @@ export function useOperator(): Rig {
 class Rig {
   server = new TestApiServer();
   clock = (): Date => new Date();
+  pace: PresencePace = {};
   #stop = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -56,6 +58,7 @@ class Rig {
     this.server = new TestApiServer();
     await this.server.start();
     this.clock = () => new Date();
+    this.pace = {};
     this.putNamespace('acme');
     this.putDeployment('web');
   }
@@ -75,6 +78,7 @@ class Rig {
       log,
       clock: () => this.clock(),
       probing: { firstRetryMs: 20 },
+      pace: this.pace,
     });
     await operator.follow(signal);
     this.#running = operator.lead(signal);
