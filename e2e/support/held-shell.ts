@@ -19,9 +19,13 @@ export class HeldShell {
   /** By which the gateway's record knows its connection. */
   clientPort = '';
 
-  /** Opens a shell and waits for its first answer. @throws what the client said where there is none */
-  static async open(login: Login): Promise<HeldShell> {
-    const shell = new HeldShell(login);
+  /**
+   * Opens a shell and waits for its first answer.
+   * @param options more of ssh's
+   * @throws what the client said where there is none
+   */
+  static async open(login: Login, options: readonly string[] = []): Promise<HeldShell> {
+    const shell = new HeldShell(login, options);
     [shell.#process = '', , shell.clientPort = ''] = await shell.#ask();
     return shell;
   }
@@ -41,8 +45,8 @@ export class HeldShell {
     return shells;
   }
 
-  private constructor(login: Login) {
-    const [program = '', ...args] = sshCommand(login, ['-T', '-o', 'LogLevel=INFO'], 'exec sh');
+  private constructor(login: Login, options: readonly string[]) {
+    const [program = '', ...args] = sshCommand(login, ['-T', '-o', 'LogLevel=INFO', ...options], 'exec sh');
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
     let said = '';
