@@ -45,7 +45,7 @@ const TOLD: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   'upstream-failed',
 ]);
 
-/** Writes Events. The recorder does not repeat itself, and nothing of a note is a client's choice: a flood is one Event. */
+/** Writes Events. Nothing of a note is a client's choice; the recorder does not repeat itself, and has room for so many. */
 export class KubernetesWitness implements Witness {
   readonly #events: EventRecorder;
   readonly #bans: BanEvents | undefined;
