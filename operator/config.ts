@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parseNamespaces, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
 
 const port = z.coerce.number().int().min(1).max(65_535);
@@ -14,6 +15,7 @@ const Environment = z.object({
   WEBHOOK_SERVICE: z.string().default(''),
   SECRET_DELAY: seconds.default(120),
   ROUTE_DELAY: seconds.default(900),
+  WATCH_NAMESPACES: z.string().default(''),
 });
 
 export type Config = {
@@ -30,6 +32,8 @@ export type Config = {
   secretDelayMs: number;
   /** Until no piper goes on with an earlier route: as long as one may that hears nothing of the API server. */
   routeDelayMs: number;
+  /** Where SshAccesses are served. */
+  namespaces?: WatchedNamespaces;
 };
 
 /** @throws ConfigError */
@@ -43,5 +47,6 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     webhookService: parsed.WEBHOOK_SERVICE || undefined,
     secretDelayMs: parsed.SECRET_DELAY * 1_000,
     routeDelayMs: parsed.ROUTE_DELAY * 1_000,
+    namespaces: parseNamespaces(parsed.WATCH_NAMESPACES),
   };
 }

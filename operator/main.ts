@@ -4,7 +4,8 @@
  * What it needs of the API server, exactly (the chart grants this and nothing else; every program runs alone under
  * its own ServiceAccount):
  *
- * ClusterRole
+ * ClusterRole; with WATCH_NAMESPACES a Role in each of them, and of the Namespaces only those, by name. There no Secret of
+ * another namespace can be read; Roles of the system namespace then grant the routes as well: get list watch create patch.
  * | apiGroups        | resources                             | verbs                            |
  * | ---------------- | ------------------------------------- | -------------------------------- |
  * | sshaccess.dev    | sshaccesses                           | get list watch patch             |
@@ -31,7 +32,8 @@
  *
  * Environment: POD_NAMESPACE, POD_NAME (downward API), ENDPOINT_HOST, ENDPOINT_PORT (what users type),
  * HEALTH_PORT=8080 (/livez, /readyz), LOG_LEVEL=info, WEBHOOK_SERVICE (name of the webhook's Service in POD_NAMESPACE;
- * optional: without it, pods that were not injected are reported but never rolled).
+ * optional: without it, pods that were not injected are reported but never rolled), WATCH_NAMESPACES (names with commas
+ * between them; empty: all).
  */
 import { FIELD_MANAGERS } from '../crds/index.ts';
 import { loadClient } from '../lib/kube/client.ts';

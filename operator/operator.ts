@@ -37,9 +37,9 @@ export function createOperator(options: OperatorOptions): Operator {
   const { client, config, log, clock = () => new Date(), probing, pace } = options;
   // A replica that does not lead keeps the keys of what changed, each once, and begins with all of them.
   const queue = new WorkQueue();
-  const { systemNamespace } = config;
+  const { systemNamespace, namespaces } = config;
   const touch = (key: string, delayMs = 0): void => queue.addAfter(key, delayMs);
-  const world = new World({ client, systemNamespace, log, touch });
+  const world = new World({ client, systemNamespace, namespaces, log, touch });
   const events = new EventRecorder({ client, controller: `${GROUP}/operator`, instance: config.identity, log });
   const prober = new Prober({ touch, probe: probePod, ...probing });
   const presence = new Presence({ client, world, systemNamespace, log, clock, pace });

@@ -1,8 +1,8 @@
 import { LABEL_ACCESS, LABEL_ENDPOINTS, LABEL_ORGANIZATION, LABEL_ROUTE, routeSecretName } from '../crds/index.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
-import { Informer } from '../lib/kube/informer.ts';
+import { follow, followNamespaces, type Collection, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
 import { keyOf, parseKey, type ObjectKey } from '../lib/kube/object-key.ts';
-import { NAMESPACES, pathOf, PODS, SECRETS, SERVICES } from '../lib/kube/resources.ts';
+import { PODS, SECRETS, SERVICES } from '../lib/kube/resources.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import * as z from 'zod';
 import { parsePod, type AccessPod } from './access-pod.ts';
@@ -38,6 +38,8 @@ const NO_ROUTE: KnownSecret = { isRoute: false, usernames: [] };
 export type WorldOptions = {
   client: KubeClient;
   systemNamespace: string;
+  /** Where SshAccesses are served. */
+  namespaces: WatchedNamespaces;
   log: Logger;
   /** Something that this SshAccess (`namespace/name`) depends on has changed. */
   touch: (key: string, delayMs?: number) => void;
@@ -45,12 +47,12 @@ export type WorldOptions = {
 
 /** What the operator sees of the cluster, kept up to date, and which SshAccess each change concerns. */
 export class World {
-  readonly accesses: Informer<CachedAccess>;
-  readonly #pods: Informer<AccessPod>;
-  readonly #namespaces: Informer<KnownNamespace>;
-  readonly #secrets: Informer<KnownSecret>;
-  readonly #services: Informer<true>;
-  readonly #workloads: Readonly<Record<TargetKind, Informer<Workload>>>;
+  readonly accesses: Collection<CachedAccess>;
+  readonly #pods: Collection<AccessPod>;
+  readonly #namespaces: Collection<KnownNamespace>;
+  readonly #secrets: Collection<KnownSecret>;
+  readonly #services: Collection<true>;
+  readonly #workloads: Readonly<Record<TargetKind, Collection<Workload>>>;
   readonly #options: WorldOptions;
   /** What SshAccesses refer to → their keys. */
   readonly #references = new MultiIndex();
@@ -61,42 +63,39 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options;
-    const { client, log } = options;
+    const { client, log, namespaces, systemNamespace } = options;
     const common = { client, log };
-    this.accesses = new Informer({
+    // Routes lie in ours.
+    const secretNamespaces = namespaces && [...new Set([...namespaces, systemNamespace])];
+    this.accesses = follow(SSH_ACCESSES, namespaces, {
       ...common,
-      path: pathOf(SSH_ACCESSES),
       parse: parseAccess,
       onChange: (key, current, previous) => this.#onAccess(keyOf(key), current, previous),
     });
-    this.#pods = new Informer({
+    this.#pods = follow(PODS, namespaces, {
       ...common,
-      path: pathOf(PODS),
       labelSelector: LABEL_ACCESS,
       resyncMs: 0,
       parse: parsePod,
       onChange: (key, current, previous) => this.#onPod(key, current, previous),
     });
-    this.#namespaces = new Informer({
+    this.#namespaces = followNamespaces(namespaces, {
       ...common,
-      path: pathOf(NAMESPACES),
       metadataOnly: true,
       resyncMs: 0,
       parse: parseNamespace,
       onChange: (key) => this.#onNamespace(key.name),
     });
-    this.#secrets = new Informer({
+    this.#secrets = follow(SECRETS, secretNamespaces, {
       ...common,
-      path: pathOf(SECRETS),
       fieldSelector: SECRET_TYPES.map((type) => `type!=${type}`).join(','),
       metadataOnly: true,
       resyncMs: 0,
       parse: parseSecret,
       onChange: (key, current) => this.#onSecret(key, current),
     });
-    this.#services = new Informer({
+    this.#services = follow(SERVICES, namespaces, {
       ...common,
-      path: pathOf(SERVICES),
       labelSelector: LABEL_ENDPOINTS,
       metadataOnly: true,
       resyncMs: 0,
@@ -112,7 +111,7 @@ export class World {
     };
   }
 
-  get #all(): readonly Informer<unknown>[] {
+  get #all(): readonly Collection<unknown>[] {
     return [
       this.accesses,
       this.#pods,
@@ -193,11 +192,11 @@ export class World {
       .filter((name) => !this.#references.has(routeReference(name)));
   }
 
-  #workloadInformer(kind: TargetKind): Informer<Workload> {
-    return new Informer({
-      client: this.#options.client,
-      log: this.#options.log,
-      path: pathOf(WORKLOADS[kind]),
+  #workloadInformer(kind: TargetKind): Collection<Workload> {
+    const { client, log, namespaces } = this.#options;
+    return follow(WORKLOADS[kind], namespaces, {
+      client,
+      log,
       resyncMs: 0,
       parse: (object) => parseWorkload(kind, object),
       onChange: (key, current, previous) => this.#onWorkload(kind, key, current, previous),

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { parseNamespaces, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
 import { ConfigError, parseEnvironment } from '../lib/process/config.ts';
 import { type AuthorizedKey, parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
 import type { FailureLimits } from './abuse/failures.ts';
@@ -39,6 +40,8 @@ const Environment = z.object({
   /** Instead of the API server: a folder with the same objects as YAML files. */
   ROUTES_DIR: z.string().optional(),
   POD_NAMESPACE: z.string().optional(),
+  /** Whose EndpointSlices are read: names with commas between them; empty: all. */
+  WATCH_NAMESPACES: z.string().default(''),
   LOGIN_GRACE: seconds.default(30),
   DRAIN_GRACE: seconds.default(3600),
   /** Who stops still takes clients until none has come for so long. On a laptop nobody else could take them. */
@@ -88,7 +91,7 @@ export type PiperConfig = {
   /** Whose certificates every user may log in with, each under their own name. */
   authorities: readonly AuthorizedKey[];
   /** Where routes come from: files, or the Secrets of our own namespace. */
-  source: { files: string } | { namespace: string };
+  source: { files: string } | { namespace: string; watched: WatchedNamespaces };
   drainGraceMs: number;
   drainQuietMs: number;
   maxStalenessMs: number;
@@ -114,7 +117,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string
     pod: podOf(parsed.POD_NAME, parsed.POD_UID),
     hostKeyFolder: parsed.HOST_KEY_DIR,
     authorities: parsed.TRUSTED_USER_CAS,
-    source: sourceOfRoutes(parsed.ROUTES_DIR, parsed.POD_NAMESPACE),
+    source: sourceOfRoutes(parsed),
     drainGraceMs: parsed.DRAIN_GRACE * 1000,
     drainQuietMs: parsed.DRAIN_QUIET * 1000,
     maxStalenessMs: parsed.MAX_STALENESS * 1000,
@@ -148,8 +151,12 @@ function readArguments(args: readonly string[]): { routes?: string; 'host-keys'?
   }
 }
 
-function sourceOfRoutes(files: string | undefined, namespace: string | undefined): PiperConfig['source'] {
+function sourceOfRoutes({
+  ROUTES_DIR: files,
+  POD_NAMESPACE: namespace = '',
+  WATCH_NAMESPACES,
+}: z.infer<typeof Environment>): PiperConfig['source'] {
   if (files !== undefined) return { files };
-  if (namespace !== undefined && namespace !== '') return { namespace };
+  if (namespace !== '') return { namespace, watched: parseNamespaces(WATCH_NAMESPACES) };
   throw new ConfigError('set POD_NAMESPACE to the namespace of the route Secrets, or give --routes <folder>');
 }

@@ -96,9 +96,9 @@ function world(config: PiperConfig, log: Logger): World {
   }
   const directory = new ObjectDirectory(log, mayBePod);
   const client = loadClient(FIELD_MANAGERS.piper);
-  const { namespace } = config.source;
+  const { namespace, watched } = config.source;
   const { maxStalenessMs } = config;
-  const provider = kubernetesProvider({ client, namespace, directory, maxStalenessMs, log });
+  const provider = kubernetesProvider({ client, namespace, watched, directory, maxStalenessMs, log });
   const pod = config.pod && { namespace, ...config.pod };
   const report = pod && ((piper: Piper) => new SessionReporter({ client, pod, read: () => piper.report(), log }));
   return { directory, provider, witness: witnessFor(client, config, namespace, log), report };

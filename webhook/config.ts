@@ -35,5 +35,7 @@ export const Config = z.object({
   }),
   SIDECAR_GUARANTEED_RESOURCES: json(GuaranteedResources).default({ cpu: '100m', memory: '256Mi' }),
   DEFAULT_POD_SECURITY_LEVEL: PodSecurityLevel.default('privileged'),
+  /** Names with commas between them; empty: all. */
+  WATCH_NAMESPACES: z.string().default(''),
 });
 export type Config = z.infer<typeof Config>;

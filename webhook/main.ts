@@ -6,8 +6,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { API_VERSION, FIELD_MANAGERS, KIND, PLURAL } from '../crds/index.ts';
 import { loadClient } from '../lib/kube/client.ts';
-import { Informer } from '../lib/kube/informer.ts';
-import { NAMESPACES, pathOf } from '../lib/kube/resources.ts';
+import { follow, followNamespaces, parseNamespaces } from '../lib/kube/namespaces.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
 import { serveHealth } from '../lib/process/health.ts';
 import { createLogger } from '../lib/process/logger.ts';
@@ -30,23 +29,22 @@ const log = createLogger('webhook');
 runProgram(log, async (signal) => {
   const config = parseEnvironment(Config, process.env);
   const client = loadClient(FIELD_MANAGERS.webhook);
-  const accesses = new Informer<Access>({
+  const watched = parseNamespaces(config.WATCH_NAMESPACES);
+  const sshAccesses = { apiVersion: API_VERSION, kind: KIND, plural: PLURAL };
+  const accesses = follow<Access>(sshAccesses, watched, {
     client,
     log,
-    path: pathOf({ apiVersion: API_VERSION, kind: KIND, plural: PLURAL }),
     parse: (object) => Access.parse(object),
   });
-  const namespaces = new Informer<Namespace>({
+  const namespaces = followNamespaces<Namespace>(watched, {
     client,
     log,
-    path: pathOf(NAMESPACES),
     metadataOnly: true,
     parse: (object) => Namespace.parse(object),
   });
-  const limitRanges = new Informer<LimitRange>({
+  const limitRanges = follow<LimitRange>({ apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges' }, watched, {
     client,
     log,
-    path: pathOf({ apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges' }),
     parse: (object) => LimitRange.parse(object),
   });
   const informers = [accesses, namespaces, limitRanges];

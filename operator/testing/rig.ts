@@ -51,6 +51,8 @@ class Rig {
   server = new TestApiServer();
   clock = (): Date => new Date();
   pace: PresencePace = {};
+  /** Where the operator looks; undefined: everywhere. */
+  namespaces: readonly string[] | undefined;
   #stop = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -59,6 +61,7 @@ class Rig {
     await this.server.start();
     this.clock = () => new Date();
     this.pace = {};
+    this.namespaces = undefined;
     this.putNamespace('acme');
     this.putDeployment('web');
   }
@@ -74,7 +77,7 @@ class Rig {
     const log = createLogger('operator', { level: 'silent' });
     const operator = createOperator({
       client: this.server.client(),
-      config,
+      config: { ...config, namespaces: this.namespaces },
       log,
       clock: () => this.clock(),
       probing: { firstRetryMs: 20 },

@@ -1,6 +1,7 @@
 import { LABEL_ENDPOINTS, LABEL_ROUTE } from '../../crds/index.ts';
 import type { KubeClient } from '../../lib/kube/client.ts';
 import { Informer } from '../../lib/kube/informer.ts';
+import { follow, type WatchedNamespaces } from '../../lib/kube/namespaces.ts';
 import { keyOf } from '../../lib/kube/object-key.ts';
 import { ENDPOINT_SLICES, pathOf, SECRETS } from '../../lib/kube/resources.ts';
 import type { Logger } from '../../lib/process/logger.ts';
@@ -12,15 +13,17 @@ export type KubernetesProviderOptions = {
   client: KubeClient;
   /** The system namespace: the only one whose Secrets we may read. */
   namespace: string;
+  /** Whose EndpointSlices we read. */
+  watched?: WatchedNamespaces;
   directory: ObjectDirectory;
   /** How long we go on without hearing from the API server. */
   maxStalenessMs: number;
   log: Logger;
 };
 
-/** Feeds the directory from the API server: route Secrets of our own namespace, EndpointSlices of all. */
+/** Feeds the directory from the API server: route Secrets of our own namespace, EndpointSlices of those that are watched. */
 export function kubernetesProvider(options: KubernetesProviderOptions): Provider {
-  const { client, namespace, directory, maxStalenessMs, log } = options;
+  const { client, namespace, watched, directory, maxStalenessMs, log } = options;
   const secrets = new Informer<SecretObject>({
     client,
     path: pathOf(SECRETS, { namespace }),
@@ -34,9 +37,8 @@ export function kubernetesProvider(options: KubernetesProviderOptions): Provider
     },
     log,
   });
-  const slices = new Informer<EndpointSliceObject>({
+  const slices = follow<EndpointSliceObject>(ENDPOINT_SLICES, watched, {
     client,
-    path: pathOf(ENDPOINT_SLICES),
     labelSelector: LABEL_ENDPOINTS,
     reportOnly: true,
     parse: (object) => EndpointSliceObject.parse(object),

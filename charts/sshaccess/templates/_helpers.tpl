@@ -107,4 +107,8 @@ resources:
   valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
 - name: POD_NAME
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
+{{- with .root.Values.watchNamespaces }}
+- name: WATCH_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
 {{- end -}}

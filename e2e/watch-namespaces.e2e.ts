@@ -1,0 +1,105 @@
+/** `watchNamespaces`: what is served, what our ServiceAccounts may read, and a second installation beside this one. */
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { demo } from './support/demo.ts';
+import { eventually } from './support/eventually.ts';
+import { apply, kubectl, tryKubectl } from './support/kubectl.ts';
+import { disposeScratch, generateKey, scratch, ssh } from './support/openssh.ts';
+import { run, succeed } from './support/process.ts';
+import {
+  accessManifest,
+  condition,
+  createWorkload,
+  keySecret,
+  removeNamespace,
+  waitUntilReady,
+} from './support/workload.ts';
+
+const inside = 'e2e-watched';
+const outside = 'e2e-unwatched';
+const users = [{ secretRef: { name: 'alice' } }];
+const login = { user: `${inside}-app`, key: join(scratch, 'alice') };
+
+const serveOnly = (namespaces: readonly string[]): Promise<string> =>
+  succeed([...demo().helmUpgrade, '--timeout', '5m', '--set-json', `watchNamespaces=${JSON.stringify(namespaces)}`]);
+
+beforeAll(async () => {
+  const { publicKey } = await generateKey('alice');
+  for (const namespace of [inside, outside]) {
+    await createWorkload({ namespace, name: 'app', script: 'sleep infinity' });
+    await apply(keySecret(namespace, 'alice', publicKey));
+  }
+  await serveOnly(['acme', inside]);
+  for (const namespace of [inside, outside]) await apply(accessManifest(namespace, 'app', users));
+});
+
+afterAll(async () => {
+  await serveOnly([]);
+  await Promise.all([removeNamespace(inside), removeNamespace(outside)]);
+  disposeScratch();
+});
+
+describe('with a list of namespaces', () => {
+  test('one that is in it is served', async () => {
+    await waitUntilReady(inside, 'app');
+    await eventually(async () => expect((await ssh(login, 'echo in')).stdout.trim()).toBe('in'));
+  });
+
+  test('one that is not in it is as if we were not there', async () => {
+    // What was applied later has been served by now.
+    expect(await condition(outside, 'app', 'Ready')).toBe('');
+    expect(await kubectl('get', 'sshacc', 'app', '-n', outside, '-o', 'jsonpath={.metadata.finalizers}')).toBe('');
+    expect(await kubectl('get', 'secrets,services', '-n', outside, '-o', 'name')).not.toContain('app-sshaccess');
+    await kubectl('label', 'pods', '-n', outside, '--all', 'sshaccess.dev/access=app');
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'asks', labels: { 'sshaccess.dev/access': 'app' } },
+    };
+    const spec = { containers: [{ name: 'app', image: demo().appImage, command: ['sleep', '1'] }] };
+    const made = await tryKubectl(
+      ['create', '-n', outside, '--dry-run=server', '-o', 'json', '-f', '-'],
+      JSON.stringify({ ...pod, spec }),
+    );
+    expect(made.stdout).toContain('"asks"');
+    expect(made.stdout).not.toContain('sshaccess.dev/injected');
+  });
+
+  const mayOf = async (program: string, namespace: string, verb: string, what: string): Promise<boolean> => {
+    const { systemNamespace } = demo();
+    const who = `--as=system:serviceaccount:${systemNamespace}:sshaccess-${program}`;
+    const place = namespace === '' ? ['--all-namespaces'] : ['-n', namespace];
+    return (await tryKubectl(['auth', 'can-i', verb, what, who, ...place])).stdout.trim() === 'yes';
+  };
+
+  test.each([
+    ['operator', 'list', 'secrets'],
+    ['operator', 'get', 'secrets'],
+    ['operator', 'patch', 'deployments.apps'],
+    ['operator', 'list', 'sshaccesses.sshaccess.dev'],
+    ['piper', 'list', 'endpointslices.discovery.k8s.io'],
+    ['webhook', 'list', 'sshaccesses.sshaccess.dev'],
+    ['webhook', 'list', 'limitranges'],
+  ])('F6: the %s may %s %s there, and nowhere else', async (program, verb, what) => {
+    expect(await mayOf(program, inside, verb, what)).toBe(true);
+    for (const place of [outside, 'kube-system', '']) expect(await mayOf(program, place, verb, what)).toBe(false);
+  });
+
+  test('F6: the piper and the webhook read no Secret of a workload, here or there', async () => {
+    for (const program of ['piper', 'webhook']) {
+      for (const place of [inside, outside, '']) expect(await mayOf(program, place, 'get', 'secrets')).toBe(false);
+    }
+  });
+
+  test('a second installation is refused where it would serve the same namespace, and let be where not', async () => {
+    const { helm, kubeconfig } = demo();
+    const second = (namespaces: readonly string[]) =>
+      run([
+        ...[helm, '--kubeconfig', kubeconfig, 'install', 'second', 'charts/sshaccess', '--namespace', outside],
+        ...['--dry-run=server', '--skip-crds', '--set-json', `watchNamespaces=${JSON.stringify(namespaces)}`],
+      ]);
+    expect((await second([])).stderr).toMatch(/the installation \S+\/sshaccess is in this cluster: give both a list/);
+    expect((await second([outside, inside])).stderr).toMatch(/the namespace e2e-watched is served by the installation/);
+    expect(await second([outside])).toMatchObject({ code: 0 });
+  });
+});
