@@ -50,7 +50,6 @@ describe('with a list of namespaces', () => {
     expect(await condition(outside, 'app', 'Ready')).toBe('');
     expect(await kubectl('get', 'sshacc', 'app', '-n', outside, '-o', 'jsonpath={.metadata.finalizers}')).toBe('');
     expect(await kubectl('get', 'secrets,services', '-n', outside, '-o', 'name')).not.toContain('app-sshaccess');
-    await kubectl('label', 'pods', '-n', outside, '--all', 'sshaccess.dev/access=app');
     const pod = {
       apiVersion: 'v1',
       kind: 'Pod',
@@ -95,8 +94,18 @@ describe('with a list of namespaces', () => {
     const { helm, kubeconfig } = demo();
     const second = (namespaces: readonly string[]) =>
       run([
-        ...[helm, '--kubeconfig', kubeconfig, 'install', 'second', 'charts/sshaccess', '--namespace', outside],
-        ...['--dry-run=server', '--skip-crds', '--set-json', `watchNamespaces=${JSON.stringify(namespaces)}`],
+        helm,
+        'install',
+        'second',
+        'charts/sshaccess',
+        '--kubeconfig',
+        kubeconfig,
+        '--namespace',
+        outside,
+        '--dry-run=server',
+        '--skip-crds',
+        '--set-json',
+        `watchNamespaces=${JSON.stringify(namespaces)}`,
       ]);
     expect((await second([])).stderr).toMatch(/the installation \S+\/sshaccess is in this cluster: give both a list/);
     expect((await second([outside, inside])).stderr).toMatch(/the namespace e2e-watched is served by the installation/);

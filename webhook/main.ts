@@ -48,8 +48,9 @@ runProgram(log, async (signal) => {
     parse: (object) => LimitRange.parse(object),
   });
   const informers = [accesses, namespaces, limitRanges];
-  const isReady = (): boolean => informers.every(({ synced }) => synced);
-  const ready = (): string | undefined => (isReady() ? undefined : 'the cluster has not been read yet');
+  // Not before it listens: pods that come in between are missed, and who rolls them again asks first whether we are ready.
+  let isListening = false;
+  const ready = (): string | undefined => (isListening ? undefined : 'the cluster has not been read yet');
   await serveHealth(config.HEALTH_PORT, { ready }, signal);
 
   const cluster: Cluster = {
@@ -74,6 +75,7 @@ runProgram(log, async (signal) => {
   );
   await Promise.all(informers.map((informer) => informer.start(signal)));
   await server.listen({ port: config.PORT, host: '::' });
+  isListening = true;
   log.info({ port: config.PORT, sidecar: config.SIDECAR_IMAGE }, 'serving');
 
   if (!signal.aborted) await once(signal, 'abort');
