@@ -1,3 +1,4 @@
+export * from './end-leftovers.ts';
 export * from './identity-assertion.ts';
 export * from './injection-record.ts';
 export * from './main-container.ts';

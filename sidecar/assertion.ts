@@ -1,3 +1,4 @@
+import { END_LEFTOVERS, LeftoversOrder } from '../crds/end-leftovers.ts';
 import { ASSERT_IDENTITY, IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Ceiling } from '../crds/secret-contract.ts';
 import { isWithin } from '../crds/policy-bounds.ts';
@@ -9,16 +10,23 @@ const MAX_LENGTH = 192 * 1024;
 
 /** The first message after authentication, or undefined where it is anything but an assertion that parses. */
 export function readAssertion(payload: Buffer): IdentityAssertion | undefined {
-  const fields = new Reader(payload);
-  if (fields.byte() !== MSG.GLOBAL_REQUEST || fields.name() !== ASSERT_IDENTITY || !fields.boolean()) return undefined;
-  const text = fields.string();
-  fields.end();
-  return text.length > MAX_LENGTH ? undefined : parseAssertion(text.toString('utf8'));
+  return IdentityAssertion.safeParse(readRequest(payload, ASSERT_IDENTITY)).data;
 }
 
-function parseAssertion(text: string): IdentityAssertion | undefined {
+/** The same, where it is no assertion but an order about users who have lost their access. */
+export function readLeftoversOrder(payload: Buffer): LeftoversOrder | undefined {
+  return LeftoversOrder.safeParse(readRequest(payload, END_LEFTOVERS)).data;
+}
+
+/** What the one string of that global request holds. */
+function readRequest(payload: Buffer, name: string): unknown {
+  const fields = new Reader(payload);
+  if (fields.byte() !== MSG.GLOBAL_REQUEST || fields.name() !== name || !fields.boolean()) return undefined;
+  const text = fields.string();
+  fields.end();
+  if (text.length > MAX_LENGTH) return undefined;
   try {
-    return IdentityAssertion.safeParse(JSON.parse(text)).data;
+    return JSON.parse(text.toString('utf8'));
   } catch {
     return undefined;
   }

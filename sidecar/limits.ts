@@ -56,3 +56,6 @@ export const MAX_KEEPALIVES_UNANSWERED = 3;
 
 /** Destinations of forwards that a connection leaves in the record. It reaches no more ports than the app listens at. */
 export const MOST_FORWARDS_RECORDED = 64;
+
+/** Ended sessions of one user that may leave something behind; for one more, what the oldest left goes. */
+export const MAX_LEFTOVERS_PER_USER = 64;

@@ -5,6 +5,7 @@ import { trackApp } from './app-tracker.ts';
 import { auditTo } from './audit.ts';
 import { readConfig } from './config.ts';
 import { STOP_GRACE_MS } from './limits.ts';
+import { Leftovers } from './leftovers.ts';
 import { createLogger } from './logger.ts';
 import { followPodSecret, type PodAccess } from './pod-secret.ts';
 import { SidecarServer } from './server.ts';
@@ -17,7 +18,7 @@ runProgram(log, async (signal) => {
   const sidecar = ownIds();
   log.info({ ...config, sidecar }, 'starting');
   const tracker = trackApp(config.enterPath, config.container, signal);
-  const place = { config, tracker, sidecar };
+  const place = { config, tracker, sidecar, leftovers: new Leftovers() };
   const server = new SidecarServer({
     port: config.port,
     place,

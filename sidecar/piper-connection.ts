@@ -1,4 +1,5 @@
 import type net from 'node:net';
+import type { LeftoversOrder } from '../crds/end-leftovers.ts';
 import { ACCESS_ENDINGS, SIDECAR_SOFTWARE, type IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import { UserAuthenticationServer } from '../lib/ssh/authentication/server.ts';
@@ -7,7 +8,7 @@ import { SshError } from '../lib/ssh/errors.ts';
 import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
 import { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
-import { ceilingProblem, readAssertion } from './assertion.ts';
+import { ceilingProblem, readAssertion, readLeftoversOrder } from './assertion.ts';
 import type { Audit } from './audit.ts';
 import { roleProblem } from './identity.ts';
 import { LOGIN_GRACE_MS, MAX_AUTHENTICATION_TRIES } from './limits.ts';
@@ -88,12 +89,26 @@ export class PiperConnection {
 
   #receive(payload: Buffer): void {
     if (this.#connection !== undefined) this.#connection.receive(payload);
-    else if (this.#verified) this.#receiveAssertion(payload);
+    else if (this.#verified) this.#receiveIntroduction(payload);
     else this.#authentication.receive(payload);
   }
 
-  #receiveAssertion(payload: Buffer): void {
-    const assertion = readAssertion(payload);
+  #receiveIntroduction(payload: Buffer): void {
+    const order = readLeftoversOrder(payload);
+    if (order === undefined) this.#receiveAssertion(readAssertion(payload));
+    else this.#endLeftovers(order);
+  }
+
+  /** The piper comes for nobody, and goes again. */
+  #endLeftovers({ endings, agoMs }: LeftoversOrder): void {
+    const count = this.#options.place.leftovers.end(endings, performance.now() - agoMs);
+    const users = endings.map(({ username }) => username);
+    this.#log.info({ users, count }, 'what ended sessions had left behind is ended: access was lost');
+    this.#link.transport.send(Buffer.of(MSG.REQUEST_SUCCESS));
+    this.end('done');
+  }
+
+  #receiveAssertion(assertion: IdentityAssertion | undefined): void {
     if (assertion === undefined) throw new SshError('protocol', 'the first request must assert a valid identity');
     const { access, place } = this.#options;
     const { role, username, connectionId } = assertion;

@@ -6,6 +6,7 @@ import type { SidecarConfig } from './config.ts';
 import { placeArguments } from './enter-arguments.ts';
 import { type Entry, sessionEntry } from './entry.ts';
 import { parseEnviron } from './environment.ts';
+import type { Leftovers } from './leftovers.ts';
 import { type Identity, sessionIdentity, type SidecarIds } from './identity.ts';
 
 /** What it takes to find out where in this pod a user's programs run. */
@@ -13,6 +14,8 @@ export type Place = {
   config: SidecarConfig;
   tracker: AppTracker;
   sidecar: SidecarIds;
+  /** What sessions have running here, and what they have left. */
+  leftovers: Leftovers;
 };
 
 /** Where something of a user's runs, and as whom. */

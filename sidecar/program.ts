@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Channel } from '../lib/ssh/connection/channel.ts';
 import { isRfcSignal, type TerminalSize } from '../lib/ssh/connection/channel-requests.ts';
@@ -14,6 +15,8 @@ export type ProgramEnds = { channel: Channel; input: Sink };
 
 /** A session's running program. */
 export type Program = {
+  /** Its session is over, and the helper stays as long as something is left of it: `kill` still ends that. */
+  readonly isLeft: boolean;
   /** The channel can send again. */
   resume: () => void;
   /** Nobody reads its output any more: the next write is a broken pipe to it. */
@@ -29,7 +32,19 @@ export type Program = {
   hangUp: () => void;
 };
 
+/** What happens to a program: each at most once, in this order. */
+export type ProgramEvents = {
+  /** It has ended, or could not be started, and all it wrote is on its way. */
+  onEnd: (outcome: Outcome) => void;
+  /** Its session is over, and something of it stays. */
+  onLeft: () => void;
+  /** Nothing is left of it. */
+  onGone: () => void;
+};
+
 const MAX_UNREAD_ORDERS = 4096;
+/** The helper says one short line, if any. */
+const MAX_LAST_WORDS = 64;
 
 /** What the helper reads first (`enter/launch.h`): as bytes, which Node's own arguments and variables cannot be. */
 export function launchBytes(argv: readonly Buffer[], environment: Variables): Buffer {
@@ -44,46 +59,51 @@ type Streams = { stdin: Writable; stdout: Readable; stderr: Readable; control: D
 
 /**
  * Starts the helper, which starts the program, and connects it to the channel. When it has ended and everything it
- * wrote is on its way, sends EOF, how it ended, and CLOSE; then calls `onEnd`, once, also where it could not start.
+ * wrote is on its way, sends EOF, how it ended, and CLOSE.
  */
-export function startProgram(
-  spec: ProgramSpec,
-  { channel, input }: ProgramEnds,
-  onEnd: (outcome: Outcome) => void,
-): Program {
+export function startProgram(spec: ProgramSpec, { channel, input }: ProgramEnds, events: ProgramEvents): Program {
   const launch = launchBytes(spec.argv, spec.environment);
   const child = spawn(spec.enterPath, [...spec.options, '--launch-length', `${launch.length}`], {
     env: {},
     cwd: '/',
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   });
-  whenEnded(child, channel, onEnd);
   const streams = streamsOf(child);
+  const order = (line: string) => say(streams.control, line, launch.length + MAX_UNREAD_ORDERS);
+  const end = (line: string): void => {
+    // Whatever waits there: a helper that reads nothing any more has ended.
+    if (streams.control.writable) streams.control.write(line);
+    for (const stream of [streams.stdin, streams.stdout, streams.stderr]) stream.destroy();
+  };
   const sources = [
     sendFrom(streams.stdout, channel, { stderr: false, onEnd: () => undefined }),
     sendFrom(streams.stderr, channel, { stderr: true, onEnd: () => undefined }),
   ];
-  streams.stdin.on('error', () => channel.discard());
-  // The helper reads nothing more from its control socket once its program has ended.
-  streams.control.on('error', () => undefined);
-  streams.control.write(launch);
-  const order = (line: string) => say(streams.control, line, launch.length + MAX_UNREAD_ORDERS);
-  input.attach(streams.stdin);
-  return {
+  const program = {
+    isLeft: false,
     resume: () => sources.forEach((source) => source.resume()),
     stopOutput: () => sources.forEach((source) => source.stop()),
-    resize: ({ columns, rows, width, height }) => void order(`size ${columns} ${rows} ${width} ${height}`),
-    signal: (name) => isRfcSignal(name) && order(`signal ${name}`),
+    resize: ({ columns, rows, width, height }: TerminalSize) => void order(`size ${columns} ${rows} ${width} ${height}`),
+    signal: (name: string) => isRfcSignal(name) && order(`signal ${name}`),
     sendBreak: () => order('break'),
-    kill: () => {
-      // Whatever waits there: a helper that reads nothing any more has ended.
-      if (streams.control.writable) streams.control.write('kill\n');
-      for (const stream of [streams.stdin, streams.stdout, streams.stderr]) stream.destroy();
-    },
+    kill: () => end('kill\n'),
     hangUp: () => {
-      for (const stream of [streams.control, streams.stdin, streams.stdout, streams.stderr]) stream.destroy();
+      end('hangup\n');
+      leave();
     },
   };
+  const leave = (): void => {
+    if (program.isLeft || child.exitCode !== null || child.signalCode !== null) return;
+    program.isLeft = true;
+    events.onLeft();
+  };
+  whenEnded({ child, streams, channel }, { ...events, onLeft: leave });
+  streams.stdin.on('error', () => channel.discard());
+  // The helper reads nothing more from its control socket once nothing is left of its program.
+  streams.control.on('error', () => undefined);
+  streams.control.write(launch);
+  input.attach(streams.stdin);
+  return program;
 }
 
 // The helper reads at once; where it does not, orders must not pile up behind what it is launched with.
@@ -104,17 +124,46 @@ function streamsOf(child: ChildProcess): Streams {
 const isDuplex = (stream: unknown): stream is Duplex =>
   typeof stream === 'object' && stream !== null && 'write' in stream && 'read' in stream;
 
-function whenEnded(child: ChildProcess, channel: Channel, onEnd: (outcome: Outcome) => void): void {
-  let started = true;
+type Running = { child: ChildProcess; streams: Streams; channel: Channel };
+
+function whenEnded({ child, streams, channel }: Running, { onEnd, onLeft, onGone }: ProgramEvents): void {
+  let isOver = false;
+  const over = (outcome: Outcome, tell: (channel: Channel) => void): void => {
+    if (isOver) return;
+    isOver = true;
+    tell(channel);
+    onEnd(outcome);
+  };
   child.once('error', (error) => {
-    started = false;
-    fail(channel, `the helper cannot be run: ${error.message}`);
-    onEnd(NOT_STARTED);
+    over(NOT_STARTED, () => fail(channel, `the helper cannot be run: ${error.message}`));
+    onGone();
   });
-  // `close` comes when the streams have ended too, so all output is in the channel's queue.
+  // All output is in the channel's queue when the streams have closed.
+  const drained = Promise.all([closed(streams.stdout), closed(streams.stderr)]);
+  lastWords(streams.control, (outcome) => {
+    onLeft();
+    void drained.then(() => over(outcome, () => finish(channel, outcome)));
+  });
   child.once('close', (code, signal) => {
-    if (!started) return;
-    finish(channel, { code, signal });
-    onEnd({ code, signal });
+    over({ code, signal }, () => finish(channel, { code, signal }));
+    onGone();
   });
 }
+
+const closed = (stream: Readable): Promise<void> =>
+  new Promise((resolve) => (stream.closed ? resolve() : stream.once('close', resolve)));
+
+/** What a helper says that stays when its session is over (`enter/linger.h`): how it ended. */
+function lastWords(control: Duplex, onEnded: (outcome: Outcome) => void): void {
+  let text = '';
+  control.on('data', (bytes: Buffer) => {
+    text = `${text}${bytes.toString('latin1')}`.slice(0, MAX_LAST_WORDS);
+    const [, how, number] = /^ended (exit|signal) (\d+)\n/.exec(text) ?? [];
+    if (number === undefined) return;
+    text = '';
+    onEnded(how === 'exit' ? { code: Number(number), signal: null } : { code: null, signal: signalName(number) });
+  });
+}
+
+const signalName = (number: string): string =>
+  Object.entries(constants.signals).find(([, value]) => value === Number(number))?.[0] ?? 'SIGHUP';

@@ -42,6 +42,7 @@ export class SidecarServer {
     for (const connection of this.#connections)
       if (access === undefined) connection.revoke('access to this pod has been withdrawn');
       else if (!isSamePiper || !connection.isWithin(access)) connection.end('what this pod allows has changed');
+    if (access === undefined) this.#options.place.leftovers.endAll();
     if (access === undefined) await this.#stopListening();
     else await this.#listenIfDue();
   }
@@ -50,6 +51,7 @@ export class SidecarServer {
   async close(): Promise<void> {
     this.#access = undefined;
     for (const connection of this.#connections) connection.end('the sidecar is stopping');
+    this.#options.place.leftovers.close();
     await this.#stopListening();
   }
 

@@ -13,6 +13,8 @@ export type SessionUser = {
   assertion: IdentityAssertion;
   connection: SessionConnection;
   since: Date;
+  /** The same moment, on a clock that is never set. */
+  connectedAt: number;
   audited: boolean;
 };
 
@@ -27,9 +29,14 @@ export async function startSession(
   const placement = await situate(place, user.assertion);
   if (start.channel.closing) return undefined;
   const { entry, identity, account } = placement;
+  const { username, fingerprint } = user.assertion;
   const spec = programSpec(config, user, start, placement);
   announce(start, entry, () => greeting({ ...config, ...user, ...user.assertion, entry, account, uid: identity.uid }));
-  return startProgram(spec, start, onEnd);
+  let gone = (): void => undefined;
+  const onLeft = (): void => place.leftovers.left(program);
+  const program = startProgram(spec, start, { onEnd, onLeft, onGone: () => gone() });
+  gone = place.leftovers.add({ username, fingerprint, since: user.connectedAt }, program);
+  return program;
 }
 
 /** A shell on a terminal is greeted; of what else runs, only who gets what they did not ask for is told. */

@@ -40,6 +40,7 @@ export class UserConnection {
   readonly #connection: Connection;
   readonly #about: SessionConnection;
   readonly #since = new Date();
+  readonly #connectedAt = performance.now();
   readonly #limits: TimeLimits;
   readonly #keepalive: Keepalive;
   readonly #forwarding: Forwarding;
@@ -150,7 +151,7 @@ export class UserConnection {
 
   #serveSession(channel: Channel): ChannelEvents {
     const { assertion, log, place, audit } = this.#options;
-    const user = { assertion, connection: this.#about, since: this.#since, audited: audit !== undefined };
+    const user = { assertion, connection: this.#about, since: this.#since, connectedAt: this.#connectedAt, audited: audit !== undefined };
     const session = serveSession({
       policy: assertion.policy,
       channel,

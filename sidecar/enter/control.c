@@ -20,6 +20,8 @@ static void handle(const char *line, const struct control_handlers *handlers)
 		handlers->signal(signal_by_name(name), handlers->context);
 	else if (strcmp(line, "break") == 0)
 		handlers->send_break(handlers->context);
+	else if (strcmp(line, "hangup") == 0)
+		handlers->hang_up(handlers->context);
 	else if (strcmp(line, "kill") == 0)
 		handlers->kill(handlers->context);
 }

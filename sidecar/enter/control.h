@@ -17,9 +17,10 @@ struct control_handlers {
 	void (*resize)(const struct winsize *window, void *context);
 	void (*signal)(int number, void *context);
 	void (*send_break)(void *context);
+	void (*hang_up)(void *context);
 	void (*kill)(void *context);
 	void *context;
 };
 
-/* Reads what there is; answers false when the other end is gone: the connection has ended. */
+/* Reads what there is; answers false when the other end is gone: the sidecar has ended. */
 bool read_control(struct control *control, const struct control_handlers *handlers);

@@ -3,6 +3,7 @@
 #include "descendants.h"
 #include "files.h"
 #include "hang_up.h"
+#include "linger.h"
 #include "process.h"
 #include "signals.h"
 #include "terminal.h"
@@ -32,6 +33,12 @@ static void on_break(void *context)
 	struct monitor *monitor = context;
 	if (monitor->master >= 0)
 		send_break(monitor->master);
+}
+
+static void on_hang_up(void *context)
+{
+	struct monitor *monitor = context;
+	monitor->hung_up = true;
 }
 
 static void on_kill(void *context)
@@ -92,9 +99,10 @@ static void read_signals(struct monitor *monitor)
 
 static void read_orders(struct monitor *monitor)
 {
-	const struct control_handlers handlers = {on_resize, on_signal, on_break, on_kill, monitor};
+	const struct control_handlers handlers = {on_resize, on_signal, on_break, on_hang_up, on_kill, monitor};
+	/* Without the sidecar nobody could revoke any more what stays now. */
 	if (!read_control(&monitor->control, &handlers))
-		monitor->hung_up = true;
+		monitor->revoked = true;
 }
 
 /* The client's end of a terminal's output is gone while its program lives: nobody will ever see the terminal again. */
@@ -163,6 +171,8 @@ void watch_session(struct monitor *monitor)
 	while (!is_over(monitor) && !monitor->hung_up && !monitor->revoked)
 		relay_once(monitor);
 	close_session(monitor);
+	if (!monitor->revoked)
+		linger(monitor);
 	if (monitor->child_dead && monitor->status.si_code == CLD_EXITED)
 		_exit(monitor->status.si_status);
 	die_by(monitor->child_dead ? monitor->status.si_status : SIGHUP);

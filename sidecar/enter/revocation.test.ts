@@ -1,4 +1,4 @@
-/** The order `kill`: nothing that a session started stays alive. And what a daemon that stays means to its session. */
+/** The order `kill`: nothing that a session started stays alive, nor what it left behind when it ended. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -87,23 +87,53 @@ while True:
   });
 });
 
+const DAEMON = `setsid sh -c 'trap "" HUP; echo pid=$$=; exec sleep 1000' & sleep 0.3`;
+
+/** A session that has ended, with a daemon of it that stays. */
+async function leave(how: 'exit' | 'hangup', options: readonly string[] = ['--pty', '80x24']) {
+  const session = start(options, `${DAEMON}; ${how === 'exit' ? 'exit 4' : 'echo ready; sleep 1000'}`);
+  await session.sees(/pid=\d+=/);
+  if (how === 'hangup') {
+    await session.sees('ready');
+    session.hangUp();
+  }
+  const [daemon = 0] = numbers(session);
+  return { session, daemon, left: await session.left };
+}
+
 describe('a daemon', () => {
-  test('stays when the connection ends, and does not keep a session that has ended', async () => {
-    for (const finish of ['exit 4', 'echo ready; sleep 1000']) {
-      const session = start(
-        ['--pty', '80x24'],
-        `setsid sh -c 'trap "" HUP; echo pid=$$=; exec sleep 1000' & sleep 0.3; ${finish}`,
-      );
-      await session.sees(/pid=\d+=/);
-      if (finish !== 'exit 4') {
-        await session.sees('ready');
-        session.hangUp();
+  test.each([
+    ['exit', 'ended exit 4\n'],
+    ['hangup', 'ended signal 1\n'],
+  ] as const)('stays after an %s, and the helper with it: %s', async (how, ending) => {
+    const { session, daemon, left } = await leave(how);
+    expect(left).toBe(ending);
+    expect(readFileSync(`/proc/${daemon}/comm`, 'utf8')).toBe('sleep\n');
+    process.kill(daemon, 'SIGKILL');
+    expect(await session.ended).toMatchObject(how === 'exit' ? { code: 4 } : { signal: 'SIGHUP' });
+  });
+
+  test.each([[[]], [['--pty', '80x24']], [as(61_000)]])(
+    'that a session with %s left behind goes when access ends later, or with the sidecar',
+    async (options) => {
+      for (const end of ['kill', 'abandon'] as const) {
+        const { session, daemon } = await leave('hangup', options);
+        if (end === 'kill') session.order('kill');
+        else session.abandon();
+        await session.ended;
+        await gone(daemon);
       }
-      expect(await session.ended).toMatchObject(finish === 'exit 4' ? { code: 4 } : { signal: 'SIGHUP' });
-      const [daemon = 0] = numbers(session);
-      expect(readFileSync(`/proc/${daemon}/comm`, 'utf8')).toBe('sleep\n');
-      process.kill(daemon, 'SIGKILL');
-    }
+    },
+  );
+
+  test('gives the output back to who reads it, though it holds it', async () => {
+    const session = start([], `setsid sh -c 'trap "" HUP PIPE; exec >/dev/null 2>&1; sleep 1000' & echo said; exit 0`);
+    const closed = new Promise((resolve) => session.stdout.once('end', resolve));
+    expect(await session.left).toBe('ended exit 0\n');
+    await closed;
+    expect(session.output()).toBe('said\n');
+    session.order('kill');
+    await session.ended;
   });
 
   test('that dies before its session is reaped, also when the program itself is dead', async () => {

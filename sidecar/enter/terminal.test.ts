@@ -122,8 +122,9 @@ describe('the terminal', () => {
 
   test('is over with its program, whatever runs in the background', async () => {
     const session = start('trap "" HUP; sleep 1000 & echo $!; exit 3');
-    expect(await session.ended).toMatchObject({ code: 3 });
+    expect(await session.left).toBe('ended exit 3\n');
     process.kill(Number(session.output()), 'SIGKILL');
+    expect(await session.ended).toMatchObject({ code: 3 });
   });
 });
 

@@ -6,6 +6,7 @@ import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { trackApp } from '../app-tracker.ts';
 import { auditTo } from '../audit.ts';
 import type { SidecarConfig } from '../config.ts';
+import { Leftovers } from '../leftovers.ts';
 import { SidecarServer } from '../server.ts';
 import { ownIds } from '../place.ts';
 import { UserClient } from './user-client.ts';
@@ -51,7 +52,7 @@ export async function startSidecar(
   };
   const tracker = trackApp(full.enterPath, full.container, stop.signal);
   const audit = auditTo({ write: (line) => auditLines.push(line) });
-  const place = { config: full, tracker, sidecar: ownIds() };
+  const place = { config: full, tracker, sidecar: ownIds(), leftovers: new Leftovers() };
   const server = new SidecarServer({ port: 0, place, audit, log, clock });
   await server.setAccess({ hostKey, mappingKeys: [mappingKey.publicKey], ceiling });
   const port = (): number => server.port ?? 0;

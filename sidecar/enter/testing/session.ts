@@ -15,8 +15,12 @@ export type Session = {
   bytes: () => Buffer;
   /** Writes a line to the control socket. */
   order: (line: string) => void;
-  /** Closes the control socket: the connection has ended. */
+  /** The connection has ended. */
   hangUp: () => void;
+  /** Closes the control socket: the sidecar has ended. */
+  abandon: () => void;
+  /** Resolves with what the helper said of how its session ended, while it stays for what is left of it. */
+  left: Promise<string>;
   /** Resolves when the output holds the text. */
   sees: (text: string | RegExp) => Promise<void>;
   /** Resolves when the helper has ended and its streams have. */
@@ -59,7 +63,9 @@ export function startSession(command: readonly string[], options: SessionOptions
     output: () => bytes().toString(),
     errors: () => Buffer.concat(errors).toString(),
     order: (line) => void control.write(`${line}\n`),
-    hangUp: () => void control.destroy(),
+    hangUp: () => void control.write('hangup\n'),
+    abandon: () => void control.destroy(),
+    left: new Promise((resolve) => control.once('data', (line: Buffer) => resolve(line.toString()))),
     sees: (text) => sees(stdout, () => bytes().toString(), text),
     ended,
   };
