@@ -1,13 +1,13 @@
 /** Host keys stay, users come and go within seconds, nothing restarts that need not. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { apply, kubectl, pods } from './support/kubectl.ts';
-import { type Login, disposeScratch, generateKey, rootLogin, scratch, ssh, sshCommand } from './support/openssh.ts';
+import { type Login, disposeScratch, generateKey, rootLogin, scratch, ssh } from './support/openssh.ts';
 import { succeed } from './support/process.ts';
+import { endsWithin, type Stay, stay } from './support/stay.ts';
 import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
 
 const namespace = 'e2e-lifecycle';
@@ -18,7 +18,6 @@ const logins: Record<'alice' | 'bob', Login> = {
   alice: { user: `${namespace}-app`, key: join(scratch, 'alice') },
   bob: { user: `${namespace}-app-bob`, key: join(scratch, 'bob') },
 };
-const sessions: ChildProcess[] = [];
 
 beforeAll(async () => {
   await createWorkload({ namespace, name: 'app', script: 'sleep infinity' });
@@ -29,36 +28,12 @@ beforeAll(async () => {
   await eventually(async () => expect((await ssh(logins.alice, 'true')).code).toBe(0));
 });
 
-afterEach(() => {
-  for (const session of sessions.splice(0)) session.kill('SIGKILL');
-});
-
 afterAll(async () => {
   await removeNamespace(namespace);
   disposeScratch();
 });
 
-/** Opens a session that stays; answers it once the remote program runs, with a promise of its end. */
-async function stay(login: Login): Promise<{ ended: Promise<string>; alive: () => boolean }> {
-  const [program = '', ...args] = sshCommand(login, ['-o', 'LogLevel=INFO'], 'echo up; sleep 1000');
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  sessions.push(child);
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  const ended = new Promise<string>((resolve) => child.on('close', () => resolve(stderr)));
-  await new Promise<void>((resolve, reject) => {
-    child.stdout.once('data', () => resolve());
-    child.once('close', () => reject(new Error(`the session did not start: ${stderr}`)));
-  });
-  return { ended, alive: () => child.exitCode === null && child.signalCode === null };
-}
-
-/** Fails if a session has not ended within what was promised. */
-const endsInTime = (ended: Promise<string>): Promise<string> =>
-  Promise.race([
-    ended,
-    new Promise<string>((_resolve, reject) => setTimeout(() => reject(new Error('the session goes on')), promisedMs)),
-  ]);
+const endsInTime = (session: Stay): Promise<string> => endsWithin(promisedMs, session);
 
 const podUids = async () =>
   (await pods(namespace, 'app')).map((pod) => `${pod.metadata.uid} ${restarts(pod)}`).toSorted();
@@ -77,7 +52,7 @@ describe('users', () => {
     const bob = await stay(logins.bob);
 
     await apply(accessManifest(namespace, 'app', [primary]));
-    expect(await endsInTime(bob.ended)).toMatch(/revoked|no longer/);
+    expect(await endsInTime(bob)).toMatch(/revoked|no longer/);
     expect((await ssh(logins.bob, 'true')).code).toBe(255);
 
     expect(alice.alive()).toBe(true);
@@ -88,7 +63,7 @@ describe('users', () => {
     const session = await stay(logins.alice);
     const successor = await generateKey('alice-2');
     await apply(keySecret(namespace, 'alice', successor.publicKey));
-    await endsInTime(session.ended);
+    await endsInTime(session);
     const login = { ...logins.alice, key: successor.path };
     await eventually(async () => expect((await ssh(login, 'true')).code).toBe(0), promisedMs);
     expect((await ssh(logins.alice, 'true')).code).toBe(255);
@@ -100,7 +75,7 @@ describe('users', () => {
     const before = await podUids();
     const session = await stay(logins.alice);
     await apply(accessManifest(namespace, 'app', [primary], { enabled: false }));
-    await endsInTime(session.ended);
+    await endsInTime(session);
     await apply(accessManifest(namespace, 'app', [primary]));
     await eventually(async () => expect((await ssh(logins.alice, 'true')).code).toBe(0), promisedMs);
     expect(await podUids()).toEqual(before);

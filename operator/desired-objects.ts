@@ -119,7 +119,8 @@ export function route(
     hostKeys: content.hostKeys,
     ...(content.awaitsRollout && { awaitsRollout: true }),
     ...(content.banner !== undefined && { banner: content.banner }),
-    users: content.enabled ? content.users : [],
+    // Also where access is switched off: who proves to be one of them is told so.
+    users: content.users,
   });
 }
 

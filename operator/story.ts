@@ -49,7 +49,8 @@ export function conditionStory(before: SshAccessStatus, after: SshAccessStatus):
 
 /** Who may log in now and could not before, and the other way round. */
 export function routeStory(before: Route | undefined, after: Route): readonly Finding[] {
-  const users = (route: Route | undefined) => new Map((route?.users ?? []).map((user) => [user.username, user]));
+  const users = (route: Route | undefined) =>
+    new Map((route?.enabled === true ? route.users : []).map((user) => [user.username, user]));
   const [old, current] = [users(before), users(after)];
   const added = [...current.keys()].filter((username) => !old.has(username));
   const removed = [...old.keys()].filter((username) => !current.has(username));

@@ -138,7 +138,7 @@ describe('A6: refused, and the same bytes for all', () => {
     expect(answer).toEqual(failure);
     client.close();
     expect((await recordOf('refused'))['detail']).toMatch(detail);
-    expect(rig.pod.connections).toBe(0);
+    expect(rig.pod.links.size).toBe(0);
   });
 
   test('the bare key in a certificate that is trusted', async () => {

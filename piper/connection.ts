@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { END_ACCESS, ENDING_SOON, type IdentityAssertion } from '../crds/index.ts';
+import { ASSERT_IDENTITY, END_ACCESS, ENDING_SOON, IdentityAssertion } from '../crds/index.ts';
 import type { Authorization, RefusedAttempt, VerifiedUser } from '../lib/ssh/authentication/server.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
@@ -231,7 +231,7 @@ export class Connection implements LiveConnection {
     const upstream = await connectUpstream({
       login,
       pods: inOrder(pods, (pod) => connections.isThere(grant.username, this.clientAddress, pod)),
-      assertion: this.#assertion(grant),
+      introduction: { request: ASSERT_IDENTITY, text: JSON.stringify(IdentityAssertion.parse(this.#assertion(grant))) },
       rekeyAfterBytes: this.#context.limits.rekeyAfterBytes,
       signal: this.#gone.signal,
     });

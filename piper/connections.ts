@@ -71,7 +71,7 @@ export class Connections {
     if (this.#size === 0) this.#onEmpty?.();
   }
 
-  recheck(usernames: ReadonlySet<string>): void {
+  recheck(usernames: Iterable<string>): void {
     for (const username of usernames) {
       // Ending a connection removes it from the set under our feet; the iteration of a Set allows that.
       for (const connection of this.#byUser.get(username) ?? []) connection.recheck();

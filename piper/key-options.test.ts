@@ -47,7 +47,7 @@ async function refusedRecord(rig: Rig): Promise<unknown> {
   await expect(client.login('acme-hello', keys.alice)).rejects.toThrow('refused our key');
   client.close();
   const line = await recordOf(rig, 'refused');
-  expect(rig.pod.connections).toBe(0);
+  expect(rig.pod.links.size).toBe(0);
   return line['detail'];
 }
 

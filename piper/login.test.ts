@@ -260,7 +260,7 @@ test.each([
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow(`[${reason}, connection `);
   const stranger = await answersTo(rig.client(), (client) => client.authenticate('acme-hello', keys.stranger));
   expect(stranger[1]?.slice(0, 2)).toBe(MSG.USERAUTH_FAILURE.toString(16));
-  expect(rig.pod.connections).toBe(0);
+  expect(rig.pod.links.size).toBe(0);
 });
 
 test('no pods and no reachable pod are told apart', async () => {

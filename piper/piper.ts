@@ -15,6 +15,7 @@ import { Listener } from './listener.ts';
 import { PiperMetrics } from './metrics.ts';
 import { Logins } from './presence/logins.ts';
 import { reportOf, type ReportContent } from './presence/report.ts';
+import { Sweeper } from './revocation/sweeper.ts';
 import { NO_WITNESS, type Witness } from './witness.ts';
 
 export type PiperOptions = {
@@ -45,6 +46,7 @@ export class Piper {
   readonly metrics = new PiperMetrics();
   readonly #options: PiperOptions;
   readonly #listener: Listener;
+  readonly #sweeper: Sweeper;
   readonly #following = new AbortController();
 
   constructor(options: PiperOptions) {
@@ -78,7 +80,11 @@ export class Piper {
       startUps: () => listener.startUps,
       bans: () => failures.bans().length,
     });
-    directory.onChange((usernames) => this.connections.recheck(usernames));
+    this.#sweeper = new Sweeper({ directory, log, now, clock });
+    directory.onChange((former) => {
+      this.connections.recheck(former.keys());
+      this.#sweeper.changed(former);
+    });
   }
 
   /** Until {@link serve} clients are told to try again later. @returns the port */
@@ -115,6 +121,7 @@ export class Piper {
     if (hurry.aborted) endAll();
     else hurry.addEventListener('abort', endAll, { once: true });
     await this.connections.empty();
+    this.#sweeper.stop();
     this.#following.abort();
   }
 

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { ASSERT_IDENTITY, IdentityAssertion, type Runtime, SIDECAR_SOFTWARE } from '../crds/index.ts';
+import { type Runtime, SIDECAR_SOFTWARE } from '../crds/index.ts';
 import { UserAuthenticationClient } from '../lib/ssh/authentication/client.ts';
 import { SshError } from '../lib/ssh/errors.ts';
 import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
@@ -8,7 +8,7 @@ import { Reader, Writer } from '../lib/ssh/wire.ts';
 import type { Pod } from './directory/endpoints.ts';
 import { REQUEST_FAILURE, typeOf } from './policy/messages.ts';
 import { RefusalError, type RefusalCode } from './refusals.ts';
-import type { Upstream, UpstreamEvents, UpstreamOptions } from './upstream.ts';
+import type { Upstream, UpstreamEvents, AttemptOptions } from './upstream.ts';
 import { IDENT, SOCKET } from './wire.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -33,9 +33,9 @@ const NO_MORE_TRIES: ReadonlySet<number> = new Set([
   DISCONNECT.PROTOCOL_ERROR,
 ]);
 
-/** One pod: TCP, host key, our key, the assertion; in this order, and nothing is said before the host key is verified. */
+/** One pod: TCP, host key, our key, the introduction; in this order, and nothing is said before the host key is verified. */
 export class UpstreamAttempt {
-  readonly #options: UpstreamOptions;
+  readonly #options: AttemptOptions;
   readonly #pod: Pod;
   readonly #socket: Socket;
   readonly #done = Promise.withResolvers<Upstream>();
@@ -46,7 +46,7 @@ export class UpstreamAttempt {
   #receive: (payload: Buffer) => void = () => undefined;
   #earlyRequests = 0;
 
-  constructor(options: UpstreamOptions, pod: Pod) {
+  constructor(options: AttemptOptions, pod: Pod) {
     this.#options = options;
     this.#pod = pod;
     this.#timer = setTimeout(() => this.#fail('no TCP connection in time'), CONNECT_TIMEOUT_MS);
@@ -88,26 +88,26 @@ export class UpstreamAttempt {
     const { route, user, mappingKey } = this.#options.login;
     const runtime = runtimeOf(link.transport.remoteIdent);
     // Its users are one uid, and the route says that they are not: nobody gets more because a pod is yet to be replaced.
-    if (route.runtime === 'sidecar' && runtime !== 'sidecar')
+    const isSidecarMeant = route.runtime === 'sidecar' || this.#options.introduction.onlyToSidecars === true;
+    if (isSidecarMeant && runtime !== 'sidecar')
       return this.#fail('the route says sidecar, and this is none', 'outdated-pod');
     this.#phase = 'authenticating';
     const authentication = new UserAuthenticationClient({
       transport: link.transport,
       username: user.upstreamUser ?? user.username,
       key: mappingKey,
-      onSuccess: () => (runtime === 'sidecar' ? this.#assert(link) : this.#serve(link, runtime)),
+      onSuccess: () => (runtime === 'sidecar' ? this.#introduce(link) : this.#serve(link, runtime)),
       onFailure: (error) => this.#fail(error.message, 'mapping-key-refused'),
     });
     this.#receive = (payload) => authentication.receive(payload);
     authentication.start();
   }
 
-  #assert(link: TransportSocket): void {
+  #introduce(link: TransportSocket): void {
     this.#phase = 'asserting';
     this.#receive = (payload) => this.#receiveEarly(link, payload);
-    const assertion = JSON.stringify(IdentityAssertion.parse(this.#options.assertion));
-    const request = new Writer().byte(MSG.GLOBAL_REQUEST).string(ASSERT_IDENTITY).boolean(true).string(assertion);
-    link.transport.send(request.bytes());
+    const { request, text } = this.#options.introduction;
+    link.transport.send(new Writer().byte(MSG.GLOBAL_REQUEST).string(request).boolean(true).string(text).bytes());
   }
 
   /** Before the first message of the client, a pod has nothing to say but its answer and requests of its own. */

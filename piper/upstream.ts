@@ -1,4 +1,4 @@
-import type { IdentityAssertion, Runtime } from '../crds/index.ts';
+import type { Runtime } from '../crds/index.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
 import type { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
 import type { Pod } from './directory/endpoints.ts';
@@ -11,14 +11,25 @@ const MOST_PODS_TRIED = 3;
 /** The pod is none of ours to talk to just now, and another may be; any other refusal is the workload's. */
 const PASSED_OVER: ReadonlySet<RefusalCode> = new Set<RefusalCode>(['unreachable', 'outdated-pod']);
 
-export type UpstreamOptions = {
+/** The global request with which a sidecar is told what we come for, before anything else, and its one string. */
+export type Introduction = {
+  request: string;
+  text: string;
+  /** An sshd of the image's own, which cannot be told, is left before anybody logs in to it. */
+  onlyToSidecars?: true;
+};
+
+export type AttemptOptions = {
   login: Login;
-  /** In the order in which to try them. */
-  pods: readonly Pod[];
-  assertion: IdentityAssertion;
+  introduction: Introduction;
   rekeyAfterBytes: number;
   /** The client is gone: stop. */
   signal: AbortSignal;
+};
+
+export type UpstreamOptions = AttemptOptions & {
+  /** In the order in which to try them. */
+  pods: readonly Pod[];
 };
 
 /** Who takes the messages and events of the link, once it is piped. */

@@ -45,8 +45,7 @@ async function order(endings: LeftoversOrder['endings'], agoMs = 0): Promise<voi
   await client.ended;
 }
 
-const gone = (pid: number) =>
-  vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 60_000, interval: 50 });
+const gone = (pid: number) => vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 60_000, interval: 50 });
 
 function isAlive(pid: number): boolean {
   try {

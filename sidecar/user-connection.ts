@@ -151,7 +151,13 @@ export class UserConnection {
 
   #serveSession(channel: Channel): ChannelEvents {
     const { assertion, log, place, audit } = this.#options;
-    const user = { assertion, connection: this.#about, since: this.#since, connectedAt: this.#connectedAt, audited: audit !== undefined };
+    const user = {
+      assertion,
+      connection: this.#about,
+      since: this.#since,
+      connectedAt: this.#connectedAt,
+      audited: audit !== undefined,
+    };
     const session = serveSession({
       policy: assertion.policy,
       channel,

@@ -2,7 +2,9 @@ import { LABEL_ENDPOINTS, LABEL_ROUTE, type Route } from '../../crds/index.ts';
 import type { Logger } from '../../lib/process/logger.ts';
 import { podsOf, type Pod } from './endpoints.ts';
 import { LABEL_SERVICE_NAME, type EndpointSliceObject, type SecretObject } from './objects.ts';
-import { RouteTable, type Login } from './route-table.ts';
+import { type FormerLogins, type Login, RouteTable } from './route-table.ts';
+
+export type ChangeListener = (former: FormerLogins) => void;
 
 /** What connections ask: who is this, where are the pods, and has anything changed for me? */
 export type Directory = {
@@ -11,7 +13,7 @@ export type Directory = {
   /** What we know is too old to let anybody in by it, or to let anybody stay. */
   stale: () => boolean;
   /** Calls back, synchronously, with the usernames that stand for something else now. Returns how to stop that. */
-  onChange: (listener: (usernames: ReadonlySet<string>) => void) => () => void;
+  onChange: (listener: ChangeListener) => () => void;
 };
 
 /** The one Directory there is, fed by a provider with whole objects: from the API server or from files. */
@@ -20,7 +22,7 @@ export class ObjectDirectory implements Directory {
   readonly #slices = new Map<string, Map<string, EndpointSliceObject>>();
   /** Slice key to the key of its Service, so that a change touches one entry. */
   readonly #owners = new Map<string, string>();
-  readonly #listeners = new Set<(usernames: ReadonlySet<string>) => void>();
+  readonly #listeners = new Set<ChangeListener>();
   /** By Service: put together with each change, and not with each login. */
   readonly #pods = new Map<string, readonly Pod[]>();
   readonly #allowed: (address: string) => boolean;
@@ -48,7 +50,7 @@ export class ObjectDirectory implements Directory {
     return this.#pods.get(`${namespace}/${service}`) ?? [];
   }
 
-  onChange(listener: (usernames: ReadonlySet<string>) => void): () => void {
+  onChange(listener: ChangeListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
@@ -102,8 +104,8 @@ export class ObjectDirectory implements Directory {
     this.#pods.set(owner, pods);
   }
 
-  #announce(usernames: ReadonlySet<string>): void {
-    if (usernames.size === 0) return;
-    for (const listener of this.#listeners) listener(usernames);
+  #announce(former: FormerLogins): void {
+    if (former.size === 0) return;
+    for (const listener of this.#listeners) listener(former);
   }
 }

@@ -89,7 +89,7 @@ test('A9: a document that does not parse grants nothing; the others of its file 
 test('changes are followed: a file replaced, added, removed', async () => {
   const { directory } = await load({ 'a.yaml': secret('acme-a', 'data') });
   const changes: string[] = [];
-  directory.onChange((usernames) => changes.push(...usernames));
+  directory.onChange((former) => changes.push(...former.keys()));
   await writeFile(join(folder, 'b.tmp'), secret('acme-b', 'data'));
   await rename(join(folder, 'b.tmp'), join(folder, 'b.yaml'));
   await expect.poll(() => directory.lookup('acme-b')).toBeDefined();

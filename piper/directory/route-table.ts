@@ -16,6 +16,9 @@ export type Login = {
   readonly mappingKey: PrivateKey;
 };
 
+/** Usernames that stand for something else now, with what they stood for before. */
+export type FormerLogins = ReadonlyMap<string, Login | undefined>;
+
 /** What is wrong with a Secret; it holds no secret. */
 export type RouteProblem = { secret: string; problem: string; username?: string };
 
@@ -47,36 +50,39 @@ export class RouteTable {
   }
 
   /** Takes the data of one Secret in; returns the usernames that now stand for something else. */
-  set(secret: string, data: Readonly<Record<string, string>>): Set<string> {
+  set(secret: string, data: Readonly<Record<string, string>>): FormerLogins {
     const text = data[ROUTE_SECRET_KEYS.route] ?? '';
     const mappingKeyPem = data[ROUTE_SECRET_KEYS.mappingKey] ?? '';
     const digest = createHash('sha256')
       .update(JSON.stringify([text, mappingKeyPem]))
       .digest('base64');
-    if (this.#sources.get(secret)?.digest === digest) return new Set();
-    const changed = this.remove(secret);
+    const known = this.#sources.get(secret);
+    if (known?.digest === digest) return new Map();
     const logins = this.#parse(secret, text, mappingKeyPem);
-    if (logins === undefined) return changed;
+    const former = this.#formerOf([...(known?.logins ?? []), ...(logins ?? [])]);
+    this.remove(secret);
+    if (logins === undefined) return former;
     this.#sources.set(secret, { digest, logins });
-    for (const login of logins) {
-      this.#claim(secret, login);
-      changed.add(login.user.username);
-    }
-    return changed;
+    for (const login of logins) this.#claim(secret, login);
+    return former;
   }
 
   /** Forgets one Secret; returns the usernames that now stand for something else. */
-  remove(secret: string): Set<string> {
-    const changed = new Set<string>();
-    for (const login of this.#sources.get(secret)?.logins ?? []) {
+  remove(secret: string): FormerLogins {
+    const logins = this.#sources.get(secret)?.logins ?? [];
+    const former = this.#formerOf(logins);
+    for (const login of logins) {
       const { username } = login.user;
       const others = (this.#claims.get(username) ?? []).filter((other) => other !== login);
       if (others.length === 0) this.#claims.delete(username);
       else this.#claims.set(username, others);
-      changed.add(username);
     }
     this.#sources.delete(secret);
-    return changed;
+    return former;
+  }
+
+  #formerOf(logins: readonly Login[]): FormerLogins {
+    return new Map(logins.map(({ user }) => [user.username, this.lookup(user.username)]));
   }
 
   #claim(secret: string, login: Login): void {

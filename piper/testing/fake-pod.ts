@@ -2,7 +2,13 @@
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import * as z from 'zod';
-import { ASSERT_IDENTITY, IdentityAssertion, SIDECAR_SOFTWARE } from '../../crds/index.ts';
+import {
+  ASSERT_IDENTITY,
+  END_LEFTOVERS,
+  IdentityAssertion,
+  LeftoversOrder,
+  SIDECAR_SOFTWARE,
+} from '../../crds/index.ts';
 import { UserAuthenticationServer } from '../../lib/ssh/authentication/server.ts';
 import type { SshError } from '../../lib/ssh/errors.ts';
 import type { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
@@ -18,6 +24,8 @@ export type FakePodOptions = {
   software?: string;
   /** REQUEST_SUCCESS for the assertion? */
   accepts?: (assertion: IdentityAssertion) => boolean;
+  /** Takes what comes in place of an assertion: who lost their access. */
+  onOrder?: (order: LeftoversOrder) => void;
   rekeyAfterBytes?: number;
   /** Answers the messages of the log-in in place of a server that means well. */
   answer?: (link: PodLink, payload: Buffer) => void;
@@ -77,9 +85,14 @@ export class PodLink {
 
   #receiveAssertion(payload: Buffer, options: FakePodOptions, asserted: (link: PodLink) => void): void {
     const reader = new Reader(payload, 1);
-    if (payload[0] !== MSG.GLOBAL_REQUEST || reader.name() !== ASSERT_IDENTITY || !reader.boolean())
+    const name = payload[0] === MSG.GLOBAL_REQUEST ? reader.name() : '';
+    if (![ASSERT_IDENTITY, END_LEFTOVERS].includes(name) || !reader.boolean())
       throw new Error('the first message is not the assertion');
     const json: unknown = JSON.parse(reader.string().toString());
+    if (name === END_LEFTOVERS) {
+      options.onOrder?.(LeftoversOrder.parse(json));
+      return this.send(Buffer.of(MSG.REQUEST_SUCCESS));
+    }
     this.assertion = IdentityAssertion.parse(json);
     if (options.accepts?.(this.assertion) === false) return this.send(Buffer.of(MSG.REQUEST_FAILURE));
     this.#serve(options, asserted);
