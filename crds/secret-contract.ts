@@ -40,6 +40,8 @@ export const ROUTE_SECRET_KEYS = {
 } as const;
 
 export const MOST_HOST_KEYS = 128;
+/** Of one SshAccess. */
+export const MOST_USERS = 64;
 
 /** One user of a route. `authorizedKeys` are lines as in sshd(8), options and all, that the operator has already checked. */
 export const RouteUser = z.strictObject({
@@ -80,7 +82,7 @@ export const Route = z.object({
   awaitsRollout: z.optional(z.boolean()),
   /** What to show to a user who has proven who they are. */
   banner: z.optional(z.string().check(z.maxLength(MAX_BANNER_LENGTH))),
-  users: z.array(RouteUser).check(z.maxLength(64)),
+  users: z.array(RouteUser).check(z.maxLength(MOST_USERS)),
 });
 export type Route = z.infer<typeof Route>;
 

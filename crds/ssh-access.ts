@@ -1,7 +1,7 @@
 /** THE API: the zod schema of SshAccess, from which the types, the CRD and every boundary's parser come. */
 import * as z from 'zod';
 import { RUNTIMES, SESSION_ENTRIES } from './injection-record.ts';
-import { MAX_BANNER_LENGTH } from './secret-contract.ts';
+import { MAX_BANNER_LENGTH, MOST_USERS } from './secret-contract.ts';
 import { FORWARDING, PLAIN_PATH, POLICY_LIMITS, ROLES, SFTP_ACCESS } from './session-policy.ts';
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
@@ -138,17 +138,17 @@ const uniqueSuffixes = {
 const apiVersionOfKind = {
   rule: "(self.apiVersion == 'batch/v1') == (self.kind in ['Job', 'CronJob'])",
   message:
-    'apiVersion and kind do not belong together: Job and CronJob are batch/v1; Deployment, StatefulSet and DaemonSet are apps/v1',
+    'apiVersion and kind do not belong together: Job and CronJob are batch/v1; Deployment, StatefulSet, DaemonSet and ReplicaSet are apps/v1',
 };
 
 const Target = z
   .object({
     apiVersion: z.enum(['apps/v1', 'batch/v1']).default('apps/v1').describe('API version of the workload.'),
     kind: z
-      .enum(['Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob'])
+      .enum(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job', 'CronJob'])
       .default('Deployment')
       .describe(
-        'Kind of the workload. The template of a Job cannot be changed: create it with the label sshaccess.dev/access. Of a CronJob the next Jobs get ssh.',
+        'Kind of the workload. The template of a Job cannot be changed: create it with the label sshaccess.dev/access. Of a CronJob the next Jobs get ssh; of a ReplicaSet, pods that are made from then on.',
       ),
     name: objectName('Name of the workload, in the same namespace.'),
     container: dnsLabel('The container that sessions open in. Default: the first.').optional(),
@@ -272,9 +272,15 @@ export const SshAccessSpec = z.object({
   users: z
     .array(SshUser)
     .min(1)
-    .max(5)
-    .describe('One to five users; the one without suffix is the primary user.')
+    .max(MOST_USERS)
+    .describe(
+      'The one without suffix is the primary user. Five are served, the primary user and the first of the others, unless the administrator of the cluster says otherwise (maxUsersPerAccess of the chart); the condition UsernamesOwned names those beyond.',
+    )
     .meta({ 'x-kubernetes-list-type': 'atomic', 'x-kubernetes-validations': [onePrimary, uniqueSuffixes] }),
+  expiresAt: z.iso
+    .datetime({ offset: true })
+    .describe('No login and no session of any user after this time (RFC 3339), whatever expiresAt of the user says.')
+    .optional(),
   policy: z
     .object({ root: RootPolicy.optional(), limited: LimitedPolicy.optional() })
     .describe('What each role may do, where it differs from the defaults.')

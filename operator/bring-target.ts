@@ -3,12 +3,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { SshAccess } from '../crds/index.ts';
 import { keyOf } from '../lib/kube/object-key.ts';
 import type { AccessPod } from './access-pod.ts';
-import type { Finding } from './findings.ts';
+import { finding, type Finding } from './findings.ts';
 import { cureOf, injectionFinding, mayRollAgain } from './injection.ts';
 import { isServiceReady, labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
 import { decideLabel, type Labeller } from './template-label.ts';
 import { templateSettings } from './template-settings.ts';
-import { isRolling, type Workload } from './workload.ts';
+import { describeWorkload, type Workload } from './workload.ts';
 import type { Run } from './run.ts';
 import type { HeldUp } from './turn-keys.ts';
 
@@ -30,19 +30,36 @@ export async function bringTarget(
     if (isFormer) await run.tell(await releaseTemplate(client, other, run.signal));
   }
   const decision = decideLabel(access, workload, world.olderRival(run.cached));
-  if (decision.action === 'apply' && workload !== undefined) {
-    await run.tell(await labelTemplate(client, workload, labeller(run, access), run.signal));
-  }
-  const problem = decision.action === 'none' ? decision.problem : undefined;
+  const problem =
+    decision.action === 'none' || workload === undefined ? decision.problem : await label(run, access, workload);
   const injection = injectionFinding(pods, workload, problem, access.spec);
   if (workload !== undefined && (areWrong(run, injection, access, workload) || areHoldouts(heldUp, workload)))
     await rollAgain(run, access, workload);
   return injection;
 }
 
+/** @returns who has the label away again, whenever we put it there */
+async function label(run: Run, access: SshAccess, workload: Workload): Promise<Finding | undefined> {
+  const { client, labellings } = run.options;
+  const attempt = {
+    key: keyOf(run.cached.metadata),
+    generation: run.cached.metadata.generation,
+    workload: workload.uid,
+  };
+  const waitMs = labellings.waitMs(attempt, run.now.getTime());
+  if (waitMs > 0) {
+    run.requeueIn(waitMs);
+    const { lastWriter = 'somebody' } = workload;
+    return finding('LabelContested', describeWorkload(workload), lastWriter, run.cached.metadata.name);
+  }
+  await run.tell(await labelTemplate(client, workload, labeller(run, access), run.signal));
+  labellings.labelled(attempt, run.now.getTime());
+  return undefined;
+}
+
 /** Pods that another roll makes right; none that has been tried for the same cause. */
 function areWrong(run: Run, { reason }: Finding, { spec }: SshAccess, workload: Workload): boolean {
-  if (!isRolling(workload)) return false;
+  if (workload.rollout !== 'rolling') return false;
   if (reason === 'PodsOutdated') return !isDeepStrictEqual(workload.settings, templateSettings(spec));
   const since = run.cached.status.conditions?.find(({ type }) => type === 'Injected')?.lastTransitionTime;
   return reason === 'PodsNotInjected' && mayRollAgain(workload, since);

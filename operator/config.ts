@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { MOST_USERS } from '../crds/index.ts';
 import { parseNamespaces, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
 
@@ -12,6 +13,7 @@ const Environment = z.object({
   ENDPOINT_HOST: z.string().default(''),
   ENDPOINT_PORT: port.default(2222),
   HEALTH_PORT: port.default(8080),
+  MAX_USERS_PER_ACCESS: z.coerce.number().int().min(1).max(MOST_USERS).default(5),
   WEBHOOK_SERVICE: z.string().default(''),
   SECRET_DELAY: seconds.default(120),
   ROUTE_DELAY: seconds.default(900),
@@ -26,6 +28,8 @@ export type Config = {
   /** What users type; no host: not known yet, commands say so. */
   endpoint: { host: string | undefined; port: number };
   healthPort: number;
+  /** Users of one SshAccess that are served. */
+  maxUsersPerAccess: number;
   /** Undefined: nobody can be asked whether injection works, so nothing is rolled again. */
   webhookService: string | undefined;
   /** Until a changed Secret is in all pods that mount it: the kubelet's sync period (1 minute), jitter and cache included. */
@@ -44,6 +48,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     identity: parsed.POD_NAME,
     endpoint: { host: parsed.ENDPOINT_HOST || undefined, port: parsed.ENDPOINT_PORT },
     healthPort: parsed.HEALTH_PORT,
+    maxUsersPerAccess: parsed.MAX_USERS_PER_ACCESS,
     webhookService: parsed.WEBHOOK_SERVICE || undefined,
     secretDelayMs: parsed.SECRET_DELAY * 1_000,
     routeDelayMs: parsed.ROUTE_DELAY * 1_000,

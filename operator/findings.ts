@@ -18,6 +18,8 @@ export const SENTENCES = {
   LimitedNotPossible: (refused: string) => `nobody can log in: ${refused}: ${LIMITED_IMPOSSIBLE}`,
   Disabled: () => 'spec.enabled is false: nobody can log in; set it to true to let the users in again',
   InvalidSpec: (problem: string) => `the spec is not valid: ${problem}`,
+  Expired: (time: string) =>
+    `spec.expiresAt, ${time}, is over: nobody can log in; set a later time to let the users in again`,
   ApplyFailed: (problem: string) => `the API server refuses what this SshAccess needs: ${problem}`,
   NobodyCanLogIn: () =>
     'no user may log in: see the conditions KeysValid and UsernamesOwned, and expiresAt of the users',
@@ -49,6 +51,8 @@ export const SENTENCES = {
     holder === undefined
       ? `${user} belongs to an SshAccess in another namespace; choose another organization, slug or suffix`
       : `${user} belongs to the SshAccess ${holder}; choose another slug or suffix`,
+  TooManyUsers: (most: number, beyond: string) =>
+    `no more than ${most} users of one SshAccess are served here, so these cannot log in: ${beyond}; remove some, or ask the administrator to raise maxUsersPerAccess of the chart`,
   InvalidOrganization: (organization: string) =>
     `the label sshaccess.dev/organization of the namespace is ${JSON.stringify(organization)}; a username needs lower-case letters, digits and hyphens`,
   // Injected
@@ -59,6 +63,14 @@ export const SENTENCES = {
   Suspended: (target: string) => `${target} is suspended; resume it to log in`,
   JobEnded: (target: string) => `${target} has ended, and with it its pods; create it anew to log in`,
   WaitingForJob: (target: string) => `${target} has no running Job; its next one will have ssh`,
+  Paused: (target: string, namespace: string) =>
+    `${target} is paused, so its pods are still those without ssh; kubectl rollout resume -n ${namespace} ${target}`,
+  PodsKept: (target: string, command: string) =>
+    `${target} keeps its pods until they are deleted, and those that are made then have ssh; when it suits you: ${command}`,
+  LabelContested: (target: string, manager: string, access: string) =>
+    `${manager} takes the label from the pod template of ${target} again and again, so it is left alone for now; add sshaccess.dev/access: ${access} to spec.template.metadata.labels where that manifest comes from (Git), or have the label ignored there`,
+  TargetControlled: (target: string, controller: string) =>
+    `${target} is made by ${controller}, which would undo what is changed there; name that in spec.target`,
   JobNotLabelled: (target: string, access: string) =>
     `the template of ${target} cannot be changed: add the label sshaccess.dev/access: ${access} to spec.template.metadata.labels of its manifest, delete the Job and create it anew`,
   TargetNotFound: (target: string) => `there is no ${target}; create it or correct spec.target`,
@@ -125,12 +137,15 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   'TooManyKeys',
   'KeysTooLong',
   'UsernameTaken',
+  'TooManyUsers',
   'InvalidOrganization',
   'TargetNotFound',
   'ContainerNotFound',
   'TargetTaken',
   'PodsNotInjected',
   'JobNotLabelled',
+  'LabelContested',
+  'TargetControlled',
   'HostKeyRemade',
   'MappingKeyRemade',
   'ReleaseFailed',

@@ -34,9 +34,14 @@ export function injectionFinding(
 export function cureOf(workload: Workload | undefined): string {
   if (workload?.kind === 'Job') return 'delete the Job and create it anew';
   if (workload?.kind === 'CronJob') return 'wait for its next Job, or delete the running one';
+  if (workload?.rollout === 'on-delete') return `delete them (${deletePods(workload)})`;
   const target = workload === undefined ? '' : ` -n ${workload.namespace} ${describeWorkload(workload)}`;
+  if (workload?.rollout === 'paused') return `resume it (kubectl rollout resume${target})`;
   return `restart them (kubectl rollout restart${target})`;
 }
+
+const deletePods = ({ namespace, selector }: Workload): string =>
+  `kubectl delete pods -n ${namespace} ${selector === undefined ? '<their names>' : `-l ${selector}`}`;
 
 /** Why there are no pods. */
 function absence(workload: Workload | undefined): Finding {
@@ -45,6 +50,8 @@ function absence(workload: Workload | undefined): Finding {
   if (workload.phase === 'scaled-to-zero') return finding('ScaledToZero', target);
   if (workload.phase === 'suspended') return finding('Suspended', target);
   if (workload.phase === 'ended') return finding('JobEnded', target);
+  if (workload.rollout === 'paused') return finding('Paused', target, workload.namespace);
+  if (workload.rollout === 'on-delete' && workload.hasPods) return finding('PodsKept', target, deletePods(workload));
   return workload.kind === 'CronJob' ? finding('WaitingForJob', target) : finding('WaitingForPods', target);
 }
 

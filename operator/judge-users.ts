@@ -3,7 +3,7 @@ import type { RouteUser, SshAccess } from '../crds/index.ts';
 import { finding, type Finding } from './findings.ts';
 import { readSecret } from './own-objects.ts';
 import { policyOf } from './policies.ts';
-import { isExpired, requestedUsers } from './requested-users.ts';
+import { isExpired, requestedUsers, served } from './requested-users.ts';
 import type { Verdict } from './status.ts';
 import { readUserKeys } from './user-keys.ts';
 import type { Run } from './run.ts';
@@ -23,6 +23,9 @@ export async function judgeUsers(run: Run, access: SshAccess) {
   const keyProblems: Finding[] = [];
   const nameProblems: Finding[] = [];
   if (invalidOrganization !== undefined) nameProblems.push(finding('InvalidOrganization', invalidOrganization));
+  const within = served(users, run.options.config.maxUsersPerAccess);
+  const beyond = users.filter((user) => !within.includes(user)).map(({ username }) => username);
+  if (beyond.length > 0) nameProblems.push(finding('TooManyUsers', within.length, beyond.join(', ')));
   for (const user of users) {
     const keys = readUserKeys(user, secrets.get(user.secretName), access.spec.runtime);
     keyProblems.push(...keys.problems);
@@ -32,7 +35,7 @@ export async function judgeUsers(run: Run, access: SshAccess) {
     const expired = isExpired(user, run.now);
     if (user.expiresAt !== undefined && !expired) run.requeueAt(user.expiresAt);
     // Also those whose time is over: who proves to be one of them is told so.
-    const isRouted = owner === undefined && keys.lines.length > 0;
+    const isRouted = owner === undefined && keys.lines.length > 0 && within.includes(user);
     verdicts.push({
       user,
       fingerprints: keys.fingerprints,

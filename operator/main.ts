@@ -15,7 +15,7 @@
  * | ""               | services                              | get list watch create patch      |
  * | ""               | pods                                  | list watch                       |
  * | ""               | namespaces                            | list watch                       |
- * | apps             | deployments, statefulsets, daemonsets | get list watch patch             |
+ * | apps             | deployments, statefulsets, daemonsets, replicasets | get list watch patch |
  * | batch            | jobs                                  | list watch                       |
  * | batch            | cronjobs                              | get list watch patch             |
  * | events.k8s.io    | events                                | create                           |

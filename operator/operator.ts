@@ -6,6 +6,7 @@ import { WorkQueue } from '../lib/kube/work-queue.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Config } from './config.ts';
 import { INIT_SCRIPT } from './init-script/init-script.ts';
+import { Labellings } from './labellings.ts';
 import { keepSweeping } from './orphan-routes.ts';
 import { Presence, type PresencePace } from './presence/presence.ts';
 import { probePod } from './probe/probe-pod.ts';
@@ -44,7 +45,18 @@ export function createOperator(options: OperatorOptions): Operator {
   const prober = new Prober({ touch, probe: probePod, ...probing });
   const presence = new Presence({ client, world, systemNamespace, log, clock, pace });
   const initScript = INIT_SCRIPT;
-  const reconcile = makeReconciler({ client, world, prober, presence, events, config, log, clock, initScript });
+  const reconcile = makeReconciler({
+    client,
+    world,
+    prober,
+    presence,
+    labellings: new Labellings(),
+    events,
+    config,
+    log,
+    clock,
+    initScript,
+  });
   return {
     follow: async (signal) => {
       await world.start(signal);

@@ -21,6 +21,7 @@ import { sshdConditions } from './sshd-conditions.ts';
 import { desiredStatus, failedStatus, type Outcome, type Verdict } from './status.ts';
 import { conditionStory } from './story.ts';
 import { Run, type ReconcilerOptions } from './run.ts';
+import { isExpired } from './requested-users.ts';
 import { judgeUsers } from './judge-users.ts';
 import { closeRoute, writeObjects } from './write-objects.ts';
 import { bringTarget, cureOfHoldouts } from './bring-target.ts';
@@ -90,6 +91,7 @@ async function bring(run: Run, access: SshAccess): Promise<void> {
     ...users,
     ...seen,
     enabled: access.spec.enabled,
+    expiredAt: isExpired(access.spec, run.now) ? access.spec.expiresAt : undefined,
     endpoint: run.options.config.endpoint,
     serving,
     injection,

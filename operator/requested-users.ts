@@ -35,12 +35,24 @@ export function requestedUsers(
     role,
     uidOffset: offsets.get(name) ?? 0,
     secretName: user.secretRef.name,
-    expiresAt: user.expiresAt,
+    expiresAt: earliest(user.expiresAt, access.spec.expiresAt),
     isPrimary: user.suffix === undefined,
   }));
   return { users, isNative };
 }
 
-export function isExpired(user: Pick<RequestedUser, 'expiresAt'>, now: Date): boolean {
-  return user.expiresAt !== undefined && Date.parse(user.expiresAt) <= now.getTime();
+/** Of two ends, the first. */
+function earliest(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  return Date.parse(one) <= Date.parse(other) ? one : other;
+}
+
+/** The primary user first, then as the spec has them: those beyond `most` are not served. */
+export function served(users: readonly RequestedUser[], most: number): readonly RequestedUser[] {
+  const [primary, others] = [users.filter(({ isPrimary }) => isPrimary), users.filter(({ isPrimary }) => !isPrimary)];
+  return [...primary, ...others].slice(0, most);
+}
+
+export function isExpired({ expiresAt }: { expiresAt?: string | undefined }, now: Date): boolean {
+  return expiresAt !== undefined && Date.parse(expiresAt) <= now.getTime();
 }

@@ -5,6 +5,7 @@ import type { EventRecorder } from '../lib/kube/event-recorder.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { CachedAccess } from './cached-access.ts';
 import type { Config } from './config.ts';
+import type { Labellings } from './labellings.ts';
 import type { Writer } from './own-objects.ts';
 import type { Presence } from './presence/presence.ts';
 import type { Prober } from './probe/prober.ts';
@@ -16,6 +17,7 @@ export type ReconcilerOptions = {
   world: World;
   prober: Prober;
   presence: Presence;
+  labellings: Labellings;
   events: EventRecorder;
   config: Config;
   log: Logger;

@@ -23,6 +23,7 @@ const alice = { user, fingerprints: ['SHA256:a'], described: [{ fingerprint: 'SH
 function outcome({ pods = [pod('web-1')], ...changes }: Partial<Outcome> = {}): Outcome {
   return {
     enabled: true,
+    expiredAt: undefined,
     endpoint: { host: 'ssh.example.com', port: 2222 },
     users: [alice],
     keyProblems: [],
@@ -75,6 +76,7 @@ const missed = pod('web-2', { record: undefined, isReady: false });
 
 test.each([
   ['disabled', { enabled: false }, 'Disabled'],
+  ['over', { expiredAt: '2026-01-01T00:00:00Z', users: nobody }, 'Expired'],
   ['an object of ours cannot be made', { objectProblem: finding('NameTaken', 'Secret', 'x') }, 'NameTaken'],
   ['nobody may log in', { users: nobody }, 'NobodyCanLogIn'],
   ['no target', { injection: finding('TargetNotFound', 'deployment/web'), pods: [] }, 'TargetNotFound'],

@@ -24,6 +24,8 @@ export type Verdict = {
 /** Everything that status tells, found by the reconciler. */
 export type Outcome = {
   readonly enabled: boolean;
+  /** The end of everybody's access, where that is over. */
+  readonly expiredAt: string | undefined;
   readonly endpoint: { host: string | undefined; port: number };
   readonly users: readonly Verdict[];
   readonly keyProblems: readonly Finding[];
@@ -139,11 +141,22 @@ const BLOCKING: ReadonlySet<Reason> = new Set<Reason>([
   'Suspended',
   'JobEnded',
   'JobNotLabelled',
+  'TargetControlled',
 ]);
 
 /** Ready: somebody may log in, and at least one pod takes them. */
-function readiness({ enabled, users, objectProblem, injection, pods, serving, sshdProblems }: Outcome): Finding {
+function readiness({
+  enabled,
+  expiredAt,
+  users,
+  objectProblem,
+  injection,
+  pods,
+  serving,
+  sshdProblems,
+}: Outcome): Finding {
   if (!enabled) return finding('Disabled');
+  if (expiredAt !== undefined) return finding('Expired', expiredAt);
   if (objectProblem !== undefined) return objectProblem;
   if (!users.some(({ mayLogIn }) => mayLogIn)) return finding('NobodyCanLogIn');
   if (BLOCKING.has(injection.reason)) return injection;

@@ -8,13 +8,18 @@ import { ENDPOINT_SLICES, pathOf } from '../lib/kube/resources.ts';
 import { finding, type Finding } from './findings.ts';
 import { WORKLOADS } from './resources.ts';
 import { labelManifest, releaseManifest, type Labeller } from './template-label.ts';
-import { describeWorkload, isRolling, type Workload } from './workload.ts';
+import { describeWorkload, type Rollout, type Workload } from './workload.ts';
 
 const options = (signal: AbortSignal) => ({ fieldManager: FIELD_MANAGERS.operator, signal });
 
 /** What a change of the template does. */
-const effect = (workload: Workload): string =>
-  isRolling(workload) ? 'its pods are rolled once' : 'it takes effect in its next Jobs';
+const EFFECTS: Readonly<Record<Rollout, string>> = {
+  rolling: 'its pods are rolled once',
+  paused: 'its pods are rolled once when it is resumed',
+  'on-delete': 'it takes effect in pods that are made from now on',
+  none: 'it takes effect in its next Jobs',
+};
+const effect = ({ rollout }: Workload): string => EFFECTS[rollout];
 
 export async function labelTemplate(
   client: KubeClient,

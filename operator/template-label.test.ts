@@ -9,6 +9,7 @@ const manual = { rollout: 'Manual' };
 const off = { enabled: false };
 const named = { target: { name: 'web', container: 'sidekick' } };
 
+const bare = { target: { kind: 'ReplicaSet', name: 'web' } };
 const aJob = { target: { apiVersion: 'batch/v1', kind: 'Job', name: 'web' } };
 const aCronJob = { target: { apiVersion: 'batch/v1', kind: 'CronJob', name: 'web' } };
 
@@ -17,6 +18,12 @@ const cases: Case[] = [
   ['absent', { spec: {} }, 'TargetNotFound'],
   ['being deleted', { spec: {}, target: workload({ isDeleting: true }) }, 'TargetNotFound'],
   ['the target of an older one', { spec: {}, target: workload({ label: 'web' }), rival: 'old' }, 'TargetTaken'],
+  [
+    'made by another',
+    { spec: bare, target: workload({ kind: 'ReplicaSet', controller: 'deployment/web' }) },
+    'TargetControlled',
+  ],
+  ['a bare ReplicaSet', { spec: bare, target: workload({ kind: 'ReplicaSet' }) }, 'apply'],
   ['without the container', { spec: named, target: workload({ label: 'web' }) }, 'ContainerNotFound'],
   ['labelled', { spec: {}, target: workload({ label: 'web' }) }, 'nothing'],
   ['labelled by hand', { spec: manual, target: workload({ label: 'web' }) }, 'nothing'],

@@ -6,7 +6,7 @@ import type { TemplateSettings } from './template-settings.ts';
 import { ANNOTATION_LABELLED_FOR, ANNOTATION_ROLLED, describeWorkload, templateIn, type Workload } from './workload.ts';
 
 export type LabelDecision =
-  | { readonly action: 'apply' }
+  | { readonly action: 'apply'; readonly problem: undefined }
   /** `problem`: why there can be no pods with ssh, where there is a reason. */
   | { readonly action: 'none'; readonly problem: Finding | undefined };
 
@@ -14,6 +14,7 @@ export type LabelDecision =
  * | workload                    | label    | enabled | rollout   | decision                    |
  * | --------------------------- | -------- | ------- | --------- | --------------------------- |
  * | absent, or being deleted    | –        | any     | any       | TargetNotFound              |
+ * | made by another workload    | any      | any     | any       | TargetControlled            |
  * | older SshAccess targets it  | any      | any     | any       | TargetTaken                 |
  * | lacks the named container   | any      | any     | any       | ContainerNotFound           |
  * | present                     | ours     | any     | any       | nothing to do               |
@@ -34,6 +35,8 @@ export function decideLabel(
   const target = describeWorkload(spec.target);
   const none = (problem?: Finding): LabelDecision => ({ action: 'none', problem });
   if (workload === undefined || workload.isDeleting) return none(finding('TargetNotFound', target));
+  if (workload.controller !== undefined && workload.kind === 'ReplicaSet')
+    return none(finding('TargetControlled', target, workload.controller));
   if (olderRival !== undefined) return none(finding('TargetTaken', target, olderRival));
   const { container } = spec.target;
   if (container !== undefined && !workload.containers.includes(container)) {
@@ -41,7 +44,7 @@ export function decideLabel(
   }
   if (workload.label === metadata.name || !spec.enabled) return none();
   if (workload.kind === 'Job') return none(finding('JobNotLabelled', target, metadata.name));
-  if (spec.rollout === 'Automatic') return { action: 'apply' };
+  if (spec.rollout === 'Automatic') return { action: 'apply', problem: undefined };
   return none(finding('LabelMissing', labelCommand(access)));
 }
 

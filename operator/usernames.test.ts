@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isExpired, requestedUsers } from './requested-users.ts';
+import { isExpired, requestedUsers, served } from './requested-users.ts';
 import { access } from './testing/samples.ts';
 import { UsernameClaims, type Claimant } from './username-claims.ts';
 
@@ -99,4 +99,21 @@ test('a user is expired at the very second', () => {
   expect(isExpired(user, new Date('2026-06-01T09:59:59Z'))).toBe(false);
   expect(isExpired(user, new Date('2026-06-01T10:00:00Z'))).toBe(true);
   expect(isExpired({ expiresAt: undefined }, new Date())).toBe(false);
+});
+
+test('of the end of a user and that of everybody, the first counts', () => {
+  const [early, late] = ['2026-06-01T10:00:00+02:00', '2026-06-01T09:00:00Z'];
+  const endOf = (spec: object, user: object) =>
+    requestedUsers(access({ ...spec, users: [{ secretRef: { name: 'k' }, ...user }] }), undefined).users[0]?.expiresAt;
+  expect(endOf({}, {})).toBeUndefined();
+  expect(endOf({ expiresAt: late }, {})).toBe(late);
+  expect(endOf({ expiresAt: late }, { expiresAt: early })).toBe(early);
+  expect(endOf({ expiresAt: early }, { expiresAt: late })).toBe(early);
+});
+
+test('of too many users the primary and the first others are served', () => {
+  const users = ['a', 'b', undefined, 'c'].map((suffix) => ({ ...(suffix && { suffix }), secretRef: { name: 'k' } }));
+  const { users: requested } = requestedUsers(access({ users }), undefined);
+  expect(served(requested, 2).map(({ username }) => username)).toEqual(['acme-web', 'acme-web-a']);
+  expect(served(requested, 5)).toHaveLength(4);
 });

@@ -24,12 +24,27 @@ const WorkloadObject = z.object({
     uid: z.string(),
     resourceVersion: z.string(),
     deletionTimestamp: z.string().optional(),
-    managedFields: z.array(z.object({ manager: z.string().optional(), operation: z.string().optional() })).default([]),
+    ownerReferences: z
+      .array(z.object({ kind: z.string(), name: z.string(), controller: z.boolean().default(false) }))
+      .default([]),
+    managedFields: z
+      .array(
+        z.object({
+          manager: z.string().optional(),
+          operation: z.string().optional(),
+          subresource: z.string().default(''),
+          time: z.string().default(''),
+        }),
+      )
+      .default([]),
   }),
   spec: z
     .object({
       replicas: z.int().optional(),
       suspend: z.boolean().default(false),
+      paused: z.boolean().default(false),
+      updateStrategy: z.object({ type: z.string().optional() }).optional(),
+      selector: z.object({ matchLabels: z.record(z.string(), z.string()).optional() }).optional(),
       template: Template.optional(),
       jobTemplate: z.object({ spec: z.object({ template: Template }) }).optional(),
     })
@@ -40,13 +55,19 @@ const WorkloadObject = z.object({
       return z.NEVER;
     }),
   status: z
-    .object({ conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]) })
+    .object({
+      replicas: z.int().optional(),
+      currentNumberScheduled: z.int().optional(),
+      conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
+    })
     .prefault({}),
 });
 
-/** The kinds whose pods a change of the template replaces; those of a Job are as they were made. */
-const ROLLING: ReadonlySet<TargetKind> = new Set<TargetKind>(['Deployment', 'StatefulSet', 'DaemonSet']);
-export const isRolling = ({ kind }: { kind: TargetKind }): boolean => ROLLING.has(kind);
+/**
+ * What a change of the template does to the pods that are there: it replaces them; or it would, were the workload not
+ * paused; or nothing before they are deleted; or nothing at all, as with the pods of a Job.
+ */
+export type Rollout = 'rolling' | 'paused' | 'on-delete' | 'none';
 
 /** What a workload tells of why it has no pods. */
 export type WorkloadPhase = 'active' | 'scaled-to-zero' | 'suspended' | 'ended';
@@ -60,11 +81,20 @@ export type Workload = {
   readonly resourceVersion: string;
   readonly isDeleting: boolean;
   readonly phase: WorkloadPhase;
+  readonly rollout: Rollout;
+  /** It has pods, of whatever template. */
+  readonly hasPods: boolean;
+  /** What its pods are selected by, as kubectl takes it; undefined: it cannot be said in a word. */
+  readonly selector: string | undefined;
+  /** What makes it, and its template: `deployment/my-llm`. */
+  readonly controller: string | undefined;
   readonly containers: readonly string[];
   /** The value of our label on its template. */
   readonly label: string | undefined;
   /** We put something on the template by server-side apply, and can take it back. */
   readonly isOurs: boolean;
+  /** Who else has last written to it, by the name that they give themselves. */
+  readonly lastWriter: string | undefined;
   readonly rolledAt: string | undefined;
   /** What of the spec its pods were last rolled for. */
   readonly settings: TemplateSettings;
@@ -72,6 +102,7 @@ export type Workload = {
 
 export function parseWorkload(kind: TargetKind, object: unknown): Workload {
   const { metadata, spec, status } = WorkloadObject.parse(object);
+  const controller = metadata.ownerReferences.find((owner) => owner.controller);
   return {
     kind,
     namespace: metadata.namespace,
@@ -80,11 +111,16 @@ export function parseWorkload(kind: TargetKind, object: unknown): Workload {
     resourceVersion: metadata.resourceVersion,
     isDeleting: metadata.deletionTimestamp !== undefined,
     phase: phaseOf(spec, status.conditions),
+    rollout: rolloutOf(kind, spec),
+    hasPods: (status.replicas ?? status.currentNumberScheduled ?? 0) > 0,
+    selector: selectorOf(spec.selector?.matchLabels),
+    controller: controller && `${controller.kind.toLowerCase()}/${controller.name}`,
     containers: spec.template.spec.containers.map(({ name }) => name),
     label: spec.template.metadata.labels[LABEL_ACCESS],
     isOurs: metadata.managedFields.some(
       ({ manager, operation }) => manager === FIELD_MANAGERS.operator && operation === 'Apply',
     ),
+    lastWriter: lastWriterOf(metadata.managedFields),
     rolledAt: spec.template.metadata.annotations[ANNOTATION_ROLLED],
     settings: settingsAmong(spec.template.metadata.annotations),
   };
@@ -99,6 +135,35 @@ function phaseOf(
   if (conditions.some(({ type, status }) => status === 'True' && (type === 'Complete' || type === 'Failed')))
     return 'ended';
   return suspend ? 'suspended' : 'active';
+}
+
+function rolloutOf(
+  kind: TargetKind,
+  { paused, updateStrategy }: { paused: boolean; updateStrategy?: { type?: string | undefined } | undefined },
+): Rollout {
+  if (kind === 'Job' || kind === 'CronJob') return 'none';
+  if (kind === 'ReplicaSet' || updateStrategy?.type === 'OnDelete') return 'on-delete';
+  return paused ? 'paused' : 'rolling';
+}
+
+function selectorOf(labels: Readonly<Record<string, string>> | undefined): string | undefined {
+  const parts = Object.entries(labels ?? {}).map(([name, value]) => `${name}=${value}`);
+  return parts.length === 0 ? undefined : parts.toSorted().join(',');
+}
+
+/** Kubernetes' own controllers write what they found, and no template. */
+const CONTROLLERS = 'kube-controller-manager';
+const LONGEST_WRITER = 63;
+
+/** The name is the client's own to choose, and people read it. */
+function lastWriterOf(
+  entries: readonly { manager?: string | undefined; subresource: string; time: string }[],
+): string | undefined {
+  const others = entries.filter(
+    ({ manager, subresource }) => subresource === '' && manager !== FIELD_MANAGERS.operator && manager !== CONTROLLERS,
+  );
+  const [last] = others.toSorted((left, right) => (left.time < right.time ? 1 : -1));
+  return last?.manager?.replaceAll(/[^A-Za-z0-9._-]/g, '?').slice(0, LONGEST_WRITER);
 }
 
 /** Where a manifest of this kind holds its pod template. */

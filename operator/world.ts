@@ -106,6 +106,7 @@ export class World {
       Deployment: this.#workloadInformer('Deployment'),
       StatefulSet: this.#workloadInformer('StatefulSet'),
       DaemonSet: this.#workloadInformer('DaemonSet'),
+      ReplicaSet: this.#workloadInformer('ReplicaSet'),
       Job: this.#workloadInformer('Job'),
       CronJob: this.#workloadInformer('CronJob'),
     };

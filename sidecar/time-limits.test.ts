@@ -5,7 +5,7 @@ import { TimeLimits } from './time-limits.ts';
 
 const MINUTE = 60_000;
 
-function start(seconds: { idle?: number; longest?: number }) {
+function start(seconds: { idle?: number; longest?: number; expiry?: number }) {
   const clock = new FakeClock();
   const log: string[] = [];
   const note = (what: string) => (sentence: string) => log.push(`${clock.now() / 1000}: ${what}: ${sentence}`);
@@ -14,7 +14,8 @@ function start(seconds: { idle?: number; longest?: number }) {
     idleTimeoutSeconds: seconds.idle ?? 0,
     maxDurationSeconds: seconds.longest ?? 0,
   };
-  const limits = new TimeLimits({ policy, clock, warn: note('warn'), end: note('end') });
+  const untilExpiryMs = seconds.expiry && seconds.expiry * 1000;
+  const limits = new TimeLimits({ policy, untilExpiryMs, clock, warn: note('warn'), end: note('end') });
   return { clock, log, limits };
 }
 
@@ -69,4 +70,11 @@ test('0 is no limit, and what has been stopped waits for nothing', () => {
   limits.stop();
   clock.pass(60 * MINUTE);
   expect([clock.waiting, log]).toEqual([0, []]);
+});
+
+test('the end of the access is warned of, and left to the piper: it may have been put off', () => {
+  const { clock, log } = start({ expiry: 3600 });
+  clock.pass(120 * MINUTE);
+  expect(log).toEqual(['3540: warn: your access ends in 60 s, unless it is extended: save your work now.']);
+  expect(clock.waiting).toBe(0);
 });

@@ -60,22 +60,26 @@ export class TimeLimit {
 
 export type TimeLimitsOptions = {
   policy: SessionPolicy;
+  /** Until the user's access ends, as it was said when they came; undefined: it does not. */
+  untilExpiryMs: number | undefined;
   clock: Clock;
   /** Tells the user. What that sends is no activity. */
   warn: (sentence: string) => void;
   end: (reason: string) => void;
 };
 
-/** The idle time and the longest time of a connection. */
+/** The idle time and the longest time of a connection, and the end of its user's access. */
 export class TimeLimits {
   readonly #idle: TimeLimit | undefined;
   readonly #longest: TimeLimit | undefined;
+  readonly #expiry: TimeLimit | undefined;
 
-  constructor({ policy, clock, warn, end }: TimeLimitsOptions) {
-    const limit = (seconds: number, sentence: (left: string) => string, reason: string): TimeLimit | undefined => {
-      if (seconds === 0) return undefined;
+  constructor({ policy, untilExpiryMs, clock, warn, end }: TimeLimitsOptions) {
+    const limit = (seconds: number, sentence: (left: string) => string, reason?: string): TimeLimit | undefined => {
+      if (seconds <= 0) return undefined;
       const tell = (leftMs: number): void => warn(sentence(duration(leftMs)));
-      return new TimeLimit({ clock, limitMs: seconds * 1000, warn: tell, end: () => end(reason) });
+      const finish = (): void => (reason === undefined ? undefined : end(reason));
+      return new TimeLimit({ clock, limitMs: seconds * 1000, warn: tell, end: finish });
     };
     const idle = duration(policy.idleTimeoutSeconds * 1000);
     const longest = duration(policy.maxDurationSeconds * 1000);
@@ -89,6 +93,11 @@ export class TimeLimits {
       (left) => `this connection ends in ${left}, for none may last longer than ${longest}: save your work now.`,
       `no connection may last longer than ${longest}`,
     );
+    // Only the piper knows whether it has been put off since, and ends the connection.
+    this.#expiry = limit(
+      (untilExpiryMs ?? 0) / 1000,
+      (left) => `your access ends in ${left}, unless it is extended: save your work now.`,
+    );
   }
 
   /** Data has passed on a channel, in either direction. */
@@ -99,5 +108,6 @@ export class TimeLimits {
   stop(): void {
     this.#idle?.stop();
     this.#longest?.stop();
+    this.#expiry?.stop();
   }
 }

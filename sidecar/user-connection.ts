@@ -54,7 +54,9 @@ export class UserConnection {
     const { assertion, link, clock, end } = options;
     this.#options = options;
     this.#about = describe(options);
-    this.#limits = new TimeLimits({ policy: assertion.policy, clock, warn: (sentence) => this.#tell(sentence), end });
+    const { policy, expiresAt } = assertion;
+    const untilExpiryMs = expiresAt === undefined ? undefined : Date.parse(expiresAt) - this.#since.getTime();
+    this.#limits = new TimeLimits({ policy, untilExpiryMs, clock, warn: (sentence) => this.#tell(sentence), end });
     this.#connection = new Connection({
       link: watchData(link, () => this.#dataPassed()),
       maxChannels: assertion.policy.maxSessions + MAX_FORWARDS,

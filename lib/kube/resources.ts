@@ -8,6 +8,7 @@ export const NAMESPACES: Resource = { apiVersion: 'v1', kind: 'Namespace', plura
 export const DEPLOYMENTS: Resource = { apiVersion: 'apps/v1', kind: 'Deployment', plural: 'deployments' };
 export const STATEFUL_SETS: Resource = { apiVersion: 'apps/v1', kind: 'StatefulSet', plural: 'statefulsets' };
 export const DAEMON_SETS: Resource = { apiVersion: 'apps/v1', kind: 'DaemonSet', plural: 'daemonsets' };
+export const REPLICA_SETS: Resource = { apiVersion: 'apps/v1', kind: 'ReplicaSet', plural: 'replicasets' };
 export const JOBS: Resource = { apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs' };
 export const CRON_JOBS: Resource = { apiVersion: 'batch/v1', kind: 'CronJob', plural: 'cronjobs' };
 export const LEASES: Resource = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', plural: 'leases' };

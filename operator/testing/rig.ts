@@ -15,6 +15,7 @@ const config = {
   identity: 'operator-1',
   endpoint: { host: 'ssh.example.com', port: 2222 },
   healthPort: 0,
+  maxUsersPerAccess: 5,
   webhookService: 'hook',
   secretDelayMs: 120_000,
   routeDelayMs: 900_000,

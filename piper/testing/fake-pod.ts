@@ -109,16 +109,21 @@ export class FakePod {
   readonly #server: Server;
   /** Connections whose assertion was accepted; of an sshd, all that have logged in. */
   readonly links = new Inbox<PodLink>();
+  /** Those that were made for a client. */
   connections = 0;
   authenticationAttempts = 0;
   readonly #open = new Set<PodLink>();
 
   constructor(options: FakePodOptions) {
+    const onOrder = (order: LeftoversOrder): void => {
+      this.connections--;
+      options.onOrder?.(order);
+    };
     this.#server = createServer((socket) => {
       this.connections++;
       const link = new PodLink(
         socket,
-        options,
+        { ...options, onOrder },
         (asserted) => this.links.put(asserted),
         () => this.authenticationAttempts++,
       );
