@@ -68,12 +68,12 @@ function areWrong(run: Run, { reason }: Finding, { spec }: SshAccess, workload: 
 /** Pods that hold up the rotation of a key, and were not rolled for that yet. */
 function areHoldouts(heldUp: readonly HeldUp[], workload: Workload): boolean {
   const rolledAt = workload.rolledAt === undefined ? -Infinity : Date.parse(workload.rolledAt);
-  return isRolling(workload) && heldUp.some(({ since }) => rolledAt < Date.parse(since));
+  return workload.rollout === 'rolling' && heldUp.some(({ since }) => rolledAt < Date.parse(since));
 }
 
 /** What becomes of them, or what is to be done. */
 export function cureOfHoldouts(run: Run, access: SshAccess, workload: Workload | undefined): string {
-  const isRolled = workload !== undefined && isRolling(workload) && isOursToRoll(run, access, workload);
+  const isRolled = workload?.rollout === 'rolling' && isOursToRoll(run, access, workload);
   return isRolled ? 'they are restarted now' : cureOf(workload);
 }
 
