@@ -1,6 +1,6 @@
 /** What is switched off, removed, made less or over ends in every pod, whichever piper leads there; nothing restarts. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { apply, get, kubectl, type Pod, pods, tryKubectl } from './support/kubectl.ts';
