@@ -10,7 +10,8 @@ import {
   VERSION,
 } from './names.ts';
 import { SessionReport } from './session-report.ts';
-import { SshAccessSpec, SshAccessStatus } from './ssh-access.ts';
+import { SshAccessStatus } from './ssh-access-status.ts';
+import { SshAccessSpec } from './ssh-access.ts';
 import { structuralSchema } from './structural.ts';
 
 /** The name becomes a Service's name and, without `spec.slug`, a part of usernames: both are DNS labels (RFC 1123). */

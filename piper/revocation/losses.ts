@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isWithin, type Ending } from '../../crds/index.ts';
-import type { AuthorizedKey } from '../../lib/ssh/keys/authorized-keys.ts';
+import type { AuthorizedLine } from '../../lib/ssh/keys/authorization.ts';
 import type { Login } from '../directory/route-table.ts';
 
 /** What the user has lost from one to the other; undefined: nothing. What began under more rights than are left counts, too. */
@@ -7,12 +8,14 @@ export function lossOf(before: Login, after: Login | undefined, now: number): En
   const { username } = before.user;
   if (after === undefined || !isSameUser(before, after) || hasEnded(after, now) || isNarrower(before, after))
     return { username, fingerprints: null };
-  const kept = new Set(after.keys.map(({ bare }) => bare));
-  const lost = before.keys.filter(({ bare }) => !kept.has(bare));
+  const lost = before.keys.filter((line) => !after.keys.some((kept) => isSameLine(line, kept)));
   if (lost.length === 0) return undefined;
   // Which of the user's certificates were of this authority, nobody remembers.
   return { username, fingerprints: lost.some(isAuthority) ? null : lost.map(({ key }) => key.fingerprint) };
 }
+
+const isSameLine = (one: AuthorizedLine, other: AuthorizedLine): boolean =>
+  one.key.equals(other.key) && isDeepStrictEqual(one.options, other.options);
 
 const isSameUser = (before: Login, after: Login): boolean =>
   before.route.uid === after.route.uid &&
@@ -23,4 +26,4 @@ const hasEnded = ({ route, expiresAt }: Login, now: number): boolean => !route.e
 
 const isNarrower = (before: Login, after: Login): boolean => !isWithin(before.user.policy, after.user.policy);
 
-const isAuthority = ({ options }: AuthorizedKey): boolean => options.isAuthority;
+const isAuthority = ({ options }: AuthorizedLine): boolean => options.isAuthority;

@@ -44,6 +44,14 @@ test('a pod that is not there yet is told later, unless it is gone by then', asy
   expect(rig.lines.filter(({ msg }) => msg === 'the pod could not be told who lost access')).toEqual([]);
 });
 
+test('who expires while nobody is connected has lost everything at that time', async () => {
+  const { rig, orders } = await rigOf();
+  const expiresAt = new Date(Date.now() + 400).toISOString();
+  rig.setRoute({ users: rig.users.map((user, index) => (index === 0 ? { ...user, expiresAt } : user)) });
+  expect(await orders.take()).toMatchObject({ endings: [all('acme-hello')] });
+  expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expiresAt));
+});
+
 test('pods with another host key hear nothing, and the log says so', async () => {
   const { rig, orders } = await rigOf();
   const hostKeys = [keys.stranger.publicKey.toLine()];

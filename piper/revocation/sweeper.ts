@@ -34,6 +34,8 @@ type Visit = { sweep: Sweep; pod: Pod; tries: number };
 export class Sweeper {
   readonly #options: SweeperOptions;
   readonly #waiting: Visit[] = [];
+  /** By username: how to stop waiting for the end of their access. */
+  readonly #expiries = new Map<string, () => void>();
   readonly #stopped = new AbortController();
   #visits = 0;
 
@@ -46,6 +48,7 @@ export class Sweeper {
     const { directory, now, clock } = this.#options;
     const sweeps = new Map<string, { login: Login; endings: Ending[]; since: number }>();
     for (const [username, login] of former) {
+      this.#awaitExpiry(username);
       const ending = login && lossOf(login, directory.lookup(username), now());
       if (login === undefined || ending === undefined) continue;
       const sweep = sweeps.get(login.route.uid) ?? { login, endings: [], since: clock.now() };
@@ -55,7 +58,22 @@ export class Sweeper {
     for (const sweep of sweeps.values()) this.#begin(sweep);
   }
 
+  /** Nothing changes in the directory when somebody's time is over. */
+  #awaitExpiry(username: string): void {
+    this.#expiries.get(username)?.();
+    this.#expiries.delete(username);
+    const login = this.#options.directory.lookup(username);
+    if (login === undefined || login.expiresAt === Infinity) return;
+    const leftMs = login.expiresAt - this.#options.now();
+    if (leftMs <= 0) return;
+    // The time of day may have been set anew meanwhile: then there is something left when it is over.
+    const over = (): void => this.changed(new Map([[username, login]]));
+    this.#expiries.set(username, this.#options.clock.after(leftMs, over));
+  }
+
   stop(): void {
+    for (const cancel of this.#expiries.values()) cancel();
+    this.#expiries.clear();
     this.#waiting.length = 0;
     this.#stopped.abort();
   }
