@@ -7,7 +7,14 @@ import { apply, get, kubectl, type Pod, pods, tryKubectl } from './support/kubec
 import { disposeScratch, generateKey, type Login, ssh } from './support/openssh.ts';
 import { forwardTo } from './support/port-forward.ts';
 import { endsWithin, type Stay, stay } from './support/stay.ts';
-import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
+import {
+  accessManifest,
+  condition,
+  createWorkload,
+  keySecret,
+  removeNamespace,
+  waitUntilReady,
+} from './support/workload.ts';
 
 const namespace = 'e2e-revocation';
 const promisedMs = 5_000;
@@ -145,5 +152,60 @@ describe('the toggle', () => {
     await update();
     await comesIn('alice');
     expect(await theSamePods()).toEqual(before);
+  });
+});
+
+describe('users', () => {
+  test('one who is removed while nobody is connected leaves nothing in any pod; others keep what they have', async () => {
+    const before = await theSamePods();
+    const [mine, theirs] = await Promise.all([
+      Promise.all(appPods.map((pod) => leave('bob', pod))),
+      Promise.all(appPods.map((pod) => leave('carol', pod))),
+    ]);
+    const session = await stay(login('carol'));
+    await update([userOf('alice'), userOf('carol', { access: 'root' })]);
+    await gone(mine);
+    for (const daemon of theirs) expect(await isAlive(daemon)).toBe(true);
+    expect(session.alive()).toBe(true);
+
+    // root → limited ends what was root.
+    await update([userOf('alice'), userOf('carol')]);
+    expect(await endsWithin(promisedMs, session)).toContain('revoked');
+    await gone(theirs);
+    await comesIn('carol');
+    expect((await ssh(login('carol'), 'id -u')).stdout).toMatch(/^61\d\d\d$/m);
+    expect(await theSamePods()).toEqual(before);
+  });
+
+  test('everybody is warned and out when expiresAt is over, and back when it is put off', async () => {
+    await update();
+    await comesIn('alice');
+    const expiresAt = new Date(Date.now() + 30_000).toISOString();
+    await update([userOf('alice'), userOf('bob', { expiresAt: '2126-01-01T00:00:00Z' })], { expiresAt });
+    // Who came before the end was known was not told of it; who comes now is.
+    const session = await eventually(() => stay(login('bob'), ['-tt']), promisedMs);
+    expect(await endsWithin(45_000, session)).toContain('expired');
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expiresAt));
+    expect(session.output()).toContain('your access ends in');
+    await eventually(async () => expect(await condition(namespace, 'app', 'Ready')).toMatch(/^False: Expired/), 20_000);
+    await update();
+    await comesIn('bob');
+  });
+
+  test('beyond the ceiling of the chart users are named and not served', async () => {
+    const more = ['d', 'e', 'f'].map((suffix) => ({ suffix, secretRef: { name: 'bob' } }));
+    await update([...everybody, ...more]);
+    await eventually(
+      async () =>
+        expect(await condition(namespace, 'app', 'UsernamesOwned')).toMatch(/^False: TooManyUsers: .*-app-f;/),
+      20_000,
+    );
+    const key = keys.get('bob') ?? '';
+    await eventually(
+      async () => expect((await ssh({ user: `${namespace}-app-e`, key }, 'true')).code).toBe(0),
+      promisedMs,
+    );
+    expect((await ssh({ user: `${namespace}-app-f`, key }, 'true')).code).toBe(255);
+    await update();
   });
 });
