@@ -65,23 +65,23 @@ afterAll(async () => {
   disposeScratch();
 });
 
-/** Pods that are there have no ssh, and what the condition advises gives it to them. */
-async function heedsItsOwnAdvice(kind: string, name: string, spec: object, words: string): Promise<void> {
-  await apply(manifest(kind, name, spec));
-  await kubectl('wait', 'pod', '-n', namespace, '-l', `app=${name}`, '--for=create', '--timeout=90s');
-  await apply(access(kind, name));
-  await says(name, words);
-  await kubectl(...(await advised(name)));
-  await isReady(name);
-}
+const onDelete = { updateStrategy: { type: 'OnDelete' } };
 
 test.concurrent.each([
-  ['a paused Deployment', 'Deployment', 'paused', { paused: true }, 'False: Paused'],
-  ['a StatefulSet with OnDelete', 'StatefulSet', 'kept', { updateStrategy: { type: 'OnDelete' } }, 'False: PodsKept'],
-  ['a DaemonSet with OnDelete', 'DaemonSet', 'everywhere', { updateStrategy: { type: 'OnDelete' } }, 'False: PodsKept'],
-  ['a bare ReplicaSet', 'ReplicaSet', 'bare', {}, 'False: PodsKept'],
-])('%s says which command gives its pods ssh, and it does', async (_what, kind, name, spec, words) => {
-  await heedsItsOwnAdvice(kind, name, spec, words);
+  { what: 'a paused Deployment', kind: 'Deployment', name: 'paused', spec: { paused: true }, reason: 'Paused' },
+  { what: 'a StatefulSet with OnDelete', kind: 'StatefulSet', name: 'kept', spec: onDelete, reason: 'PodsKept' },
+  { what: 'a DaemonSet with OnDelete', kind: 'DaemonSet', name: 'everywhere', spec: onDelete, reason: 'PodsKept' },
+  { what: 'a bare ReplicaSet', kind: 'ReplicaSet', name: 'bare', spec: {}, reason: 'PodsKept' },
+])('$what says which command gives its pods ssh, and it does', async ({ kind, name, spec, reason }) => {
+  await apply(manifest(kind, name));
+  await eventually(async () =>
+    expect(await kubectl('get', 'pods', '-n', namespace, '-l', `app=${name}`, '-o', 'name')).toContain('pod/'),
+  );
+  await apply(manifest(kind, name, spec));
+  await apply(access(kind, name));
+  await says(name, `False: ${reason}`);
+  await kubectl(...(await advised(name)));
+  await isReady(name);
 });
 
 test.concurrent('a Deployment that is scaled to zero waits for a replica', async () => {
