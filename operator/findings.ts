@@ -68,7 +68,7 @@ export const SENTENCES = {
   PodsKept: (target: string, command: string) =>
     `${target} keeps its pods until they are deleted, and those that are made then have ssh; when it suits you: ${command}`,
   LabelContested: (target: string, manager: string, access: string) =>
-    `${manager} takes the label from the pod template of ${target} again and again, so it is left alone for now; add sshaccess.dev/access: ${access} to spec.template.metadata.labels where that manifest comes from (Git), or have the label ignored there`,
+    `the label on the pod template of ${target} is taken away again and again, so it is left alone for now; ${manager} was the last to write there: add sshaccess.dev/access: ${access} to spec.template.metadata.labels where that manifest comes from (Git), or have the label ignored there`,
   TargetControlled: (target: string, controller: string) =>
     `${target} is made by ${controller}, which would undo what is changed there; name that in spec.target`,
   JobNotLabelled: (target: string, access: string) =>
