@@ -73,7 +73,8 @@ test.concurrent.each([
   { what: 'a DaemonSet with OnDelete', kind: 'DaemonSet', name: 'everywhere', spec: onDelete, reason: 'PodsKept' },
   { what: 'a bare ReplicaSet', kind: 'ReplicaSet', name: 'bare', spec: {}, reason: 'PodsKept' },
 ])('$what says which command gives its pods ssh, and it does', async ({ kind, name, spec, reason }) => {
-  await apply(manifest(kind, name));
+  // What is paused from the start makes no pods.
+  await apply(manifest(kind, name, { ...spec, paused: undefined }));
   await eventually(async () =>
     expect(await kubectl('get', 'pods', '-n', namespace, '-l', `app=${name}`, '-o', 'name')).toContain('pod/'),
   );
