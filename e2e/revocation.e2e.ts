@@ -5,7 +5,7 @@ import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { apply, get, kubectl, type Pod, pods, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, type Login, ssh } from './support/openssh.ts';
-import { forwardTo } from './support/port-forward.ts';
+import { portForward, type PortForward } from './support/port-forward.ts';
 import { endsWithin, type Stay, stay } from './support/stay.ts';
 import {
   accessManifest,
@@ -37,14 +37,14 @@ while True:
     held[-1].sendall(b"hello")`;
 
 let appPods: string[] = [];
-let pipers: { port: number; stop: () => void }[] = [];
+let pipers: PortForward[] = [];
 
 const login = (name: Name, pod?: string): Login => ({
   user: `${namespace}-app${name === 'alice' ? '' : `-${name}`}${pod === undefined ? '' : `--${pod}`}`,
   key: keys.get(name) ?? '',
 });
 /** Options of ssh that lead to this piper. */
-const through = ({ port }: { port: number }) => ['-o', 'HostName=127.0.0.1', '-p', `${port}`];
+const through = ({ port }: PortForward) => ['-o', 'HostName=127.0.0.1', '-p', `${port}`];
 const comesIn = (name: Name) =>
   eventually(async () => expect(await ssh(login(name), 'true')).toMatchObject({ code: 0 }), promisedMs);
 
@@ -68,12 +68,12 @@ beforeAll(async () => {
   const { systemNamespace } = demo();
   const List = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })) });
   const { items } = await get(List, 'pods', '-n', systemNamespace, '-l', 'app.kubernetes.io/component=piper');
-  pipers = await Promise.all(items.map(({ metadata }) => forwardTo(systemNamespace, metadata.name, 2222)));
+  pipers = await Promise.all(items.map(({ metadata }) => portForward(systemNamespace, metadata.name, 2222)));
   expect(pipers).toHaveLength(2);
 });
 
 afterAll(async () => {
-  for (const { stop } of pipers) stop();
+  await Promise.all(pipers.map(({ stop }) => stop()));
   await removeNamespace(namespace);
   disposeScratch();
 });
