@@ -69,7 +69,7 @@ describe('refused, with a sentence:', () => {
     [
       'a kind that is no workload',
       object({ target: { kind: 'Service', name: 'app' } }),
-      /supported values: "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"/,
+      /supported values: "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"/,
     ],
     [
       'an access that does not exist',
@@ -82,7 +82,7 @@ describe('refused, with a sentence:', () => {
     [
       'a Deployment of batch/v1',
       object({ target: { apiVersion: 'batch/v1', name: 'app' } }),
-      /Deployment, StatefulSet and DaemonSet are apps\/v1/,
+      /Deployment, StatefulSet, DaemonSet and ReplicaSet are apps\/v1/,
     ],
     [
       'a process namespace that does not exist',
