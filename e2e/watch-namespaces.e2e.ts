@@ -3,19 +3,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { apply, kubectl, tryKubectl } from './support/kubectl.ts';
-import { disposeScratch, generateKey } from './support/openssh.ts';
+import { disposeScratch, generateKey, ssh } from './support/openssh.ts';
 import { run, succeed } from './support/process.ts';
 import { accessManifest, condition, createWorkload, keySecret, removeNamespace } from './support/workload.ts';
 
 const inside = 'e2e-watched';
 const outside = 'e2e-unwatched';
 const users = [{ secretRef: { name: 'alice' } }];
+let alice = '';
 
 const serveOnly = (namespaces: readonly string[]): Promise<string> =>
   succeed([...demo().helmUpgrade, '--timeout', '5m', '--set-json', `watchNamespaces=${JSON.stringify(namespaces)}`]);
 
 beforeAll(async () => {
-  const { publicKey } = await generateKey('alice');
+  const { path, publicKey } = await generateKey('alice');
+  alice = path;
   for (const namespace of [inside, outside]) {
     await createWorkload({ namespace, name: 'app', script: 'sleep infinity' });
     await apply(keySecret(namespace, 'alice', publicKey));
@@ -32,8 +34,8 @@ afterAll(async () => {
 
 describe('with a list of namespaces', () => {
   test('one that is in it is served', async () => {
-    await eventually(async () => expect(await condition(inside, 'app', 'UsernamesOwned')).toMatch(/^True/));
-    await eventually(async () => expect(await condition(inside, 'app', 'KeysValid')).toMatch(/^True/));
+    await eventually(async () => expect(await condition(inside, 'app', 'Ready')).toMatch(/^True/));
+    expect(await ssh({ user: `${inside}-app`, key: alice }, 'echo in')).toMatchObject({ code: 0, stdout: 'in\n' });
   });
 
   test('one that is not in it is as if we were not there', async () => {

@@ -1,4 +1,4 @@
-/** What is read of a pod that its author wrote to harm us. */
+/** What is read of a pod that its author wrote to harm us, and of what the kubelet leaves open. */
 import { expect, test } from 'vitest';
 import { ANNOTATION_INJECTED, LABEL_ACCESS } from '../crds/index.ts';
 import { parsePod } from './access-pod.ts';
@@ -27,4 +27,17 @@ test('C8: more usernames than an SshAccess can have are none: comparing those of
 test('C8: a pod in the network of its node has no address of its own, whatever is written on it', () => {
   expect(podWith('web-1', mainRecord()).address).toBe('10.0.0.7');
   expect(podWith('web-1', mainRecord(), { hostNetwork: true }).address).toBeUndefined();
+});
+
+test('times that the kubelet does not know are null, and the pod counts all the same', () => {
+  const terminated = { exitCode: 137, reason: 'ContainerStatusUnknown', startedAt: null, finishedAt: null };
+  const [ended, running] = [{ state: { terminated } }, { state: { running: { startedAt: null } } }];
+  const metadata = { name: 'web-1', namespace: 'acme', uid: 'u', labels: { [LABEL_ACCESS]: 'web' } };
+  const podOf = (container: object) => {
+    const containerStatuses = [{ name: 'app', restartCount: 5, lastState: { terminated }, ...container }];
+    return parsePod({ metadata, status: { phase: 'Running', containerStatuses } });
+  };
+  // How long it lived is not known either, so nobody is told that it crashes.
+  for (const container of [ended, running])
+    expect(podOf(container)).toMatchObject({ name: 'web-1', crashing: undefined });
 });

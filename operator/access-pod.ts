@@ -7,11 +7,17 @@ import {
   SIDECAR_CONTAINER,
 } from '../crds/index.ts';
 
+/** Kubernetes writes a time that is not known as null: of a container that ended before anybody saw it start, say. */
+const time = z
+  .string()
+  .nullish()
+  .transform((given) => given ?? '');
+
 const Terminated = z.object({
   exitCode: z.int(),
   message: z.string().default(''),
-  startedAt: z.string().default(''),
-  finishedAt: z.string().default(''),
+  startedAt: time,
+  finishedAt: time,
 });
 
 const ContainerStatus = z.object({
@@ -22,7 +28,7 @@ const ContainerStatus = z.object({
   state: z
     .object({
       waiting: z.object({ reason: z.string().default(''), message: z.string().default('') }).optional(),
-      running: z.object({ startedAt: z.string().default('') }).optional(),
+      running: z.object({ startedAt: time }).optional(),
       terminated: Terminated.optional(),
     })
     .default({}),

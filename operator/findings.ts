@@ -79,8 +79,10 @@ export const SENTENCES = {
   TargetTaken: (target: string, holder: string) =>
     `${target} is the target of the SshAccess ${holder} already; add the users there`,
   LabelMissing: (command: string) => `rollout is Manual: label the pod template when it suits you: ${command}`,
-  PodsNotInjected: (pods: string, cure: string) =>
-    `these pods were started without ssh: ${pods}; see that the webhook runs, then ${cure}`,
+  PodsNotInjected: (pods: string, cure: string, isRepeated: boolean) =>
+    isRepeated
+      ? `these pods were started without ssh, though they were restarted for it before: ${pods}; the log of the webhook (decided, review failed) says why; then ${cure}`
+      : `these pods were started without ssh: ${pods}; see that the webhook runs, then ${cure}`,
   PodsOutdated: (pods: string, because: string, cure: string, notes: readonly string[] = []) =>
     [`${because}, and these pods were started before: ${pods}; ${cure}`, ...notes].join('; '),
   // PolicyEnforced, SshdPatched, Bootstrapped: of runtime main_container only

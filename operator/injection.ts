@@ -18,8 +18,11 @@ export function injectionFinding(
   if (problem !== undefined) return problem;
   if (pods.length === 0) return absence(workload);
   const cure = cureOf(workload);
-  const missed = pods.filter(({ record }) => record === undefined).map(({ name }) => name);
-  if (missed.length > 0) return finding('PodsNotInjected', nameSome(missed), cure);
+  const missed = pods.filter(({ record }) => record === undefined);
+  if (missed.length > 0) {
+    const isRepeated = missed.some(({ createdAt }) => isSinceRoll(createdAt, workload));
+    return finding('PodsNotInjected', nameSome(missed.map(({ name }) => name)), cure, isRepeated);
+  }
   const notes = insistenceNotes(pods.filter(({ main }) => main === undefined));
   const outdated = pods.flatMap((pod) => {
     const because = outdatedBy(pod, spec);
@@ -28,6 +31,12 @@ export function injectionFinding(
   const [first] = outdated;
   if (first === undefined) return finding('PodsInjected', pods.length, notes);
   return finding('PodsOutdated', nameSome(outdated.map(({ name }) => name)), first.because, cure, notes);
+}
+
+/** Pods tell whole seconds. */
+function isSinceRoll(createdAt: string, workload: Workload | undefined): boolean {
+  const rolledAt = workload?.rolledAt === undefined ? Infinity : Date.parse(workload.rolledAt);
+  return Date.parse(createdAt) >= Math.floor(rolledAt / 1_000) * 1_000;
 }
 
 /** How pods are made anew. */
@@ -85,7 +94,8 @@ export const isRoleImpossible = (role: Role, record: AccessPod['record']): boole
 
 /**
  * Pods that were started without ssh (the webhook was down) are rolled once per cause: when Injected became False after
- * the last time that we rolled. A roll that did not help is not repeated until a good one came between.
+ * the last time that we rolled. A roll that did not help is not repeated until a good one came between: what keeps ssh
+ * out of these pods would of the next, and each roll is a disturbance of somebody's service. The condition says so.
  */
 export function mayRollAgain(workload: Workload, injectedSince: string | undefined): boolean {
   if (workload.rolledAt === undefined) return true;

@@ -84,12 +84,12 @@ test.each([
   ['sidecar not ready', { pods: [starting] }, 'SshNotReady'],
   [
     'only pods without ssh',
-    { injection: finding('PodsNotInjected', 'web-2', 'restart them'), pods: [missed] },
+    { injection: finding('PodsNotInjected', 'web-2', 'restart them', false), pods: [missed] },
     'PodsNotInjected',
   ],
   [
     'one of two pods',
-    { injection: finding('PodsNotInjected', 'web-2', 'restart them'), pods: [missed, pod('web-1')] },
+    { injection: finding('PodsNotInjected', 'web-2', 'restart them', false), pods: [missed, pod('web-1')] },
     'SshReady',
   ],
   ['keys of one user are bad, others work', { keyProblems: [finding('NoKeys', 'u', 's')] }, 'SshReady'],
@@ -228,6 +228,11 @@ test('pods that were missed are rolled once per cause', () => {
   expect(mayRollAgain(workload(), undefined)).toBe(true);
   expect(mayRollAgain(rolled, '2026-01-01T10:00:00Z')).toBe(false);
   expect(mayRollAgain(rolled, undefined)).toBe(false);
+  // Who reads the condition learns that another roll would not help.
+  const message = (createdAt: string) =>
+    injectionFinding([pod('a', { record: undefined, createdAt })], rolled, undefined, access().spec).message;
+  expect(message('2026-01-01T09:59:59Z')).not.toContain('restarted for it before');
+  expect(message('2026-01-01T10:00:00Z')).toContain('restarted for it before: a; the log of the webhook');
   // It was True in between, and became False again.
   expect(mayRollAgain(rolled, '2026-01-02T00:00:00Z')).toBe(true);
 });

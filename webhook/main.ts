@@ -4,18 +4,17 @@
  */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { API_VERSION, FIELD_MANAGERS, KIND, PLURAL } from '../crds/index.ts';
+import { FIELD_MANAGERS } from '../crds/index.ts';
 import { loadClient } from '../lib/kube/client.ts';
-import { follow, followNamespaces, parseNamespaces } from '../lib/kube/namespaces.ts';
+import { parseNamespaces } from '../lib/kube/namespaces.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
 import { serveHealth } from '../lib/process/health.ts';
 import { createLogger } from '../lib/process/logger.ts';
 import { runProgram } from '../lib/process/run.ts';
+import type { AdmissionRequest } from './admission-review.ts';
+import { ClusterView } from './cluster-view.ts';
 import { Config } from './config.ts';
-import { Access, type Cluster } from './injection-plan.ts';
-import { LimitRange } from './limit-range.ts';
 import { mutatePod } from './mutate-pod.ts';
-import { Namespace } from './namespace.ts';
 import { admissionServer } from './server.ts';
 import { followCertificate, readCertificate } from './serving-certificate.ts';
 import type { SidecarSettings } from './sidecar-container.ts';
@@ -28,41 +27,22 @@ const log = createLogger('webhook');
 
 runProgram(log, async (signal) => {
   const config = parseEnvironment(Config, process.env);
-  const client = loadClient(FIELD_MANAGERS.webhook);
-  const watched = parseNamespaces(config.WATCH_NAMESPACES);
-  const sshAccesses = { apiVersion: API_VERSION, kind: KIND, plural: PLURAL };
-  const accesses = follow<Access>(sshAccesses, watched, {
-    client,
+  const view = new ClusterView({
+    client: loadClient(FIELD_MANAGERS.webhook),
+    namespaces: parseNamespaces(config.WATCH_NAMESPACES),
     log,
-    parse: (object) => Access.parse(object),
+    systemNamespace: config.POD_NAMESPACE,
+    defaultLevel: config.DEFAULT_POD_SECURITY_LEVEL,
   });
-  const namespaces = followNamespaces<Namespace>(watched, {
-    client,
-    log,
-    metadataOnly: true,
-    parse: (object) => Namespace.parse(object),
-  });
-  const limitRanges = follow<LimitRange>({ apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges' }, watched, {
-    client,
-    log,
-    parse: (object) => LimitRange.parse(object),
-  });
-  const informers = [accesses, namespaces, limitRanges];
   // Not before it listens: pods that come in between are missed, and who rolls them again asks first whether we are ready.
   let isListening = false;
   const ready = (): string | undefined => (isListening ? undefined : 'the cluster has not been read yet');
   await serveHealth(config.HEALTH_PORT, { ready }, signal);
 
-  const cluster: Cluster = {
-    access: (namespace, name) => accesses.get(namespace, name),
-    namespaceLabels: (name) => namespaces.get('', name)?.metadata.labels,
-    limitRanges: (namespace) => limitRanges.list().filter(({ metadata }) => metadata.namespace === namespace),
-    systemNamespace: config.POD_NAMESPACE,
-    defaultLevel: config.DEFAULT_POD_SECURITY_LEVEL,
-  };
   const certificate = await readCertificate(config.TLS_DIR);
   const settings = sidecarSettings(config);
-  const server = admissionServer(certificate, (request) => mutatePod(request, cluster, settings), log);
+  const answer = async (request: AdmissionRequest) => mutatePod(request, await view.about(request), settings);
+  const server = admissionServer(certificate, { answer, isStopping: () => signal.aborted, log });
   const useCertificate = (next: typeof certificate): void => {
     server.server.setSecureContext({ ...next, minVersion: 'TLSv1.2' });
     log.info('serving certificate changed');
@@ -73,15 +53,22 @@ runProgram(log, async (signal) => {
     (error) => log.warn({ err: error }, 'serving certificate not readable, the last one stays'),
     signal,
   );
-  await Promise.all(informers.map((informer) => informer.start(signal)));
+  // Who still answers must still see: the API server keeps its connections to us until it has heard that we stop.
+  const watching = new AbortController();
+  await Promise.race([view.start(watching.signal), aborted(signal)]);
   await server.listen({ port: config.PORT, host: '::' });
   isListening = true;
   log.info({ port: config.PORT, sidecar: config.SIDECAR_IMAGE }, 'serving');
 
-  if (!signal.aborted) await once(signal, 'abort');
+  await aborted(signal);
   await delay(DRAIN_MS);
   await server.close();
+  watching.abort();
 });
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+}
 
 function sidecarSettings(config: Config): SidecarSettings {
   return {

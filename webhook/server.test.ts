@@ -10,7 +10,7 @@ import * as z from 'zod';
 import { createLogger } from '../lib/process/logger.ts';
 import { mutatePod } from './mutate-pod.ts';
 import type { Cluster } from './injection-plan.ts';
-import { admissionServer } from './server.ts';
+import { admissionServer, type AdmissionServerOptions } from './server.ts';
 import { followCertificate, readCertificate } from './serving-certificate.ts';
 import { generator, type Random } from './testing/generator.ts';
 
@@ -46,12 +46,13 @@ const settings = {
 };
 
 let port = 0;
+let isStopping = false;
 let server: ReturnType<typeof admissionServer>;
 beforeAll(async () => {
   makeCertificate('first');
   const current = await readCertificate(folder);
-  const answer: Parameters<typeof admissionServer>[1] = (request) => mutatePod(request, cluster, settings);
-  server = admissionServer(current, answer, log);
+  const answer: AdmissionServerOptions['answer'] = async (request) => mutatePod(request, cluster, settings);
+  server = admissionServer(current, { answer, isStopping: () => isStopping, log });
   await server.listen({ port: 0, host: '127.0.0.1' });
   port = z.object({ port: z.int() }).parse(server.server.address()).port;
   const use = (next: typeof current): void => server.server.setSecureContext({ ...next, minVersion: 'TLSv1.2' });
@@ -63,7 +64,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-type Answer = { status: number; body: string };
+type Answer = { status: number; body: string; connection?: string | undefined };
 
 function post(
   body: string | Buffer,
@@ -82,7 +83,8 @@ function post(
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+      const { connection } = response.headers;
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text, connection }));
     });
     request.on('error', reject);
     request.end(body);
@@ -150,6 +152,16 @@ test('a pod that is skipped passes, and whoever made it is told why', async () =
   expect(response.warnings).toEqual([expect.stringContaining('the network of its node')]);
 });
 
+test('who stops still answers, and keeps no connection for the next review', async () => {
+  const body = JSON.stringify(review());
+  // Node's own agent of one request asks for the end of it, unlike the API server.
+  const headers = { 'content-type': 'application/json', connection: 'keep-alive' };
+  expect((await post(body, headers)).connection).toBe('keep-alive');
+  isStopping = true;
+  expect(await post(body, headers)).toMatchObject({ status: 200, connection: 'close' });
+  isStopping = false;
+});
+
 describe('malformed reviews are a 4xx with a sentence, and the server lives on', () => {
   test.each([
     ['no body', '', 'cannot be empty'],
@@ -167,7 +179,7 @@ describe('malformed reviews are a 4xx with a sentence, and the server lives on',
     ['a forged prototype', '{"__proto__":{"polluted":true}}', 'JSON'],
   ])('%s', async (_case, body, sentence) => {
     const answer = await post(body);
-    expect(answer).toEqual({ status: 400, body: expect.stringContaining(sentence) });
+    expect(answer).toMatchObject({ status: 400, body: expect.stringContaining(sentence) });
     expect((await send(review())).allowed).toBe(true);
   });
 

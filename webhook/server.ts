@@ -15,12 +15,16 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than the API server keeps idle connections (90 s), so that it is never us who closes one it is about to use. */
 const KEEP_ALIVE_MS = 120_000;
 
+export type AdmissionServerOptions = {
+  /** A throw is answered by an HTTP status, and the API server applies the failurePolicy. */
+  answer: (request: AdmissionRequest) => Promise<Outcome>;
+  /** From then on each answer closes its connection, so that the API server opens the next one to another of us. */
+  isStopping: () => boolean;
+  log: Logger;
+};
+
 /** The admission server: POST /mutate-pods over TLS. Whoever calls it, it only computes an answer and writes nothing. */
-export function admissionServer(
-  certificate: ServingCertificate,
-  answer: (request: AdmissionRequest) => Outcome,
-  log: Logger,
-) {
+export function admissionServer(certificate: ServingCertificate, { answer, isStopping, log }: AdmissionServerOptions) {
   const server = fastify({
     logger: false,
     https: { ...certificate, minVersion: 'TLSv1.2' },
@@ -31,9 +35,13 @@ export function admissionServer(
     forceCloseConnections: 'idle',
   });
   answerErrors(server, log);
-  server.post('/mutate-pods', (request) => {
+  server.addHook('onSend', (_request, reply, _payload, done) => {
+    if (isStopping()) void reply.header('connection', 'close');
+    done();
+  });
+  server.post('/mutate-pods', async (request) => {
     const review = AdmissionReview.parse(request.body);
-    const { response, record } = answer(review.request);
+    const { response, record } = await answer(review.request);
     log.info(record, 'decided');
     return reviewOf(response);
   });
