@@ -127,6 +127,15 @@ describe('the chart', () => {
     expect([code, stderr]).toEqual([0, '']);
   });
 
+  test('helm test finds the gateway', async () => {
+    const { helm, kubeconfig, systemNamespace } = demo();
+    const where = ['--kubeconfig', kubeconfig, '--namespace', systemNamespace];
+    const said = await succeed([helm, 'test', 'sshaccess', ...where, '--logs', '--timeout', '2m'], {
+      timeoutMs: 150_000,
+    });
+    expect(said).toContain('SSH-2.0-');
+  });
+
   test('refuses values that it does not know', () => {
     expect(() => render('piper.replica=3')).toThrow(/additional properties 'replica' not allowed/);
     expect(() => render('logLevel=loud')).toThrow(/logLevel/);
