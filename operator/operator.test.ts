@@ -113,6 +113,26 @@ test('C5: objects of the same name that are not ours are left alone', async () =
   await soon(() => expect(rig.routeOf(uid)).toBeDefined());
 });
 
+test('what an SshAccess of that name has left, and nobody collects, is taken over, with keys of its own', async () => {
+  rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.reason('web', 'Ready')).toBeDefined());
+  const left = () => [secretAt('web-sshaccess'), serviceAt('web-sshaccess')].map((path) => rig.server.get(path));
+  const before = { keys: rig.secretOf(secretAt('web-sshaccess'))?.data, uids: left().map((it) => it?.metadata.uid) };
+  rig.server.remove(at('web'));
+  await soon(() => expect(rig.server.get(at('web'))).toBeUndefined());
+  const uid = rig.putAccess('web');
+  await soon(() => expect(rig.routeOf(uid)).toBeDefined());
+  await soon(() => {
+    for (const object of left()) expect(object?.metadata['ownerReferences']).toMatchObject([{ uid, controller: true }]);
+  });
+  expect(left().map((it) => it?.metadata.uid)).toEqual(before.uids);
+  const keys = rig.secretOf(secretAt('web-sshaccess'))?.data;
+  for (const key of ['host-key', 'mapping-key.pub']) expect(keys?.[key]).not.toBe(before.keys?.[key]);
+  const hostKey = PrivateKey.parse(textOf(rig.secretOf(secretAt('web-sshaccess')), 'host-key') ?? '');
+  expect(rig.routeOf(uid)?.hostKeys).toEqual([hostKey.publicKey.toLine()]);
+});
+
 test('C5: no Secret and no workload of another namespace is read or labelled, whatever the spec says', async () => {
   for (const namespace of ['other', 'sys']) {
     rig.putNamespace(namespace);

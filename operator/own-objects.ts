@@ -13,10 +13,10 @@ import {
   serviceName,
   SSHD_SECRET_KEYS,
 } from '../crds/index.ts';
-import { apply, create, getIfExists } from '../lib/kube/apply.ts';
+import { apply, create, getIfExists, jsonPatch } from '../lib/kube/apply.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
 import { isControlledBy, OwnerReference } from '../lib/kube/owner-reference.ts';
-import { SECRETS, SERVICES } from '../lib/kube/resources.ts';
+import { pathOf, type Resource, SECRETS, SERVICES } from '../lib/kube/resources.ts';
 import type { Metadata } from './cached-access.ts';
 import {
   ANNOTATION_PREVIOUS_CEILING,
@@ -28,6 +28,7 @@ import {
 } from './desired-objects.ts';
 import { finding, type Finding } from './findings.ts';
 import { PreviousCeiling } from './policies.ts';
+import { SSH_ACCESSES } from './resources.ts';
 import { parseJson, Secret, textOf } from './secret.ts';
 import { sshdSettings } from './sshd-settings.ts';
 import { SIGHTINGS_KEY, Sightings, type Sighting } from './sightings.ts';
@@ -65,6 +66,8 @@ export type OwnObjects = {
   readonly isRouteSecretForeign: boolean;
   readonly service: Service | undefined;
   readonly isServiceForeign: boolean;
+  /** Those of an SshAccess that had this name before, and that Kubernetes has not collected: nobody else's, either. */
+  readonly left: { readonly podSecret: Secret | undefined; readonly service: Service | undefined };
 };
 
 /** Which of them cannot be made, because another stands there under its name. */
@@ -86,16 +89,59 @@ export async function readOwnObjects(metadata: Metadata, { client, systemNamespa
     getIfExists(client, SERVICES, { namespace, name: serviceName(name) }, signal),
   ]);
   const existing = found === undefined ? undefined : Service.parse(found);
-  const isOurs = (object: Secret | Service) => isControlledBy(object.metadata.ownerReferences, uid);
   const isRoute = routeSecret?.metadata.labels[LABEL_ROUTE] === 'true';
+  const [ofPods, ofService] = [whose(podSecret, metadata), whose(existing, metadata)];
   return {
-    podSecret: podSecret !== undefined && isOurs(podSecret) ? podSecret : undefined,
-    isPodSecretForeign: podSecret !== undefined && !isOurs(podSecret),
+    podSecret: ofPods === 'ours' ? podSecret : undefined,
+    isPodSecretForeign: ofPods === 'foreign',
     routeSecret: isRoute ? routeSecret : undefined,
     isRouteSecretForeign: routeSecret !== undefined && !isRoute,
-    service: existing !== undefined && isOurs(existing) ? existing : undefined,
-    isServiceForeign: existing !== undefined && !isOurs(existing),
+    service: ofService === 'ours' ? existing : undefined,
+    isServiceForeign: ofService === 'foreign',
+    left: {
+      podSecret: ofPods === 'left' ? podSecret : undefined,
+      service: ofService === 'left' ? existing : undefined,
+    },
   } satisfies OwnObjects;
+}
+
+/** Of two SshAccesses of one name in one namespace the other is gone for certain, even if its uid still owns something. */
+function whose(object: Secret | Service | undefined, { name, uid }: Metadata): 'ours' | 'left' | 'foreign' | 'nobody' {
+  if (object === undefined) return 'nobody';
+  const { ownerReferences } = object.metadata;
+  if (isControlledBy(ownerReferences, uid)) return 'ours';
+  const { apiVersion, kind } = SSH_ACCESSES;
+  const isLeft = ownerReferences.some(
+    (owner) =>
+      owner.controller === true && owner.apiVersion === apiVersion && owner.kind === kind && owner.name === name,
+  );
+  return isLeft ? 'left' : 'foreign';
+}
+
+/**
+ * Makes what another SshAccess of this name has left ours, before the garbage collector comes to it, or where it never
+ * does: it may take an SshAccess that is deleted and made again for one that was changed. Only over the version that was
+ * read.
+ * @param whole what becomes exactly so, by its JSON pointer: nothing of before stays, a key of before least of all
+ */
+async function takeOver(
+  resource: Resource,
+  left: Secret | Service,
+  { wanted, whole }: { wanted: SecretManifest | ServiceManifest; whole: Readonly<Record<string, unknown>> },
+  { client, signal }: Writer,
+): Promise<unknown> {
+  const { uid, resourceVersion } = left.metadata;
+  return await jsonPatch(
+    client,
+    pathOf(resource, wanted.metadata),
+    [
+      { op: 'test', path: '/metadata/uid', value: uid },
+      { op: 'test', path: '/metadata/resourceVersion', value: resourceVersion },
+      { op: 'add', path: '/metadata/ownerReferences', value: wanted.metadata['ownerReferences'] },
+      ...Object.entries(whole).map(([path, value]) => ({ op: 'add', path, value })),
+    ],
+    { fieldManager: FIELD_MANAGERS.operator, signal },
+  );
 }
 
 export async function readSecret(
@@ -111,9 +157,17 @@ export async function readSecret(
  * Writes only what differs, and only over the version that was read: of two operators that met in the change of
  * leadership, one gets AlreadyExists or Conflict and reads again, so that no two keys take turns.
  */
-export async function writeSecret(stored: Secret | undefined, wanted: SecretManifest, writer: Writer): Promise<void> {
+export async function writeSecret(
+  stored: Secret | undefined,
+  wanted: SecretManifest,
+  writer: Writer,
+  left?: Secret,
+): Promise<void> {
   const options = { fieldManager: FIELD_MANAGERS.operator, signal: writer.signal };
-  if (stored === undefined) {
+  if (left !== undefined) {
+    const whole = { '/data': wanted.data, '/metadata/annotations': wanted.metadata.annotations };
+    await takeOver(SECRETS, left, { wanted, whole }, writer);
+  } else if (stored === undefined) {
     await create(writer.client, SECRETS, wanted, options);
   } else if (!isSecretAsWanted(stored, wanted)) {
     await apply(writer.client, SECRETS, atVersion(wanted, stored.metadata), options);
@@ -140,9 +194,13 @@ function isSecretAsWanted(stored: Secret, wanted: SecretManifest): boolean {
 
 export async function writeService(
   wanted: ServiceManifest,
-  stored: Service | undefined,
+  { service: stored, left }: { service: Service | undefined; left: { service?: Service | undefined } },
   writer: Writer,
 ): Promise<void> {
+  if (left.service !== undefined) {
+    const taken = Service.parse(await takeOver(SERVICES, left.service, { wanted, whole: {} }, writer));
+    return await writeService(wanted, { service: taken, left: {} }, writer);
+  }
   const options = { fieldManager: FIELD_MANAGERS.operator, signal: writer.signal };
   if (stored === undefined) {
     await create(writer.client, SERVICES, wanted, options);

@@ -86,10 +86,11 @@ export async function writeObjects(
       objects.podSecret,
       podSecret(metadata, { ...keys, ceiling, previous, initScript, settingsSince: since }),
       run.writer,
+      objects.left.podSecret,
     );
     for (const found of keys.findings) await run.tell(found);
   }
-  if (!objects.isServiceForeign) await writeService(service(metadata, port), objects.service, run.writer);
+  if (!objects.isServiceForeign) await writeService(service(metadata, port), objects, run.writer);
   return taken;
 }
 

@@ -133,12 +133,11 @@ test('E1: a revocation while the pod is being reached ends the login', async () 
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('[revoked,');
 });
 
-test('A9, E2: what we know is too old: nobody comes in, and nobody stays', async () => {
+test('A9, E2: what we know is too old: nobody comes in, and nobody stays', { timeout: 30_000 }, async () => {
   const rig = await rigOf();
   const client = await rig.login();
   rig.directory.stale = () => true;
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('[stale,');
-  rig.piper.connections.recheckAll();
   expect((await client.closed.promise)?.message).toContain('[stale,');
 });
 

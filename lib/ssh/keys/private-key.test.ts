@@ -131,6 +131,6 @@ describe('RSA', () => {
 test('D8: a private key does not show itself, and signs only with its own algorithms', () => {
   const key = PrivateKey.generateEd25519();
   expect(inspect(key, { depth: 9, showHidden: true })).not.toContain('PRIVATE');
-  expect(JSON.stringify(key)).not.toContain('"d"');
+  expect(JSON.stringify(key)).not.toMatch(/"d"|PRIVATE/);
   expect(() => key.sign('rsa-sha2-256', data)).toThrow(expect.objectContaining({ code: 'internal' }));
 });

@@ -55,21 +55,12 @@ export const REVOCATION: readonly Defence[] = [
     row: 'E1',
     without: 'a session outlives its time',
     file: 'piper/connection.ts',
-    find: 'if (ending.inMs <= 0) return this.end(ending.code);',
-    replace: 'if (ending.inMs <= 0) return;',
+    find: 'this.#stopWatching = clock.after(Math.min(ending.inMs, LONGEST_WAIT_MS), () => this.recheck());',
+    replace: 'void [clock, LONGEST_WAIT_MS];',
     tests: [
       [SESSION_TEST, 'E1: a user whose access ends while connected is disconnected at that time'],
       ['piper/key-options.test.ts', 'E1: end when the key expires, and say so; the pod has known when'],
     ],
-  },
-  {
-    row: 'E1',
-    without: 'who is being connected to a pod does not count yet',
-    file: 'piper/connection.ts',
-    find: `    if (this.#ended) return upstream.link.close();
-`,
-    replace: '',
-    tests: [[SESSION_TEST, 'E1: a revocation while the pod is being reached ends the login']],
   },
   {
     row: 'E1',
