@@ -33,24 +33,24 @@ export async function createWorkload(workload: Workload): Promise<void> {
     securityContext: { runAsUser: 1000, runAsGroup: 1000 },
     ...workload.container,
   };
-  await apply(
-    documents([
-      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: workload.namespaceLabels ?? {} } },
-      {
-        apiVersion: 'apps/v1',
-        kind: 'Deployment',
-        metadata: { namespace, name },
-        spec: {
-          replicas: workload.replicas ?? 1,
-          selector: { matchLabels: labels },
-          template: {
-            metadata: { labels },
-            spec: { terminationGracePeriodSeconds: 1, containers: [app], ...workload.pod },
-          },
+  const manifest = documents([
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels: workload.namespaceLabels ?? {} } },
+    {
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { namespace, name },
+      spec: {
+        replicas: workload.replicas ?? 1,
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: { terminationGracePeriodSeconds: 1, containers: [app], ...workload.pod },
         },
       },
-    ]),
-  );
+    },
+  ]);
+  // Of two that make one namespace at the same time, one hears that it is there already.
+  await eventually(() => apply(manifest), 20_000);
 }
 
 /** A Secret with a user's public keys, as a user would write it. */
