@@ -139,7 +139,7 @@ test(
     await onlyOneIsLeft(rig);
     const tally = await fuzz({ seed: 201, connections: 300, atOnce: AT_ONCE, targetOf: guesserOf });
     expect(tally.get('reached nothing')).toBe(300);
-    expect(rig.lines).toEqual([]);
+    expect(rig.lines.filter(({ level }) => level !== 'debug')).toEqual([]);
     await echo(bystander, 'still here');
     await comeBy(rig, witness);
     expect(witness.violations).toEqual([]);

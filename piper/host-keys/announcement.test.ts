@@ -45,12 +45,12 @@ test.each([
   ['one of ours and one of somebody else', [...blobs, PrivateKey.generateEd25519().publicKey.blob]],
   ['one key again and again', [...blobs, ...blobs]],
   ['nothing', []],
-])('no proof of %s', async (_what, asked) => {
+])('B8: no proof of %s', async (_what, asked) => {
   const { client } = await loggedIn();
   expect((await askFor(client, asked))[0]).toBe(MSG.REQUEST_FAILURE);
 });
 
-test('who asks without end gets no more signatures', async () => {
+test('B8: who asks without end gets no more signatures', async () => {
   const { client } = await loggedIn();
   const answers = [];
   for (let count = 0; count < 4; count++) answers.push((await askFor(client, blobs))[0]);

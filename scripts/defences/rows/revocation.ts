@@ -9,7 +9,7 @@ export const REVOCATION: readonly Defence[] = [
     row: 'E1',
     without: 'nobody asks whether those who are here may stay',
     file: 'piper/piper.ts',
-    find: 'directory.onChange((usernames) => this.connections.recheck(usernames));',
+    find: 'this.connections.recheck(former.keys());',
     replace: '',
     tests: [
       [SESSION_TEST, 'E1: …: both ends are closed within a second'],

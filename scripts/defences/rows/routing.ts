@@ -231,8 +231,8 @@ export const ROUTING: readonly Defence[] = [
     row: 'C5',
     without: 'an object of somebody else is taken over',
     file: 'operator/own-objects.ts',
-    find: 'isControlledBy(object.metadata.ownerReferences, uid);',
-    replace: 'isControlledBy(object.metadata.ownerReferences, uid) || true;',
+    find: "return isLeft ? 'left' : 'foreign';",
+    replace: "return isLeft || uid !== '' ? 'left' : 'foreign';",
     tests: [[OPERATOR_TEST, 'C5: objects of the same name that are not ours are left alone']],
   },
   {

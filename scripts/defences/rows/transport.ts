@@ -236,4 +236,12 @@ export const TRANSPORT: readonly Defence[] = [
     replace: '',
     tests: [['lib/ssh/transport/rekey.test.ts', 'B4, B7: a peer that does nothing but change keys is cut off']],
   },
+  {
+    row: 'B8',
+    without: 'who asks for proof of keys that are not there gets one for each of those that are, and again and again',
+    file: 'piper/host-keys/announcement.ts',
+    find: 'if (key === undefined || ++count > keys.length) return undefined;',
+    replace: 'if (key === undefined) continue;\n    count++;',
+    tests: [['piper/host-keys/announcement.test.ts', 'B8: no proof of …']],
+  },
 ];
