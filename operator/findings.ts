@@ -79,7 +79,7 @@ export const SENTENCES = {
   TargetTaken: (target: string, holder: string) =>
     `${target} is the target of the SshAccess ${holder} already; add the users there`,
   LabelMissing: (command: string) => `rollout is Manual: label the pod template when it suits you: ${command}`,
-  PodsNotInjected: (pods: string, cure: string, isRepeated: boolean) =>
+  PodsNotInjected: (pods: string, cure: string, isRepeated = false) =>
     isRepeated
       ? `these pods were started without ssh, though they were restarted for it before: ${pods}; the log of the webhook (decided, review failed) says why; then ${cure}`
       : `these pods were started without ssh: ${pods}; see that the webhook runs, then ${cure}`,

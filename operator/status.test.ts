@@ -84,12 +84,12 @@ test.each([
   ['sidecar not ready', { pods: [starting] }, 'SshNotReady'],
   [
     'only pods without ssh',
-    { injection: finding('PodsNotInjected', 'web-2', 'restart them', false), pods: [missed] },
+    { injection: finding('PodsNotInjected', 'web-2', 'restart them'), pods: [missed] },
     'PodsNotInjected',
   ],
   [
     'one of two pods',
-    { injection: finding('PodsNotInjected', 'web-2', 'restart them', false), pods: [missed, pod('web-1')] },
+    { injection: finding('PodsNotInjected', 'web-2', 'restart them'), pods: [missed, pod('web-1')] },
     'SshReady',
   ],
   ['keys of one user are bad, others work', { keyProblems: [finding('NoKeys', 'u', 's')] }, 'SshReady'],
