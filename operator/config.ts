@@ -18,6 +18,7 @@ const Environment = z.object({
   SECRET_DELAY: seconds.default(120),
   ROUTE_DELAY: seconds.default(900),
   WATCH_NAMESPACES: z.string().default(''),
+  OPERATOR_DEPLOYMENT: z.string().default(''),
 });
 
 export type Config = {
@@ -38,6 +39,8 @@ export type Config = {
   routeDelayMs: number;
   /** Where SshAccesses are served. */
   namespaces?: WatchedNamespaces;
+  /** That of the operators, which `--release-all` sends home; undefined: there is none. */
+  deployment?: string | undefined;
 };
 
 /** @throws ConfigError */
@@ -53,5 +56,6 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     secretDelayMs: parsed.SECRET_DELAY * 1_000,
     routeDelayMs: parsed.ROUTE_DELAY * 1_000,
     namespaces: parseNamespaces(parsed.WATCH_NAMESPACES),
+    deployment: parsed.OPERATOR_DEPLOYMENT || undefined,
   };
 }

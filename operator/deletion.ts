@@ -1,4 +1,4 @@
-/** What is left to do when an SshAccess is deleted; owner references do the rest. */
+/** What is left to do when an SshAccess is deleted, or sshaccess uninstalled; owner references do the rest. */
 import { FIELD_MANAGERS, FINALIZER, routeSecretName } from '../crds/index.ts';
 import { deleteIfExists, jsonPatch } from '../lib/kube/apply.ts';
 import type { KubeClient } from '../lib/kube/client.ts';

@@ -102,6 +102,7 @@ export const SENTENCES = {
     `rotating the ${what} until ${until}: the old one and the new one are good, and nobody is disconnected`,
   KeysWaitForPods: (what: string, pods: string, cure: string) =>
     `rotating the ${what}: these pods were started before, and know only the old one: ${pods}; ${cure}`,
+  Uninstalled: () => 'sshaccess is uninstalled; everything of this SshAccess is made again when it is installed',
   // Events only
   KeysCreated: () => 'made the host key and the mapping key',
   HostKeyRemade: () => 'the host key was lost or damaged; made a new one',

@@ -28,6 +28,9 @@
  * | coordination.k8s.io | leases         | get create update (one Lease: `sshaccess-operator`) |
  * | discovery.k8s.io    | endpointslices | list (is the webhook ready? asked before pods that it missed are rolled) |
  *
+ * `--release-all` in place of all that: what `helm uninstall` runs first, see release-all.ts. It needs in that Role as well
+ * patch of the Deployment that OPERATOR_DEPLOYMENT names, and delete of the Lease.
+ *
  * Network: TCP to pods of runtime main_container, at port 2222 or spec.mainContainer.port; only the leader looks at them.
  *
  * Environment: POD_NAMESPACE, POD_NAME (downward API), ENDPOINT_HOST, ENDPOINT_PORT (what users type),
@@ -35,6 +38,7 @@
  * optional: without it, pods that were not injected are reported but never rolled), WATCH_NAMESPACES (names with commas
  * between them; empty: all).
  */
+import { parseArgs } from 'node:util';
 import { FIELD_MANAGERS } from '../crds/index.ts';
 import { loadClient } from '../lib/kube/client.ts';
 import { runWhenLeader } from '../lib/kube/leader-election.ts';
@@ -43,10 +47,13 @@ import { createLogger, type Logger } from '../lib/process/logger.ts';
 import { runProgram } from '../lib/process/run.ts';
 import { loadConfig } from './config.ts';
 import { createOperator } from './operator.ts';
+import { releaseAll } from './release-all.ts';
 
 async function main(log: Logger, signal: AbortSignal): Promise<void> {
+  const { values } = parseArgs({ options: { 'release-all': { type: 'boolean', default: false } } });
   const config = loadConfig(process.env);
   const client = loadClient(FIELD_MANAGERS.operator);
+  if (values['release-all']) return await releaseAll({ client, config, log }, signal);
   const operator = createOperator({ client, config, log });
   const ready = () => (operator.isSynced() ? undefined : 'the cluster has not been read yet');
   await serveHealth(config.healthPort, { ready }, signal);

@@ -289,6 +289,20 @@ test('deletion: route, label and finalizer go, also when the workload is gone or
   await soon(() => expect(rig.server.get(at('web'))).toBeUndefined());
 });
 
+test('in a namespace that ends, the finalizer does not wait until the SshAccess is deleted', async () => {
+  const uid = rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.routeOf(uid)).toBeDefined());
+  await rig.quiet();
+  const path = '/api/v1/namespaces/acme';
+  const deletionTimestamp = new Date().toISOString();
+  rig.server.put(path, {
+    metadata: { ...rig.server.get(path)?.metadata, finalizers: ['kubernetes'], deletionTimestamp },
+  });
+  await soon(() => expect(rig.server.get(at('web'))?.metadata.finalizers).toEqual([]));
+  expect(rig.routeOf(uid)).toBeUndefined();
+});
+
 test('an SshAccess that does not parse says so, and can be deleted', async () => {
   rig.server.put(at('web'), { metadata: { finalizers: [FINALIZER] }, spec: { users: 'x' } });
   await rig.startOperator();

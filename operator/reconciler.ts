@@ -42,13 +42,13 @@ async function reconcile(run: Run): Promise<Result> {
   const { access, metadata, problem } = run.cached;
   const isGoing = metadata.deletionTimestamp !== undefined || run.options.world.isTerminating(metadata.namespace);
   if (isGoing || access === undefined) run.options.prober.follow(keyOf(metadata), []);
-  if (metadata.deletionTimestamp !== undefined) {
+  // In a namespace that ends nothing new can be made, and a Role that we hold there (watchNamespaces) goes with it: the
+  // finalizer must not wait until the SshAccess itself is deleted.
+  if (isGoing) {
     const { client, world } = run.options;
     await finishDeletion(run.cached, { ...run.writer, client, world, tell: run.tell, now: run.now });
     return {};
   }
-  // Nothing new can be made there, and the SshAccess is about to go.
-  if (run.options.world.isTerminating(metadata.namespace)) return {};
   if (access === undefined) {
     await closeRoute(run);
     await writeStatus(run, failedStatus(run.cached, finding('InvalidSpec', problem), run.now));

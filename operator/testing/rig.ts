@@ -5,6 +5,7 @@ import { TestApiServer } from '../../lib/kube/testing/api-server.ts';
 import { createLogger } from '../../lib/process/logger.ts';
 import { parseAccess } from '../cached-access.ts';
 import { createOperator } from '../operator.ts';
+import { releaseAll } from '../release-all.ts';
 import type { PresencePace } from '../presence/presence.ts';
 import { encode, Secret, textOf } from '../secret.ts';
 import { mainRecord, publicLine, record } from './samples.ts';
@@ -86,6 +87,13 @@ class Rig {
     });
     await operator.follow(signal);
     this.#running = operator.lead(signal);
+  }
+
+  /** What `helm uninstall` runs. */
+  async releaseAll(): Promise<void> {
+    const log = createLogger('operator', { level: 'silent' });
+    const job = { ...config, identity: 'job-1', deployment: 'operator', namespaces: this.namespaces };
+    await releaseAll({ client: this.server.client(), config: job, log }, AbortSignal.timeout(15_000));
   }
 
   async stopOperator(): Promise<void> {

@@ -76,7 +76,7 @@ affinity:
 {{- end -}}
 
 {{- /* (root, component) What the containers of our own programs have in common. */ -}}
-{{- define "sshaccess.containerSettings" -}}
+{{- define "sshaccess.programSettings" -}}
 name: {{ .component }}
 image: {{ include "sshaccess.image" . }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -85,6 +85,13 @@ securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
   capabilities: { drop: [ALL] }
+resources:
+  {{- toYaml (index .root.Values .component).resources | nindent 2 }}
+{{- end -}}
+
+{{- /* (root, component) And those that run for ever. */ -}}
+{{- define "sshaccess.containerSettings" -}}
+{{ include "sshaccess.programSettings" . }}
 livenessProbe:
   httpGet: { path: /livez, port: health }
   periodSeconds: 10
@@ -94,8 +101,6 @@ readinessProbe:
   httpGet: { path: /readyz, port: health }
   periodSeconds: 2
   timeoutSeconds: 2
-resources:
-  {{- toYaml (index .root.Values .component).resources | nindent 2 }}
 {{- end -}}
 
 {{- define "sshaccess.commonEnv" -}}
