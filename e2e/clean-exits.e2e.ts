@@ -9,7 +9,7 @@ import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { apply, get, kubectl, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, ssh } from './support/openssh.ts';
-import { run, succeed } from './support/process.ts';
+import { succeed } from './support/process.ts';
 import { accessManifest, condition, createWorkload, keySecret, waitUntilReady } from './support/workload.ts';
 
 const CRDS = 'charts/sshaccess/crds';
@@ -175,20 +175,4 @@ test('helm uninstall leaves the SshAccesses and the host keys, and installed aga
     30_000,
   );
   expect([await hostKeys(), await podSecret()]).toEqual(before);
-});
-
-test('helm uninstall after the definition has gone does not wait for it', async () => {
-  await remove('crd', CRD);
-  await helm('uninstall', 'sshaccess', '--wait', '--timeout', '2m');
-  const { helm: program, kubeconfig, systemNamespace } = demo();
-  const status = await run([
-    program,
-    '--kubeconfig',
-    kubeconfig,
-    '--namespace',
-    systemNamespace,
-    'status',
-    'sshaccess',
-  ]);
-  expect(status.stderr).toContain('not found');
 });

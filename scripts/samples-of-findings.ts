@@ -69,6 +69,7 @@ export const SAMPLES: Samples = {
   KeysRotated: [],
   KeysRotating: ['mapping key', '<time>'],
   KeysWaitForPods: ['mapping key', POD, 'kubectl rollout restart …'],
+  Uninstalled: [],
   KeysCreated: [],
   HostKeyRemade: [],
   MappingKeyRemade: [],
