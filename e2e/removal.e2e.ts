@@ -58,27 +58,3 @@ test('nothing of it is left, and the workload is as it was', async () => {
     expect(containers).toBe('');
   }, 90_000);
 });
-
-test('deleting the namespace of a live SshAccess does not hang on its finalizer', async () => {
-  await apply(accessManifest(namespace, 'again', [{ secretRef: { name: 'key' } }], { target: { name: 'app' } }));
-  await eventually(
-    async () =>
-      expect(
-        await kubectl('get', 'sshacc', '-n', namespace, 'again', '-o', 'jsonpath={.metadata.finalizers}'),
-      ).toContain('sshaccess.dev/route'),
-    20_000,
-  );
-  await removeNamespace(namespace);
-  expect(
-    await kubectl(
-      'get',
-      'secrets',
-      '-n',
-      demo().systemNamespace,
-      '-l',
-      'sshaccess.dev/route=true',
-      '-o',
-      'jsonpath={.items[*].metadata.annotations}',
-    ),
-  ).not.toContain(namespace);
-});
