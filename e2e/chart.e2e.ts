@@ -48,6 +48,7 @@ const VARIANTS: readonly (readonly [string, ...string[]])[] = [
   ['webhook.failurePolicy=Fail', 'webhook.timeoutSeconds=1', 'webhook.defaultPodSecurityLevel=restricted'],
   ['webhook.tls.existingSecret=tls', 'webhook.tls.caBundle=pem', 'piper.hostKeys.existingSecret=keys'],
   ['piper.banExempt={10.0.0.0/8}', 'piper.proxyProtocolFrom={10.1.0.0/16,2001:db8::/32}'],
+  ['admissionPolicy.enabled=true', 'watchNamespaces={default}'],
   ['piper.nodeSelector.pool=ssh', 'piper.tolerations[0].operator=Exists', 'endpoint.host=ssh.example.com'],
 ];
 

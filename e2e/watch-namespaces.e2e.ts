@@ -12,8 +12,12 @@ const outside = 'e2e-unwatched';
 const users = [{ secretRef: { name: 'alice' } }];
 let alice = '';
 
-const serveOnly = (namespaces: readonly string[]): Promise<string> =>
-  succeed([...demo().helmUpgrade, '--timeout', '5m', '--set-json', `watchNamespaces=${JSON.stringify(namespaces)}`]);
+/** With names, and what else only some installations ask for; without, as the demo is. */
+const serveOnly = (namespaces: readonly string[]): Promise<string> => {
+  const values = { watchNamespaces: namespaces, 'admissionPolicy.enabled': namespaces.length > 0 };
+  const set = Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
+  return succeed([...demo().helmUpgrade, '--timeout', '5m', ...set]);
+};
 
 beforeAll(async () => {
   const { path, publicKey } = await generateKey('alice');
@@ -103,5 +107,38 @@ describe('with a list of namespaces', () => {
     expect((await second([])).stderr).toMatch(/the installation \S+\/sshaccess is in this cluster: give both a list/);
     expect((await second([outside, inside])).stderr).toMatch(/the namespace e2e-watched is served by the installation/);
     expect(await second([outside])).toMatchObject({ code: 0 });
+  });
+});
+
+describe('with the admission policy, an organization', () => {
+  const written = (namespace: string, organization: string) =>
+    tryKubectl(
+      ['apply', '--dry-run=server', '-f', '-'],
+      accessManifest(namespace, 'claims', users, { organization, target: { name: 'app' } }),
+    );
+  const label = (organization: string) =>
+    kubectl('label', 'namespace', inside, '--overwrite', `sshaccess.dev/organization=${organization}`);
+
+  test('C3: that its namespace does not have is refused, with a sentence', async () => {
+    // The API server takes a while to compile a policy that is new.
+    await eventually(async () => expect((await written(inside, 'acme')).code).toBe(1));
+    expect((await written(inside, 'acme')).stderr).toMatch(
+      /spec.organization: acme is not the organization of this namespace, which is e2e-watched; .* label the namespace/,
+    );
+    expect(await written(inside, inside)).toMatchObject({ code: 0 });
+    expect(await written(outside, 'acme')).toMatchObject({ code: 0 });
+  });
+
+  test('that its label grants is taken; a label that can begin no username is said, and who is there goes on', async () => {
+    await label('other');
+    await eventually(async () => expect(await written(inside, 'other')).toMatchObject({ code: 0 }));
+    await label('Other');
+    await eventually(async () =>
+      expect((await written(inside, 'other')).stderr).toMatch(
+        /which is Other;|label sshaccess.dev.organization .* is Other/,
+      ),
+    );
+    // What is there is patched by the operator, and goes whenever its owner wants.
+    await kubectl('delete', 'sshacc', 'app', '-n', inside, '--timeout=60s');
   });
 });
