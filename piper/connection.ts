@@ -204,7 +204,6 @@ export class Connection implements LiveConnection {
     const destination = readDestination(this.#context.directory, user.username);
     const { username } = destination;
     this.#context.failures.succeeded(this.clientAddress, username);
-    this.#context.arrivals.loggedIn(this.clientAddress);
     // By the key that has signed, whatever others were asked about before (GHSA-pchf-49fh-w34r).
     const offer = this.#offerOf(user, destination);
     const grant = this.#context.admission.grant(offer, destination, this.#context.now());
@@ -213,6 +212,8 @@ export class Connection implements LiveConnection {
     if (!this.#mayBeHere(grant)) return;
     if (this.#context.connections.countOf(username) >= this.#context.limits.connectionsPerUser)
       return this.end('too-many-connections');
+    // Who may not be here, though a key of theirs is known, is held like a stranger.
+    this.#context.arrivals.loggedIn(this.clientAddress);
     // From here on it counts and is rechecked, although it is not piped yet.
     this.#context.connections.add(this);
     if (this.#ended) return;

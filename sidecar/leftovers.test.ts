@@ -1,11 +1,12 @@
 /** What sessions leave behind ends with the access of their user, also when nobody is connected any more. */
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { END_LEFTOVERS, type LeftoversOrder } from '../crds/end-leftovers.ts';
+import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { Writer } from '../lib/ssh/wire.ts';
 import { buildEnter } from './enter/testing/build-enter.ts';
 import { Leftovers, type Owned } from './leftovers.ts';
 import { MAX_LEFTOVERS_PER_USER } from './limits.ts';
-import { type SidecarFixture, startSidecar } from './testing/sidecar-fixture.ts';
+import { bothRoles, type SidecarFixture, startSidecar } from './testing/sidecar-fixture.ts';
 import { limitedAssertion, rootAssertion } from './testing/user-client.ts';
 
 // A bound against hanging, not a measure.
@@ -83,6 +84,13 @@ test('an order that is late spares what began after the loss', async () => {
 test('when the Secret is withdrawn, everything left behind ends', async () => {
   const pids = [await leave(), await leave(limitedAssertion)];
   await sidecar.server.setAccess(undefined);
+  await Promise.all(pids.map(gone));
+});
+
+test('when the mapping key is replaced without a hand-over, as one that was stolen is, everything left behind ends', async () => {
+  const pids = [await leave(), await leave(limitedAssertion)];
+  const mappingKeys = [PrivateKey.generateEd25519().publicKey];
+  await sidecar.server.setAccess({ hostKey: sidecar.hostKey, mappingKeys, ceiling: bothRoles });
   await Promise.all(pids.map(gone));
 });
 

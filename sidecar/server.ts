@@ -39,10 +39,13 @@ export class SidecarServer {
   async setAccess(access: PodAccess | undefined): Promise<void> {
     const isSamePiper = isHandedOver(this.#access, access);
     this.#access = access;
+    // A key that is replaced without having been accepted beside the next one was lost or stolen: who came by it was let in
+    // by nobody, and what they started goes, too.
+    const isOver = access === undefined || !isSamePiper;
     for (const connection of this.#connections)
-      if (access === undefined) connection.revoke('access to this pod has been withdrawn');
-      else if (!isSamePiper || !connection.isWithin(access)) connection.end('what this pod allows has changed');
-    if (access === undefined) this.#options.place.leftovers.endAll();
+      if (isOver) connection.revoke('access to this pod has been withdrawn');
+      else if (!connection.isWithin(access)) connection.end('what this pod allows has changed');
+    if (isOver) this.#options.place.leftovers.endAll();
     if (access === undefined) await this.#stopListening();
     else await this.#listenIfDue();
   }

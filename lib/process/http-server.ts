@@ -7,6 +7,10 @@ export type Answer =
 /** By method and path; a path that ends in `*` takes any last part, and the handler gets it. */
 export type Handlers = Readonly<Record<`${'GET' | 'DELETE'} /${string}`, (last: string) => Answer | Promise<Answer>>>;
 
+/** Far more than probes and scrapers hold, and too few to fill a process with: anybody in the cluster may connect. */
+const MOST_CONNECTIONS = 100;
+const LONGEST_QUESTION_MS = 5_000;
+
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
 
@@ -21,7 +25,8 @@ export async function serveHttp(
   signal: AbortSignal,
 ): Promise<number> {
   const table = new Map(Object.entries(handlers));
-  const server = createServer((request, response) => {
+  const times = { headersTimeout: LONGEST_QUESTION_MS, requestTimeout: LONGEST_QUESTION_MS };
+  const server = createServer({ ...times, connectionsCheckingInterval: 1_000 }, (request, response) => {
     answer(table, request).then(
       (given) => send(response, given),
       // The process goes on: whoever asks is told, and asks again.
@@ -31,6 +36,9 @@ export async function serveHttp(
   const listening = Promise.withResolvers<void>();
   server.once('error', listening.reject).listen({ port, ...(host === undefined ? {} : { host }) }, listening.resolve);
   await listening.promise;
+  server.maxConnections = MOST_CONNECTIONS;
+  // Out of descriptors, mostly: who asks comes again, and one error without a listener would end the process.
+  server.on('error', () => undefined);
   // Idle connections are closed by it, too.
   signal.addEventListener('abort', () => void server.close(), { once: true });
   const address = server.address();

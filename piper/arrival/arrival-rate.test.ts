@@ -34,7 +34,12 @@ test('B4: one customer of IPv6 is one source', () => {
 });
 
 test('B4: an address that stands for many is held by the rate of all alone', () => {
-  const { admitted } = rateOf();
+  const { rate, clock, admitted } = rateOf();
+  expect(admitted(EXEMPT, 100)).toBe(LIMITS.startUps);
+  clock.time += 60_000;
+  // Nor does a login of one of the many open it to all.
+  rate.admit(EXEMPT);
+  rate.loggedIn(EXEMPT);
   expect(admitted(EXEMPT, 100)).toBe(LIMITS.startUps);
 });
 

@@ -55,7 +55,8 @@ export class ArrivalRate {
     const source = sourceOf(address);
     this.#all.giveBack();
     this.#bySource.get(source)?.giveBack();
-    setLast(this.#known, source, this.#options.now());
+    // One that stands for many is known for none of them.
+    if (!this.#options.exempt.contains(address)) setLast(this.#known, source, this.#options.now());
   }
 
   #isKnown(source: string, now: number): boolean {

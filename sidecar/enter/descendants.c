@@ -120,7 +120,11 @@ void kill_descendants(pid_t session)
 	signal_descendants(SIGCONT);
 	while (now_ms() - start < GOODBYE_MS && signal_descendants(0))
 		rest_ms(TICK_MS);
-	/* Without a rest, and until nothing has been found for a while: one look may miss what forks faster than we look. */
+	/*
+	 * Without a rest, and until nothing has been found for a while: one look may miss what forks faster than we look. The
+	 * patience begins here: of what starves us until then, nothing is spared.
+	 */
+	start = now_ms();
 	for (int quiet = 0; quiet < QUIET_LOOKS && now_ms() - start < PATIENCE_MS; quiet++) {
 		bool alive = kill_children(session);
 		if (signal_descendants(SIGKILL) || alive)
