@@ -1,42 +1,13 @@
-import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
-import { z } from 'zod';
 import { LABEL_ACCESS } from '../crds/index.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
 import { Config } from '../webhook/config.ts';
-import { Pod } from '../webhook/pod.ts';
+import { chart, find, podTemplate, render, type Rendered } from './support/chart.ts';
 import { demo } from './support/demo.ts';
 import { tryKubectl } from './support/kubectl.ts';
 import { succeed } from './support/process.ts';
 
-const chart = fileURLToPath(new URL('../charts/sshaccess', import.meta.url));
-
-const Rendered = z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }) });
-type Rendered = z.infer<typeof Rendered>;
-const DeploymentSpec = z.object({ spec: z.object({ template: z.looseObject({ spec: Pod.shape.spec }) }) });
-
-function render(...set: readonly string[]): Rendered[] {
-  const values = set.flatMap((value) => ['--set', value]);
-  const text = execFileSync(demo().helm, ['template', 'sshaccess', chart, '--namespace', 'system', ...values], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  return parseAllDocuments(text)
-    .map((document): unknown => document.toJS())
-    .filter((object) => object !== null)
-    .map((object) => Rendered.parse(object));
-}
-
-const find = (objects: readonly Rendered[], kind: string, name: string): Rendered => {
-  const found = objects.find((object) => object.kind === kind && object.metadata.name === name);
-  if (found === undefined) throw new Error(`the chart renders no ${kind} ${name}`);
-  return found;
-};
-
-const podSpec = (objects: readonly Rendered[], name: string) =>
-  DeploymentSpec.parse(find(objects, 'Deployment', name)).spec.template.spec;
+const podSpec = (objects: readonly Rendered[], name: string) => podTemplate(objects, name).spec;
 
 /** Each as `helm --set`. */
 const VARIANTS: readonly (readonly [string, ...string[]])[] = [
@@ -49,6 +20,8 @@ const VARIANTS: readonly (readonly [string, ...string[]])[] = [
   ['webhook.tls.existingSecret=tls', 'webhook.tls.caBundle=pem', 'piper.hostKeys.existingSecret=keys'],
   ['piper.banExempt={10.0.0.0/8}', 'piper.proxyProtocolFrom={10.1.0.0/16,2001:db8::/32}'],
   ['admissionPolicy.enabled=true', 'watchNamespaces={default}'],
+  ['networkPolicy.enabled=true', 'networkPolicy.apiServer.cidrs={192.0.2.1/32}', 'watchNamespaces={default}'],
+  ['networkPolicy.enabled=true', 'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring'],
   ['piper.nodeSelector.pool=ssh', 'piper.tolerations[0].operator=Exists', 'endpoint.host=ssh.example.com'],
 ];
 
