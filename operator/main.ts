@@ -34,29 +34,32 @@
  * Network: TCP to pods of runtime main_container, at port 2222 or spec.mainContainer.port; only the leader looks at them.
  *
  * Environment: POD_NAMESPACE, POD_NAME (downward API), ENDPOINT_HOST, ENDPOINT_PORT (what users type),
- * HEALTH_PORT=8080 (/livez, /readyz), LOG_LEVEL=info, WEBHOOK_SERVICE (name of the webhook's Service in POD_NAMESPACE;
+ * HEALTH_PORT=8080 (/livez, /readyz, /metrics), LOG_LEVEL=info, WEBHOOK_SERVICE (name of the webhook's Service in POD_NAMESPACE;
  * optional: without it, pods that were not injected are reported but never rolled), WATCH_NAMESPACES (names with commas
  * between them; empty: all).
  */
 import { parseArgs } from 'node:util';
 import { FIELD_MANAGERS } from '../crds/index.ts';
+import { apiMetrics } from '../lib/kube/api-metrics.ts';
 import { loadClient } from '../lib/kube/client.ts';
 import { runWhenLeader } from '../lib/kube/leader-election.ts';
 import { serveHealth } from '../lib/process/health.ts';
 import { createLogger, type Logger } from '../lib/process/logger.ts';
 import { runProgram } from '../lib/process/run.ts';
 import { loadConfig } from './config.ts';
+import { OperatorMetrics } from './metrics.ts';
 import { createOperator } from './operator.ts';
 import { releaseAll } from './release-all.ts';
 
 async function main(log: Logger, signal: AbortSignal): Promise<void> {
   const { values } = parseArgs({ options: { 'release-all': { type: 'boolean', default: false } } });
   const config = loadConfig(process.env);
-  const client = loadClient(FIELD_MANAGERS.operator);
+  const metrics = new OperatorMetrics();
+  const client = loadClient(FIELD_MANAGERS.operator, apiMetrics(metrics.registry));
   if (values['release-all']) return await releaseAll({ client, config, log }, signal);
-  const operator = createOperator({ client, config, log });
+  const operator = createOperator({ client, config, log, metrics });
   const ready = () => (operator.isSynced() ? undefined : 'the cluster has not been read yet');
-  await serveHealth(config.healthPort, { ready }, signal);
+  await serveHealth(config.healthPort, { ready, metrics }, signal);
   // Replicas that do not lead follow the cluster as well, so that they can take over at once.
   await operator.follow(signal);
   log.info('the cluster has been read');

@@ -7,6 +7,7 @@ import type { Logger } from '../lib/process/logger.ts';
 import type { Config } from './config.ts';
 import { INIT_SCRIPT } from './init-script/init-script.ts';
 import { Labellings } from './labellings.ts';
+import type { OperatorMetrics } from './metrics.ts';
 import { keepSweeping } from './orphan-routes.ts';
 import { Presence, type PresencePace } from './presence/presence.ts';
 import { probePod } from './probe/probe-pod.ts';
@@ -28,6 +29,7 @@ export type OperatorOptions = {
   client: KubeClient;
   config: Config;
   log: Logger;
+  metrics?: OperatorMetrics;
   clock?: () => Date;
   probing?: { firstRetryMs?: number };
   pace?: PresencePace;
@@ -35,7 +37,7 @@ export type OperatorOptions = {
 
 /** Wires the parts of the operator; nothing runs yet. */
 export function createOperator(options: OperatorOptions): Operator {
-  const { client, config, log, clock = () => new Date(), probing, pace } = options;
+  const { client, config, log, metrics, clock = () => new Date(), probing, pace } = options;
   // A replica that does not lead keeps the keys of what changed, each once, and begins with all of them.
   const queue = new WorkQueue();
   const { systemNamespace, namespaces } = config;
@@ -57,15 +59,29 @@ export function createOperator(options: OperatorOptions): Operator {
     clock,
     initScript,
   });
+  let isLeader = false;
+  metrics?.watch({
+    queueDepth: () => queue.length,
+    isLeader: () => isLeader,
+    accesses: () => world.accesses.list(),
+  });
   return {
     follow: async (signal) => {
       await world.start(signal);
       void presence.follow(signal);
     },
     lead: async (signal) => {
-      signal.addEventListener('abort', () => prober.stop(), { once: true });
+      isLeader = true;
+      const stop = (): void => {
+        isLeader = false;
+        prober.stop();
+      };
+      signal.addEventListener('abort', stop, { once: true });
       await Promise.all([
-        runController({ name: 'ssh-access', queue, reconcile, workers: WORKERS, log }, signal),
+        runController(
+          { name: 'ssh-access', queue, reconcile, workers: WORKERS, log, onRun: metrics?.reconciled },
+          signal,
+        ),
         presence.lead(signal),
         keepSweeping({ client, world, systemNamespace, log }, signal),
       ]);

@@ -47,6 +47,14 @@ type ConditionType = 'Ready' | 'KeysValid' | 'UsernamesOwned' | 'Injected' | Opt
 const OPTIONAL_TYPES = [...SSHD_CONDITION_TYPES, 'KeysRotated'] as const;
 type OptionalType = (typeof OPTIONAL_TYPES)[number];
 
+export const CONDITION_TYPES: ReadonlySet<string> = new Set<ConditionType>([
+  'Ready',
+  'KeysValid',
+  'UsernamesOwned',
+  'Injected',
+  ...OPTIONAL_TYPES,
+]);
+
 type Judgement = { readonly type: ConditionType; readonly holds: boolean; readonly finding: Finding };
 
 export function desiredStatus(cached: CachedAccess, outcome: Outcome, now: Date): SshAccessStatus {

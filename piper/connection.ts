@@ -18,6 +18,7 @@ import type { Connections, LiveConnection } from './connections.ts';
 import type { Directory } from './directory/directory.ts';
 import { type Destination, inOrder, podsFor } from './directory/destination.ts';
 import { Downstream } from './downstream.ts';
+import type { EndReason } from './end-reasons.ts';
 import { nextEnding } from './lifetime.ts';
 import type { PiperMetrics } from './metrics.ts';
 import { Pipe } from './pipe.ts';
@@ -25,7 +26,7 @@ import type { Objection } from './policy/rules.ts';
 import { describeSshd } from './policy/sshd.ts';
 import type { Logins } from './presence/logins.ts';
 import type { Presence } from './presence/presence.ts';
-import { ConnectionRecord } from './record.ts';
+import { ConnectionRecord, type Traffic } from './record.ts';
 import { ENDS_OF_ACCESS, RefusalError, refusalText, type RefusalCode } from './refusals.ts';
 import type { Witness } from './witness.ts';
 import { connectUpstream, type Upstream } from './upstream.ts';
@@ -119,6 +120,11 @@ export class Connection implements LiveConnection {
 
   get sessions(): number {
     return this.#pipe?.sessions ?? 0;
+  }
+
+  get traffic(): Traffic {
+    const { bytesRead: bytesIn, bytesWritten: bytesOut } = this.#downstream.link.socket;
+    return { bytesIn, bytesOut };
   }
 
   get presence(): Presence | undefined {
@@ -294,9 +300,10 @@ export class Connection implements LiveConnection {
 
   /** From here on somebody is there. */
   #arrived(grant: Grant): void {
-    const { logins, witness, now } = this.#context;
+    const { logins, witness, metrics, now, clock } = this.#context;
     const { username, login } = grant;
     this.#since = now();
+    metrics.loggedIn(this.#record.ageMs, clock.now() - this.#loggedInAt);
     logins.record({ uid: login.route.uid, username, at: this.#since });
     witness.loggedIn(grant, this.id);
   }
@@ -333,7 +340,7 @@ export class Connection implements LiveConnection {
   }
 
   /** The one end. `sayGoodbye` is for a client that is still there. */
-  #finish(reason: string, detail?: string, sayGoodbye?: () => void): void {
+  #finish(reason: EndReason, detail?: string, sayGoodbye?: () => void): void {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#grace);
@@ -343,10 +350,10 @@ export class Connection implements LiveConnection {
     if (this.#upstream !== undefined) sayEnd(this.#upstream, reason);
     sayGoodbye?.();
     this.#context.connections.remove(this);
-    const { bytesRead: bytesIn, bytesWritten: bytesOut } = this.#downstream.link.socket;
+    const { traffic } = this;
     const username = this.#tellingAttempt?.username;
-    this.#context.metrics.ended(reason);
-    this.#record.ended({ grant: this.#grant, username, reason, detail, bytesIn, bytesOut });
+    this.#context.metrics.ended(reason, this.#grant !== undefined && this.#since === undefined, traffic);
+    this.#record.ended({ grant: this.#grant, username, reason, detail, ...traffic });
     this.#onSettled();
   }
 

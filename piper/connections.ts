@@ -1,4 +1,5 @@
 import type { Presence } from './presence/presence.ts';
+import type { Traffic } from './record.ts';
 import type { RefusalCode } from './refusals.ts';
 
 /** What the registry needs of a live connection. */
@@ -10,6 +11,8 @@ export type LiveConnection = {
   readonly pod: string;
   /** Session channels that are open on it. */
   readonly sessions: number;
+  /** What has passed between it and its client. */
+  readonly traffic: Traffic;
   /** Undefined before it reaches its pod. */
   readonly presence: Presence | undefined;
   /** Ends itself where its user may no longer be here. */
@@ -28,6 +31,21 @@ export class Connections {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Session channels that are open on all of them. */
+  get sessions(): number {
+    return this.#all().reduce((sum, { sessions }) => sum + sessions, 0);
+  }
+
+  get traffic(): Traffic {
+    return this.#all().reduce(
+      (sum, { traffic }) => ({
+        bytesIn: sum.bytesIn + traffic.bytesIn,
+        bytesOut: sum.bytesOut + traffic.bytesOut,
+      }),
+      { bytesIn: 0, bytesOut: 0 },
+    );
   }
 
   countOf(username: string): number {
@@ -91,6 +109,10 @@ export class Connections {
   endAll(code: RefusalCode): void {
     this.#ending = code;
     for (const ofUser of this.#byUser.values()) for (const connection of ofUser) connection.end(code);
+  }
+
+  #all(): LiveConnection[] {
+    return [...this.#byUser.values()].flatMap((ofUser) => [...ofUser]);
   }
 
   /** Resolves when no connection is left; for the drain, when none can come any more. */

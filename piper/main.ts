@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FIELD_MANAGERS, GROUP } from '../crds/index.ts';
+import { apiMetrics } from '../lib/kube/api-metrics.ts';
 import { loadClient, type KubeClient } from '../lib/kube/client.ts';
 import { EventRecorder } from '../lib/kube/event-recorder.ts';
 import { ConfigError } from '../lib/process/config.ts';
@@ -18,6 +19,7 @@ import { kubernetesProvider } from './directory/kubernetes-provider.ts';
 import type { Provider } from './directory/provider.ts';
 import { eventBudget } from './event-budget.ts';
 import { HostKeyFolder } from './host-keys/host-key-folder.ts';
+import { PiperMetrics } from './metrics.ts';
 import { Piper } from './piper.ts';
 import { SessionReporter } from './presence/reporter.ts';
 import { KubernetesWitness, NO_WITNESS, type Witness } from './witness.ts';
@@ -46,7 +48,8 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   }
   const hostKeys = new HostKeyFolder(config.hostKeyFolder, log);
   await hostKeys.load();
-  const { directory, provider, witness, report } = world(config, log);
+  const metrics = new PiperMetrics();
+  const { directory, provider, witness, report } = world(config, metrics, log);
   const piper = new Piper({
     directory,
     provider,
@@ -55,11 +58,12 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
     limits: config.limits,
     log,
     witness,
+    metrics,
   });
   const stopped = new AbortController();
   void hostKeys.follow(stopped.signal);
   const ready = (): string | undefined => (signal.aborted ? 'draining' : piper.problem());
-  await serveHealth(config.healthPort, { ready, metrics: piper.metrics.registry }, stopped.signal);
+  await serveHealth(config.healthPort, { ready, metrics }, stopped.signal);
   if (config.adminPort !== 0) await serveAdmin(config.adminPort, piper, stopped.signal);
   const reporter = report?.(piper);
   reporter?.start();
@@ -87,7 +91,7 @@ type World = {
   report: ((piper: Piper) => SessionReporter) | undefined;
 };
 
-function world(config: PiperConfig, log: Logger): World {
+function world(config: PiperConfig, metrics: PiperMetrics, log: Logger): World {
   if ('files' in config.source) {
     // Whoever writes these files runs the piper: loopback is theirs to name.
     const directory = new ObjectDirectory(log, isLiteral);
@@ -95,7 +99,7 @@ function world(config: PiperConfig, log: Logger): World {
     return { directory, provider, witness: NO_WITNESS, report: undefined };
   }
   const directory = new ObjectDirectory(log, mayBePod);
-  const client = loadClient(FIELD_MANAGERS.piper);
+  const client = loadClient(FIELD_MANAGERS.piper, apiMetrics(metrics.registry));
   const { namespace, watched } = config.source;
   const { maxStalenessMs } = config;
   const provider = kubernetesProvider({ client, namespace, watched, directory, maxStalenessMs, log });

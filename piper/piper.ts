@@ -28,6 +28,7 @@ export type PiperOptions = {
   limits: Limits;
   log: Logger;
   witness?: Witness;
+  metrics?: PiperMetrics;
   now?: () => number;
   clock?: Clock;
 };
@@ -43,7 +44,7 @@ export class Piper {
   readonly connections = new Connections();
   readonly #logins = new Logins();
   readonly failures: Failures;
-  readonly metrics = new PiperMetrics();
+  readonly metrics: PiperMetrics;
   readonly #options: PiperOptions;
   readonly #listener: Listener;
   readonly #sweeper: Sweeper;
@@ -53,7 +54,9 @@ export class Piper {
     const { directory, hostKeys, limits, log, now = Date.now, clock = systemClock } = options;
     this.#options = options;
     const admission = new Admission(directory, options.authorities);
-    const { connections, metrics } = this;
+    const { connections } = this;
+    const metrics = options.metrics ?? new PiperMetrics();
+    this.metrics = metrics;
     const failures = new Failures({ limits, exempt: limits.banExempt, now, onBan: (ban) => this.#banned(ban) });
     this.failures = failures;
     const witness = options.witness ?? NO_WITNESS;
@@ -77,6 +80,10 @@ export class Piper {
     this.#listener = listener;
     metrics.watch({
       connections: () => connections.size,
+      sessions: () => connections.sessions,
+      traffic: () => connections.traffic,
+      routes: () => directory.size,
+      lastContact: () => options.provider.lastContact?.(),
       startUps: () => listener.startUps,
       bans: () => failures.bans().length,
     });

@@ -20,6 +20,10 @@ export class ConnectionRecord {
     this.#since = performance.now();
   }
 
+  get ageMs(): number {
+    return performance.now() - this.#since;
+  }
+
   /** What was opened or started on it, as the policy filter saw it: there are only so many kinds that it lets pass. */
   readonly began = (kind: string): void => void this.#opened.add(kind);
 
@@ -46,7 +50,7 @@ export class ConnectionRecord {
       ...(grant === undefined ? { username } : who(grant)),
       reason,
       detail,
-      durationMs: Math.round(performance.now() - this.#since),
+      durationMs: Math.round(this.ageMs),
       bytesIn,
       bytesOut,
       opened: this.#began ? [...this.#opened] : undefined,

@@ -164,8 +164,8 @@ test.each(REFUSED)('$code ($sentence): log, metric, Event, screen', async ({ cod
     .poll(() => rig.lines.filter(({ connection, event }) => connection === id && event !== 'start'))
     .toMatchObject([said]);
   const metric = isOfChannel
-    ? 'sshaccess_piper_requests_refused_total{reason="maxSessions"} 1\n'
-    : `sshaccess_piper_connections_ended_total{reason="${code}"} 1\n`;
+    ? 'sshaccess_piper_requests_refused_total{reason="maxSessions",program="piper"} 1\n'
+    : `sshaccess_piper_connections_ended_total{reason="${code}",program="piper"} 1\n`;
   expect(await rig.piper.metrics.registry.metrics()).toContain(metric);
   // A rig that is stopped says so to those who are still there: not only this one's Events are here.
   const seen = { type: 'Warning', regarding: { kind: 'SshAccess', namespace: 'acme', name: 'hello' } };

@@ -13,6 +13,7 @@ import { fingerprint } from './machine/cache.ts';
 import { ensurePackages } from './machine/apt.ts';
 import { messageOf, SetupError } from './machine/errors.ts';
 import { say } from './machine/progress.ts';
+import manifest from '../package.json' with { type: 'json' };
 import { projectFolder } from './places.ts';
 
 export const programs = ['operator', 'webhook', 'piper', 'sidecar'] as const;
@@ -48,13 +49,16 @@ async function sourceFiles(): Promise<(string | Buffer)[]> {
 
 /** One `main.mjs` or `main.cjs`, and beside it what it loads on demand: chunks, native addons. */
 async function bundleProgram(program: Program): Promise<void> {
+  const settings = program === 'sidecar' ? commonJs : ecmaScript;
   await bundle({
     entryPoints: { main: join(projectFolder, program, 'main.ts') },
     outdir: join(dist, program),
     bundle: true,
     platform: 'node',
     target: 'node24',
-    ...(program === 'sidecar' ? commonJs : ecmaScript),
+    ...settings,
+    // What sshaccess_build_info says.
+    define: { ...settings.define, 'process.env.SSHACCESS_VERSION': JSON.stringify(manifest.version) },
     // Names stay: a stack trace in a log must say which function it was. Licences stay, as they ask for, in a file beside
     // it: one umlaut in an author's name, and V8 keeps the whole source with two bytes a character.
     minifyWhitespace: true,
@@ -86,6 +90,7 @@ const builtinsOnDemand: Plugin = {
 
 const ecmaScript = {
   format: 'esm',
+  define: {},
   outExtension: { '.js': '.mjs' },
   // What a program imports only in some cases is a file of its own, and costs nothing in the others: client-node, which
   // reads kubeconfigs, is five of eight megabytes, and no pod has one.
@@ -102,11 +107,14 @@ const ecmaScript = {
   },
 } satisfies Partial<BuildOptions>;
 
-/** One import of zod, with its methods and its forty languages, costs each pod 10 MiB, pino 2: then there is no bundle. */
+/**
+ * One import of zod, with its methods and its forty languages, costs each pod 10 MiB, pino 2, and prom-client has nobody to
+ * answer there (ADR 14): then there is no bundle.
+ */
 const withoutLargeLibraries: Plugin = {
   name: 'without-large-libraries',
   setup: (bundler) =>
-    bundler.onResolve({ filter: /^(zod|pino)$/ }, ({ path, importer }) => ({
+    bundler.onResolve({ filter: /^(zod|pino|prom-client)$/ }, ({ path, importer }) => ({
       errors: [{ text: `${relative(projectFolder, importer)} runs in every pod, where ${path} is too large` }],
     })),
 };

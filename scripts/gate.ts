@@ -4,6 +4,7 @@ import type { Step } from './steps.ts';
 export const GATE: readonly Step[] = [
   { name: 'generated files', command: ['node', 'crds/generate.ts', '--check'] },
   { name: 'generated documents', command: ['node', 'scripts/troubleshooting.ts', '--check'] },
+  { name: 'generated metrics', command: ['node', 'scripts/metrics.ts', '--check'] },
   { name: 'format', command: ['prettier', '--check', '--log-level', 'warn', '.'] },
   { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'types', command: ['tsc', '-b'] },

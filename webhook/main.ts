@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FIELD_MANAGERS } from '../crds/index.ts';
+import { apiMetrics } from '../lib/kube/api-metrics.ts';
 import { loadClient } from '../lib/kube/client.ts';
 import { parseNamespaces } from '../lib/kube/namespaces.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
@@ -14,6 +15,7 @@ import { runProgram } from '../lib/process/run.ts';
 import type { AdmissionRequest } from './admission-review.ts';
 import { ClusterView } from './cluster-view.ts';
 import { Config } from './config.ts';
+import { WebhookMetrics } from './metrics.ts';
 import { mutatePod } from './mutate-pod.ts';
 import { admissionServer } from './server.ts';
 import { followCertificate, readCertificate } from './serving-certificate.ts';
@@ -27,8 +29,9 @@ const log = createLogger('webhook');
 
 runProgram(log, async (signal) => {
   const config = parseEnvironment(Config, process.env);
+  const metrics = new WebhookMetrics();
   const view = new ClusterView({
-    client: loadClient(FIELD_MANAGERS.webhook),
+    client: loadClient(FIELD_MANAGERS.webhook, apiMetrics(metrics.registry)),
     namespaces: parseNamespaces(config.WATCH_NAMESPACES),
     log,
     systemNamespace: config.POD_NAMESPACE,
@@ -37,20 +40,26 @@ runProgram(log, async (signal) => {
   // Not before it listens: pods that come in between are missed, and who rolls them again asks first whether we are ready.
   let isListening = false;
   const ready = (): string | undefined => (isListening ? undefined : 'the cluster has not been read yet');
-  await serveHealth(config.HEALTH_PORT, { ready }, signal);
+  await serveHealth(config.HEALTH_PORT, { ready, metrics }, signal);
 
-  const certificate = await readCertificate(config.TLS_DIR);
+  let certificate = await readCertificate(config.TLS_DIR);
+  metrics.watchCertificate(() => certificate);
   const settings = sidecarSettings(config);
   const answer = async (request: AdmissionRequest) => mutatePod(request, await view.about(request), settings);
-  const server = admissionServer(certificate, { answer, isStopping: () => signal.aborted, log });
+  const server = admissionServer(certificate, { answer, isStopping: () => signal.aborted, metrics, log });
   const useCertificate = (next: typeof certificate): void => {
     server.server.setSecureContext({ ...next, minVersion: 'TLSv1.2' });
+    certificate = next;
+    metrics.refreshed('changed');
     log.info('serving certificate changed');
   };
   followCertificate(
     { folder: config.TLS_DIR, periodMs: CERTIFICATE_PERIOD_MS, current: certificate },
     useCertificate,
-    (error) => log.warn({ err: error }, 'serving certificate not readable, the last one stays'),
+    (error) => {
+      metrics.refreshed('failed');
+      log.warn({ err: error }, 'serving certificate not readable, the last one stays');
+    },
     signal,
   );
   // Who still answers must still see: the API server keeps its connections to us until it has heard that we stop.

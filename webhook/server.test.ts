@@ -8,6 +8,7 @@ import { connect, type DetailedPeerCertificate } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { createLogger } from '../lib/process/logger.ts';
+import { WebhookMetrics } from './metrics.ts';
 import { mutatePod } from './mutate-pod.ts';
 import type { Cluster } from './injection-plan.ts';
 import { admissionServer, type AdmissionServerOptions } from './server.ts';
@@ -45,17 +46,24 @@ const settings = {
   resources: { usual: {}, guaranteed: { cpu: '1', memory: '1Gi' } },
 };
 
+const metrics = new WebhookMetrics();
+
 let port = 0;
 let isStopping = false;
+let failing = false;
 let server: ReturnType<typeof admissionServer>;
 beforeAll(async () => {
   makeCertificate('first');
   const current = await readCertificate(folder);
-  const answer: AdmissionServerOptions['answer'] = async (request) => mutatePod(request, cluster, settings);
-  server = admissionServer(current, { answer, isStopping: () => isStopping, log });
+  const answer: AdmissionServerOptions['answer'] = async (request) => {
+    if (failing) throw new Error('no answer');
+    return mutatePod(request, cluster, settings);
+  };
+  server = admissionServer(current, { answer, isStopping: () => isStopping, metrics, log });
   await server.listen({ port: 0, host: '127.0.0.1' });
   port = z.object({ port: z.int() }).parse(server.server.address()).port;
   const use = (next: typeof current): void => server.server.setSecureContext({ ...next, minVersion: 'TLSv1.2' });
+  metrics.watchCertificate(() => current);
   followCertificate({ folder, periodMs: 20, current }, use, () => undefined, stop.signal);
 });
 afterAll(async () => {
@@ -162,6 +170,28 @@ test('who stops still answers, and keeps no connection for the next review', asy
   isStopping = false;
 });
 
+/** What is counted under this name, by its first label. */
+async function counts(name: string): Promise<Record<string, number>> {
+  const found = (await metrics.registry.getSingleMetric(name)?.get())?.values ?? [];
+  return Object.fromEntries(found.map(({ labels, value }) => [String(Object.values(labels)[0]), value]));
+}
+
+test('reviews are counted by outcome, and pods that are left alone by the reason', async () => {
+  const reviews = () => counts('sshaccess_webhook_reviews_total');
+  const before = await reviews();
+  await send(review());
+  await send(review({ operation: 'UPDATE' }));
+  await post('{}');
+  failing = true;
+  expect((await post(JSON.stringify(review()))).status).toBe(500);
+  failing = false;
+  const after = await reviews();
+  const grown = Object.entries(after).map(([outcome, count]) => [outcome, count - (before[outcome] ?? 0)]);
+  expect(Object.fromEntries(grown)).toEqual({ injected: 1, unchanged: 0, skipped: 1, malformed: 1, failed: 1 });
+  expect(await counts('sshaccess_webhook_pods_skipped_total')).toMatchObject({ 'name-taken': 0 });
+  expect((await counts('sshaccess_webhook_pods_skipped_total'))['not-a-pod-create']).toBeGreaterThan(0);
+});
+
 describe('malformed reviews are a 4xx with a sentence, and the server lives on', () => {
   test.each([
     ['no body', '', 'cannot be empty'],
@@ -243,6 +273,13 @@ test('a new certificate is served without a restart, and a broken one never', as
   expect(await servedName()).toBe('first');
   makeCertificate('second');
   await expect.poll(servedName, { timeout: 5_000 }).toBe('second');
+});
+
+test('when the certificate ends is a metric', async () => {
+  const value = (await counts('sshaccess_webhook_certificate_expiry_timestamp_seconds'))['undefined'];
+  const day = 86_400;
+  expect(value).toBeGreaterThan(Date.now() / 1_000);
+  expect(value).toBeLessThan(Date.now() / 1_000 + day + 60);
 });
 
 test('TLS 1.1 is refused', async () => {

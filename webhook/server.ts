@@ -2,6 +2,7 @@ import { fastify, type FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import type { Logger } from '../lib/process/logger.ts';
 import { AdmissionReview, reviewOf, type AdmissionRequest } from './admission-review.ts';
+import type { WebhookMetrics } from './metrics.ts';
 import type { Outcome } from './mutate-pod.ts';
 import type { ServingCertificate } from './serving-certificate.ts';
 
@@ -20,11 +21,13 @@ export type AdmissionServerOptions = {
   answer: (request: AdmissionRequest) => Promise<Outcome>;
   /** From then on each answer closes its connection, so that the API server opens the next one to another of us. */
   isStopping: () => boolean;
+  metrics: WebhookMetrics;
   log: Logger;
 };
 
 /** The admission server: POST /mutate-pods over TLS. Whoever calls it, it only computes an answer and writes nothing. */
-export function admissionServer(certificate: ServingCertificate, { answer, isStopping, log }: AdmissionServerOptions) {
+export function admissionServer(certificate: ServingCertificate, options: AdmissionServerOptions) {
+  const { answer, isStopping, metrics, log } = options;
   const server = fastify({
     logger: false,
     https: { ...certificate, minVersion: 'TLSv1.2' },
@@ -34,14 +37,16 @@ export function admissionServer(certificate: ServingCertificate, { answer, isSto
     // Idle connections of the API server must not hold a stopping webhook.
     forceCloseConnections: 'idle',
   });
-  answerErrors(server, log);
+  answerErrors(server, options);
   server.addHook('onSend', (_request, reply, _payload, done) => {
     if (isStopping()) void reply.header('connection', 'close');
     done();
   });
-  server.post('/mutate-pods', async (request) => {
+  server.post('/mutate-pods', async (request, reply) => {
     const review = AdmissionReview.parse(request.body);
     const { response, record } = await answer(review.request);
+    metrics.reviewed(record.decision, reply.elapsedTime);
+    metrics.skipped(record);
     log.info(record, 'decided');
     return reviewOf(response);
   });
@@ -51,15 +56,20 @@ export function admissionServer(certificate: ServingCertificate, { answer, isSto
 const Fault = z.looseObject({ statusCode: z.int().min(400).max(499), message: z.string() });
 
 /** A caller's mistake is a 4xx that says what is wrong; ours a 500. On either the API server applies the failurePolicy. */
-function answerErrors(server: Pick<FastifyInstance, 'setErrorHandler'>, log: Logger): void {
+function answerErrors(
+  server: Pick<FastifyInstance, 'setErrorHandler'>,
+  { metrics, log }: Pick<AdmissionServerOptions, 'metrics' | 'log'>,
+): void {
   server.setErrorHandler((error, _request, reply) => {
+    const fault = Fault.safeParse(error);
+    const isMalformed = error instanceof z.ZodError || fault.success;
+    metrics.reviewed(isMalformed ? 'malformed' : 'failed', reply.elapsedTime);
     if (error instanceof z.ZodError) {
       log.warn({ problem: z.prettifyError(error).slice(0, 500) }, 'malformed review');
       return reply
         .code(400)
         .send({ error: `not an AdmissionReview v1 of a Pod: ${z.prettifyError(error).slice(0, 500)}` });
     }
-    const fault = Fault.safeParse(error);
     if (fault.success) return reply.code(fault.data.statusCode).send({ error: fault.data.message });
     log.error({ err: error }, 'review failed');
     return reply.code(500).send({ error: 'the webhook failed; its log says why' });

@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import * as z from 'zod';
+import { type ApiObserver, type ApiVerb, NO_OBSERVER } from './api-metrics.ts';
 import { inCluster, isInCluster, kubeConfig, plain, type Credentials } from './credentials.ts';
 import { KubeError } from './errors.ts';
 
@@ -37,15 +38,17 @@ export type WatchEvent = z.infer<typeof WatchEvent>;
  * generated API and informer: dates come as strings, patch types are said, and a watch is a loop that one can read.
  */
 export class KubeClient {
+  readonly observer: ApiObserver;
   readonly #credentials: Credentials;
   readonly #userAgent: string;
   readonly #httpAgent = new http.Agent({ keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS });
   readonly #httpsAgent = new https.Agent({ keepAlive: true, keepAliveMsecs: TCP_KEEP_ALIVE_MS });
 
   /** @param userAgent the program's field manager */
-  constructor(credentials: Credentials, userAgent: string) {
+  constructor(credentials: Credentials, userAgent: string, observer = NO_OBSERVER) {
     this.#credentials = credentials;
     this.#userAgent = userAgent;
+    this.observer = observer;
   }
 
   /** @returns the parsed JSON answer. @throws KubeError */
@@ -122,17 +125,30 @@ export class KubeClient {
       },
       signal,
     });
+    const verb = options.query?.['watch'] === true ? 'watch' : VERBS[options.method ?? 'GET'];
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
       request.once('response', resolve);
       request.on('error', (error) => reject(request.reusedSocket ? new StaleSocketError(error) : error));
       request.end(payload);
+    }).catch((error: unknown) => {
+      this.observer.answered(verb, 0);
+      throw error;
     });
     const status = response.statusCode ?? 0;
+    this.observer.answered(verb, status);
     if (status >= 200 && status < 300) return response;
     const retryAfter = Number(response.headers['retry-after']);
     throw KubeError.fromStatus(status, parseJson(await text(response)), retryAfter > 0 ? retryAfter : undefined);
   }
 }
+
+const VERBS = {
+  GET: 'get',
+  POST: 'create',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+} as const satisfies Record<string, ApiVerb>;
 
 class StaleSocketError extends Error {
   readonly code = 'stale-socket';
@@ -227,10 +243,11 @@ function parseJson(content: string): unknown {
  * The client of the cluster that this process belongs to: KUBECONFIG if set, else the pod's service account, else
  * `~/.kube/config`.
  */
-export function loadClient(userAgent: string, environment: NodeJS.ProcessEnv = process.env): KubeClient {
-  const credentials = isInCluster(environment) ? inCluster(environment) : kubeConfig();
-  return new KubeClient(credentials, userAgent);
+export function loadClient(userAgent: string, observer?: ApiObserver): KubeClient {
+  const credentials = isInCluster(process.env) ? inCluster(process.env) : kubeConfig();
+  return new KubeClient(credentials, userAgent, observer);
 }
 
 /** A client of a server that asks for no credentials. */
-export const clientOf = (server: string, userAgent: string): KubeClient => new KubeClient(plain(server), userAgent);
+export const clientOf = (server: string, userAgent: string, observer?: ApiObserver): KubeClient =>
+  new KubeClient(plain(server), userAgent, observer);

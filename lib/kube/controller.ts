@@ -19,12 +19,20 @@ export class TerminalError extends Error {
   readonly code = 'terminal';
 }
 
+/**
+ * What became of a run: done; given up until the object changes; raced with another writer; asked by the API server to
+ * wait; failed in another way; or the program stopped.
+ */
+export const RECONCILE_RESULTS = ['success', 'terminal', 'conflict', 'throttled', 'error', 'stopped'] as const;
+export type ReconcileResult = (typeof RECONCILE_RESULTS)[number];
+
 export type ControllerOptions = {
   name: string;
   queue: WorkQueue;
   reconcile: Reconcile;
   workers: number;
   log: Logger;
+  onRun?: ((result: ReconcileResult, durationMs: number) => void) | undefined;
 };
 
 /**
@@ -44,8 +52,10 @@ async function work(options: ControllerOptions, signal: AbortSignal): Promise<vo
   for (;;) {
     const key = await options.queue.get();
     if (key === undefined) return;
+    const since = performance.now();
     try {
-      await process(key, options, signal);
+      const result = await process(key, options, signal);
+      options.onRun?.(result, performance.now() - since);
     } finally {
       options.queue.done(key);
     }
@@ -53,7 +63,7 @@ async function work(options: ControllerOptions, signal: AbortSignal): Promise<vo
 }
 
 /** The one error switch: every outcome of a reconcile is decided here. */
-async function process(key: string, options: ControllerOptions, signal: AbortSignal): Promise<void> {
+async function process(key: string, options: ControllerOptions, signal: AbortSignal): Promise<ReconcileResult> {
   const { queue } = options;
   const log = options.log.child({ controller: options.name, object: key });
   try {
@@ -61,21 +71,29 @@ async function process(key: string, options: ControllerOptions, signal: AbortSig
     queue.forget(key);
     if (requeueAfterMs !== undefined) queue.addAfter(key, requeueAfterMs);
     log.debug({ requeueAfterMs }, 'reconciled');
+    return 'success';
   } catch (error) {
     if (signal.aborted) {
       log.debug('reconcile stopped');
-    } else if (error instanceof TerminalError) {
+      return 'stopped';
+    }
+    if (error instanceof TerminalError) {
       queue.forget(key);
       log.warn({ err: error }, 'reconcile failed, waiting for a change');
-    } else if (error instanceof KubeError && error.isConflict) {
+      return 'terminal';
+    }
+    if (error instanceof KubeError && error.isConflict) {
       log.debug({ err: error }, 'reconcile raced with another writer, retrying');
       queue.addRateLimited(key);
-    } else if (error instanceof KubeError && error.retryAfterMs !== undefined) {
+      return 'conflict';
+    }
+    if (error instanceof KubeError && error.retryAfterMs !== undefined) {
       log.warn({ err: error }, 'reconcile was asked to wait, retrying');
       queue.addAfter(key, error.retryAfterMs);
-    } else {
-      log.error({ err: error }, 'reconcile failed, retrying');
-      queue.addRateLimited(key);
+      return 'throttled';
     }
+    log.error({ err: error }, 'reconcile failed, retrying');
+    queue.addRateLimited(key);
+    return 'error';
   }
 }

@@ -131,6 +131,7 @@ export class Informer<T> {
   }
 
   async #recover(error: KubeError, signal: AbortSignal): Promise<void> {
+    this.#options.client.observer.watchBroke(this.#options.path);
     // A lost connection resumes where it was; after any answer that refuses the watch, only a list is sure.
     if (!error.isUnreachable) this.#resourceVersion = undefined;
     const waitMs = this.#waitAfter(error);

@@ -1,10 +1,11 @@
 import { serveHttp } from './http-server.ts';
+import type { Metrics } from './metrics.ts';
 
 /** Answers for the kubelet: each returns undefined when fine, else the reason in one sentence. */
 export type Checks = {
   ready: () => string | undefined;
   /** Served as `/metrics`, for Prometheus. */
-  metrics?: { readonly contentType: string; metrics: () => Promise<string> };
+  metrics?: Metrics;
 };
 
 /**
@@ -13,8 +14,10 @@ export type Checks = {
  */
 export async function serveHealth(port: number, checks: Checks, signal: AbortSignal): Promise<void> {
   const { metrics } = checks;
+  const problem = (): string | undefined => (signal.aborted ? 'stopping' : checks.ready());
+  metrics?.readiness(problem);
   const ready = (): { status: number; text: string } => {
-    const reason = signal.aborted ? 'stopping' : checks.ready();
+    const reason = problem();
     return { status: reason === undefined ? 200 : 503, text: `${reason ?? 'ok'}\n` };
   };
   await serveHttp(
@@ -23,7 +26,10 @@ export async function serveHealth(port: number, checks: Checks, signal: AbortSig
       'GET /livez': () => ({ text: 'ok\n' }),
       'GET /readyz': ready,
       ...(metrics && {
-        'GET /metrics': async () => ({ contentType: metrics.contentType, text: await metrics.metrics() }),
+        'GET /metrics': async () => ({
+          contentType: metrics.registry.contentType,
+          text: await metrics.registry.metrics(),
+        }),
       }),
     },
     signal,

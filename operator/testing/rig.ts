@@ -1,9 +1,12 @@
 /** The whole operator against an API server on loopback, and what a test puts there and looks at. */
 import { afterEach, beforeEach, vi } from 'vitest';
 import { LABEL_ACCESS, podSettings, Route, serverOf, SshAccessSpec } from '../../crds/index.ts';
+import { apiMetrics } from '../../lib/kube/api-metrics.ts';
+import { clientOf } from '../../lib/kube/client.ts';
 import { TestApiServer } from '../../lib/kube/testing/api-server.ts';
 import { createLogger } from '../../lib/process/logger.ts';
 import { parseAccess } from '../cached-access.ts';
+import { OperatorMetrics } from '../metrics.ts';
 import { createOperator } from '../operator.ts';
 import { releaseAll } from '../release-all.ts';
 import type { PresencePace } from '../presence/presence.ts';
@@ -53,6 +56,7 @@ class Rig {
   server = new TestApiServer();
   clock = (): Date => new Date();
   pace: PresencePace = {};
+  metrics = new OperatorMetrics();
   /** Where the operator looks; undefined: everywhere. */
   namespaces: readonly string[] | undefined;
   #stop = new AbortController();
@@ -75,15 +79,17 @@ class Rig {
 
   async startOperator(): Promise<void> {
     this.#stop = new AbortController();
+    this.metrics = new OperatorMetrics();
     const { signal } = this.#stop;
     const log = createLogger('operator', { level: 'silent' });
     const operator = createOperator({
-      client: this.server.client(),
+      client: clientOf(this.server.address, 'test', apiMetrics(this.metrics.registry)),
       config: { ...config, namespaces: this.namespaces },
       log,
       clock: () => this.clock(),
       probing: { firstRetryMs: 20 },
       pace: this.pace,
+      metrics: this.metrics,
     });
     await operator.follow(signal);
     this.#running = operator.lead(signal);

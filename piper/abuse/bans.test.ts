@@ -110,8 +110,8 @@ test('bans are in the log, in a metric, and on the admin port, where they can be
     msg: '192.0.2.1 is banned from logins as "acme-hello" until 2027-01-15T08:15:00.000Z, after 3 that failed',
   });
   const metrics = await rig.piper.metrics.registry.metrics();
-  expect(metrics).toContain('sshaccess_piper_bans 1\n');
-  expect(metrics).toContain('sshaccess_piper_bans_total{scope="username"} 1\n');
+  expect(metrics).toContain('sshaccess_piper_bans_active{program="piper"} 1\n');
+  expect(metrics).toContain('sshaccess_piper_bans_total{scope="username",program="piper"} 1\n');
   expect(await getsIn(rig, GUESSER)).toBe(false);
   expect((await fetch(`${admin}/7`, { method: 'DELETE' })).status).toBe(404);
   expect((await fetch(`${admin}/1`, { method: 'DELETE' })).status).toBe(204);

@@ -90,7 +90,7 @@ test('B4: strangers of one address are closed before a word of ours, and a user 
   expect(outcomes.filter((outcome) => outcome === 'served')).toHaveLength(5);
   for (let login = 0; login < 10; login++) await rig.login('acme-hello-dev', keys.bob, from('127.0.0.32')).then(close);
   const metrics = await rig.piper.metrics.registry.metrics();
-  expect(metrics).toContain('sshaccess_piper_connections_ended_total{reason="arrival-rate"} 25\n');
+  expect(metrics).toContain('sshaccess_piper_connections_ended_total{reason="arrival-rate",program="piper"} 25\n');
   expect(rig.lines.filter(({ reason }) => reason === 'arrival-rate')).toHaveLength(25);
   clock.pass(2_000);
   await rig.client(from('127.0.0.31')).ready;

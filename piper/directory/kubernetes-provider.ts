@@ -56,6 +56,7 @@ export function kubernetesProvider(options: KubernetesProviderOptions): Provider
     start: async (signal) => {
       await Promise.all([secrets.start(signal), slices.start(signal)]);
     },
+    lastContact: () => secrets.lastContact,
     problem: () => {
       if (!secrets.synced || !slices.synced) return 'routes and endpoints are not loaded yet';
       return directory.stale() ? `no word from the API server for ${Math.round(silence() / 1000)} s` : undefined;

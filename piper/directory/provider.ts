@@ -4,4 +4,6 @@ export type Provider = {
   start: (signal: AbortSignal) => Promise<void>;
   /** Why logins cannot be served, in one sentence; undefined when they can. */
   problem: () => string | undefined;
+  /** When the source was last heard, in milliseconds since the epoch; files have no such time. */
+  lastContact?: () => number | undefined;
 };

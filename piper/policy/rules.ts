@@ -10,15 +10,29 @@ import type { Bounds } from './sshd.ts';
  * Why something is refused: the field of the policy; or it is nothing we know, or nonsense, or too much; or the pod's
  * sshd does it wider than the policy allows, and nobody else could hold it back.
  */
-export type Objection =
-  | Exclude<keyof SessionPolicy, 'idleTimeoutSeconds' | 'maxDurationSeconds' | 'forceCommand'>
-  | 'unknown'
-  | 'malformed'
-  | 'too-many'
-  | 'sftp.paths'
-  | 'sftp.access'
-  | 'bind-address'
-  | 'sshd-port';
+export const OBJECTIONS = [
+  ...([
+    'maxSessions',
+    'localForwarding',
+    'localPorts',
+    'remoteForwarding',
+    'socketForwarding',
+    'agentForwarding',
+    'x11Forwarding',
+    'pty',
+    'sftp',
+    'commands',
+    'clientEnvironment',
+  ] as const satisfies readonly (keyof SessionPolicy)[]),
+  'unknown',
+  'malformed',
+  'too-many',
+  'sftp.paths',
+  'sftp.access',
+  'bind-address',
+  'sshd-port',
+] as const;
+export type Objection = (typeof OBJECTIONS)[number];
 
 type Switch = 'socketForwarding' | 'agentForwarding' | 'x11Forwarding' | 'pty';
 const unlessOn = (policy: SessionPolicy, name: Switch): Objection | undefined => (policy[name] ? undefined : name);
