@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { MOST_USERS } from '../crds/index.ts';
 import { parseNamespaces, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
+import type { HealthPorts } from '../lib/process/health.ts';
 
 const port = z.coerce.number().int().min(1).max(65_535);
 
@@ -13,6 +14,8 @@ const Environment = z.object({
   ENDPOINT_HOST: z.string().default(''),
   ENDPOINT_PORT: port.default(2222),
   HEALTH_PORT: port.default(8080),
+  /** On the loopback; 0: no profiles. */
+  PROFILING_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   MAX_USERS_PER_ACCESS: z.coerce.number().int().min(1).max(MOST_USERS).default(5),
   WEBHOOK_SERVICE: z.string().default(''),
   SECRET_DELAY: seconds.default(120),
@@ -28,7 +31,7 @@ export type Config = {
   identity: string;
   /** What users type; no host: not known yet, commands say so. */
   endpoint: { host: string | undefined; port: number };
-  healthPort: number;
+  ports: HealthPorts;
   /** Users of one SshAccess that are served. */
   maxUsersPerAccess: number;
   /** Undefined: nobody can be asked whether injection works, so nothing is rolled again. */
@@ -50,7 +53,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     systemNamespace: parsed.POD_NAMESPACE,
     identity: parsed.POD_NAME,
     endpoint: { host: parsed.ENDPOINT_HOST || undefined, port: parsed.ENDPOINT_PORT },
-    healthPort: parsed.HEALTH_PORT,
+    ports: { health: parsed.HEALTH_PORT, profiling: parsed.PROFILING_PORT },
     maxUsersPerAccess: parsed.MAX_USERS_PER_ACCESS,
     webhookService: parsed.WEBHOOK_SERVICE || undefined,
     secretDelayMs: parsed.SECRET_DELAY * 1_000,

@@ -34,7 +34,7 @@
  * Network: TCP to pods of runtime main_container, at port 2222 or spec.mainContainer.port; only the leader looks at them.
  *
  * Environment: POD_NAMESPACE, POD_NAME (downward API), ENDPOINT_HOST, ENDPOINT_PORT (what users type),
- * HEALTH_PORT=8080 (/livez, /readyz, /metrics), LOG_LEVEL=info, WEBHOOK_SERVICE (name of the webhook's Service in POD_NAMESPACE;
+ * HEALTH_PORT=8080 (/livez, /readyz, /metrics), PROFILING_PORT=0, LOG_LEVEL=info, WEBHOOK_SERVICE (name of the webhook's Service in POD_NAMESPACE;
  * optional: without it, pods that were not injected are reported but never rolled), WATCH_NAMESPACES (names with commas
  * between them; empty: all).
  */
@@ -59,7 +59,7 @@ async function main(log: Logger, signal: AbortSignal): Promise<void> {
   if (values['release-all']) return await releaseAll({ client, config, log }, signal);
   const operator = createOperator({ client, config, log, metrics });
   const ready = () => (operator.isSynced() ? undefined : 'the cluster has not been read yet');
-  await serveHealth(config.healthPort, { ready, metrics }, signal);
+  await serveHealth(config.ports, { ready, metrics }, signal);
   // Replicas that do not lead follow the cluster as well, so that they can take over at once.
   await operator.follow(signal);
   log.info('the cluster has been read');

@@ -17,7 +17,7 @@ test('options of the command line take the place of the environment', () => {
 test('B4: in a pod everything has a default but the host keys', () => {
   expect(readConfig({ HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system' }, [])).toMatchObject({
     port: 2222,
-    healthPort: 8080,
+    ports: { health: 8080, profiling: 0 },
     source: { namespace: 'system' },
     limits: { loginGraceMs: 30_000, startUps: 200, startUpsPerSource: 20, maxTries: 6 },
   });

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { parseNamespaces, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
 import { ConfigError, parseEnvironment } from '../lib/process/config.ts';
+import type { HealthPorts } from '../lib/process/health.ts';
 import { type AuthorizedKey, parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
 import type { FailureLimits } from './abuse/failures.ts';
 import type { ArrivalLimits } from './arrival/arrival-rate.ts';
@@ -34,6 +35,8 @@ const authorities = z.string().transform((text, context) => {
 const Environment = z.object({
   PORT: port.default(2222),
   HEALTH_PORT: port.default(8080),
+  /** On loopback; 0: no profiles. */
+  PROFILING_PORT: port.default(0),
   /** On loopback; 0: nobody administers. */
   ADMIN_PORT: port.default(0),
   HOST_KEY_DIR: z.string().min(1, 'the folder of the host keys, or --host-keys'),
@@ -83,7 +86,7 @@ export type Limits = StartUpLimits &
 
 export type PiperConfig = {
   port: number;
-  healthPort: number;
+  ports: HealthPorts;
   adminPort: number;
   /** Our own pod, where we know it. */
   pod: { name: string; uid: string } | undefined;
@@ -112,7 +115,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string
   });
   return {
     port: parsed.PORT,
-    healthPort: parsed.HEALTH_PORT,
+    ports: { health: parsed.HEALTH_PORT, profiling: parsed.PROFILING_PORT },
     adminPort: parsed.ADMIN_PORT,
     pod: podOf(parsed.POD_NAME, parsed.POD_UID),
     hostKeyFolder: parsed.HOST_KEY_DIR,

@@ -63,7 +63,7 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   const stopped = new AbortController();
   void hostKeys.follow(stopped.signal);
   const ready = (): string | undefined => (signal.aborted ? 'draining' : piper.problem());
-  await serveHealth(config.healthPort, { ready, metrics }, stopped.signal);
+  await serveHealth(config.ports, { ready, metrics }, stopped.signal);
   if (config.adminPort !== 0) await serveAdmin(config.adminPort, piper, stopped.signal);
   const reporter = report?.(piper);
   reporter?.start();

@@ -23,6 +23,8 @@ const json = <T extends z.ZodType>(schema: T) =>
 export const Config = z.object({
   PORT: port.default(8443),
   HEALTH_PORT: port.default(8080),
+  /** On the loopback; 0: no profiles. */
+  PROFILING_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   /** Holds tls.crt and tls.key; both are read again when they change. */
   TLS_DIR: z.string().default('/etc/sshaccess/tls'),
   /** Our own namespace, never injected. */

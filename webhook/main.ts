@@ -40,7 +40,7 @@ runProgram(log, async (signal) => {
   // Not before it listens: pods that come in between are missed, and who rolls them again asks first whether we are ready.
   let isListening = false;
   const ready = (): string | undefined => (isListening ? undefined : 'the cluster has not been read yet');
-  await serveHealth(config.HEALTH_PORT, { ready, metrics }, signal);
+  await serveHealth({ health: config.HEALTH_PORT, profiling: config.PROFILING_PORT }, { ready, metrics }, signal);
 
   let certificate = await readCertificate(config.TLS_DIR);
   metrics.watchCertificate(() => certificate);

@@ -1,6 +1,9 @@
 import { serveHttp } from './http-server.ts';
 import type { Metrics } from './metrics.ts';
 
+/** Where we answer; `profiling` 0: nobody can ask for profiles. */
+export type HealthPorts = { health: number; profiling: number };
+
 /** Answers for the kubelet: each returns undefined when fine, else the reason in one sentence. */
 export type Checks = {
   ready: () => string | undefined;
@@ -12,7 +15,12 @@ export type Checks = {
  * Serves `/livez`, `/readyz` and, where there are any, `/metrics` on `port` until `signal` aborts. `/livez` says that the event loop turns;
  * what a restart cannot cure belongs to `/readyz`.
  */
-export async function serveHealth(port: number, checks: Checks, signal: AbortSignal): Promise<void> {
+export async function serveHealth(
+  { health: port, profiling }: HealthPorts,
+  checks: Checks,
+  signal: AbortSignal,
+): Promise<void> {
+  if (profiling !== 0) await (await import('./profiling.ts')).serveProfiling(profiling, signal);
   const { metrics } = checks;
   const problem = (): string | undefined => (signal.aborted ? 'stopping' : checks.ready());
   metrics?.readiness(problem);

@@ -3,6 +3,8 @@ import * as z from 'zod';
 import { ConfigError, parseEnvironment } from './config.ts';
 import { serveHealth } from './health.ts';
 import { serveHttp } from './http-server.ts';
+import { Metrics } from './metrics.ts';
+import { serveProfiling } from './profiling.ts';
 
 test('a wrong environment names every problem at once', () => {
   const schema = z.object({ PORT: z.coerce.number().int(), HOST: z.string() });
@@ -15,7 +17,7 @@ test('readyz says why the program is not ready', async () => {
   const stop = new AbortController();
   onTestFinished(() => stop.abort());
   let reason: string | undefined = 'routes are not loaded yet';
-  await serveHealth(18_417, { ready: () => reason }, stop.signal);
+  await serveHealth({ health: 18_417, profiling: 0 }, { ready: () => reason }, stop.signal);
   const get = async (path: string) => {
     const response = await fetch(`http://127.0.0.1:18417/${path}`);
     return `${response.status} ${(await response.text()).trim()}`;
@@ -43,4 +45,35 @@ test('a question without a handler is answered with 404, one whose handler fails
   expect(await get('/things/a', 'DELETE')).toMatch(/^404 /);
   expect(await get('//things/')).toMatch(/^404 /);
   expect(await get('/things')).toMatch(/^404 /);
+});
+
+test('metrics say which program and version this is, and whether it is ready', async () => {
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  let reason: string | undefined = 'not yet';
+  const metrics = new Metrics('tester');
+  await serveHealth({ health: 18_418, profiling: 0 }, { ready: () => reason, metrics }, stop.signal);
+  const read = async (): Promise<string> => (await fetch('http://127.0.0.1:18418/metrics')).text();
+  expect(await read()).toContain('sshaccess_build_info{version="unbuilt",program="tester"} 1\n');
+  expect(await read()).toContain('sshaccess_ready{program="tester"} 0\n');
+  expect(await read()).toMatch(/^process_resident_memory_bytes\{program="tester"\} \d{7,}$/m);
+  reason = undefined;
+  expect(await read()).toContain('sshaccess_ready{program="tester"} 1\n');
+  stop.abort();
+  expect(await metrics.registry.metrics()).toContain('sshaccess_ready{program="tester"} 0\n');
+});
+
+test('a CPU profile is for who is on the loopback, one at a time, and nobody gets one on the health port', async () => {
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const port = await serveProfiling(0, stop.signal, 300);
+  const url = `http://127.0.0.1:${port}/debug/cpu-profile`;
+  const [first, second] = await Promise.all([fetch(url), fetch(url)]);
+  expect([first.status, second.status].toSorted()).toEqual([200, 409]);
+  const profile: unknown = await (first.status === 200 ? first : second).json();
+  expect(profile).toMatchObject({ nodes: expect.any(Array), samples: expect.any(Array) });
+  expect((await fetch(url)).status).toBe(200);
+  await expect(fetch(`http://[::1]:${port}/debug/cpu-profile`)).rejects.toThrow();
+  await serveHealth({ health: 18_419, profiling: 0 }, { ready: () => undefined }, stop.signal);
+  expect((await fetch('http://127.0.0.1:18419/debug/cpu-profile')).status).toBe(404);
 });

@@ -1,17 +1,24 @@
 import { Session } from 'node:inspector/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Answer } from './http-server.ts';
+import { type Answer, serveHttp } from './http-server.ts';
 
-/** How long one profile lasts: as pprof's default of other programs would be too long for a probe's patience, this is less. */
 const PROFILE_MS = 10_000;
 
 let isBusy = false;
 
 /**
+ * Serves `GET /debug/cpu-profile` on the loopback, until `signal` aborts: whoever may forward a port of this pod
+ * (pods/portforward) reaches it, and nobody else. @returns the port
+ */
+export async function serveProfiling(port: number, signal: AbortSignal, forMs = PROFILE_MS): Promise<number> {
+  return await serveHttp({ port, host: '127.0.0.1' }, { 'GET /debug/cpu-profile': () => cpuProfile(forMs) }, signal);
+}
+
+/**
  * A CPU profile of the next ten seconds, as Chrome's and VS Code's tools read it (.cpuprofile). It holds names of functions
  * and files of ours; a heap snapshot or a debugger would hold keys, and is not offered.
  */
-export async function cpuProfile(forMs = PROFILE_MS): Promise<Answer> {
+async function cpuProfile(forMs: number): Promise<Answer> {
   if (isBusy) return { status: 409, json: { message: 'another profile is being taken' } };
   isBusy = true;
   const session = new Session();

@@ -18,7 +18,7 @@ const config = {
   systemNamespace: 'sys',
   identity: 'operator-1',
   endpoint: { host: 'ssh.example.com', port: 2222 },
-  healthPort: 0,
+  ports: { health: 0, profiling: 0 },
   maxUsersPerAccess: 5,
   webhookService: 'hook',
   secretDelayMs: 120_000,

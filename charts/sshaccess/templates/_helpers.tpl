@@ -108,6 +108,10 @@ readinessProbe:
   value: {{ .root.Values.logLevel }}
 - name: HEALTH_PORT
   value: '8080'
+{{- if .root.Values.profiling.enabled }}
+- name: PROFILING_PORT
+  value: '9091'
+{{- end }}
 - name: POD_NAMESPACE
   valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
 - name: POD_NAME
