@@ -41,3 +41,11 @@ test('times that the kubelet does not know are null, and the pod counts all the 
   for (const container of [ended, running])
     expect(podOf(container)).toMatchObject({ name: 'web-1', crashing: undefined });
 });
+
+test('a pod without a node says why it has none', () => {
+  const metadata = { name: 'web-1', namespace: 'acme', uid: 'u', labels: { [LABEL_ACCESS]: 'web' } };
+  const message = '0/3 nodes are available: 3 Insufficient memory.';
+  const scheduled = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message };
+  const pod = parsePod({ metadata, status: { phase: 'Pending', conditions: [scheduled] } });
+  expect(pod?.waiting).toBe(`Unschedulable: ${message}`);
+});

@@ -13,6 +13,8 @@ const time = z
   .nullish()
   .transform((given) => given ?? '');
 
+const words = z.string().default('');
+
 const Terminated = z.object({
   exitCode: z.int(),
   message: z.string().default(''),
@@ -27,7 +29,7 @@ const ContainerStatus = z.object({
   containerID: z.string().default(''),
   state: z
     .object({
-      waiting: z.object({ reason: z.string().default(''), message: z.string().default('') }).optional(),
+      waiting: z.object({ reason: words, message: words }).optional(),
       running: z.object({ startedAt: time }).optional(),
       terminated: Terminated.optional(),
     })
@@ -62,6 +64,9 @@ const Pod = z.object({
     .object({
       phase: z.string().default('Pending'),
       podIP: z.string().optional(),
+      conditions: z
+        .array(z.object({ type: z.string(), status: z.string(), reason: words, message: words }))
+        .default([]),
       initContainerStatuses: z.array(ContainerStatus).default([]),
       containerStatuses: z.array(ContainerStatus).default([]),
     })
@@ -83,7 +88,7 @@ export type AccessPod = {
   readonly record: InjectionRecord | undefined;
   /** It takes connections: as the kubelet says of the sidecar, and the prober of a main_container. */
   readonly isReady: boolean;
-  /** Why it does not, in the kubelet's words. */
+  /** Why it does not, in the words of the kubelet or the scheduler. */
   readonly waiting: string;
   /** The container whose image has the sshd. Undefined: there is a sidecar. */
   readonly main: MainContainerState | undefined;
@@ -119,7 +124,9 @@ export function parsePod(object: unknown): AccessPod | undefined {
   const server = isMain
     ? named(status.containerStatuses, record.container)
     : named(status.initContainerStatuses, SIDECAR_CONTAINER);
-  const { reason = '', message = '' } = server?.state.waiting ?? {};
+  // Without a node there is no kubelet that says anything of containers.
+  const unscheduled = status.conditions.find(({ type, status: holds }) => type === 'PodScheduled' && holds === 'False');
+  const { reason = '', message = '' } = server?.state.waiting ?? unscheduled ?? {};
   return {
     namespace: metadata.namespace,
     name: metadata.name,

@@ -121,7 +121,7 @@ const REFUSED: readonly Refused[] = [
   {
     code: 'unreachable',
     reason: 'Unreachable',
-    sentence: 'no pod of this workload accepted the connection',
+    sentence: 'no pod of this workload answered on its ssh port',
     arrange: (rig) => rig.setRoute({ port: CLOSED_PORT }),
   },
   {

@@ -48,7 +48,8 @@ export const REFUSALS = {
   },
   unreachable: {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
-    sentence: 'no pod of this workload accepted the connection; try again in a moment',
+    sentence:
+      'no pod of this workload answered on its ssh port; try again in a moment; if that does not help, see whether a NetworkPolicy keeps the gateway out of its namespace',
   },
   'host-key-mismatch': {
     reason: DISCONNECT.HOST_KEY_NOT_VERIFIABLE,

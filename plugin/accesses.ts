@@ -8,6 +8,7 @@ const User = z.object({
   username: z.string(),
   access: z.string(),
   command: z.string().optional(),
+  fingerprints: z.array(z.string()).default([]),
   expiresAt: z.string().optional(),
   activeSessions: z.int().optional(),
   lastLogin: z.string().optional(),

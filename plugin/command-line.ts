@@ -45,7 +45,7 @@ export const USAGE = [
   ...Object.entries(COMMANDS).map(([name, what]) => `  ${name} ${what}`),
   '',
   '  -n, --namespace, --context, --kubeconfig   as for kubectl',
-  '  -i, --identity   the private key to name in command and config',
+  '  -i, --identity   the private key to name in command and config, and that status compares',
   '  -f, --file       where keygen writes the private key',
   '  --system         the namespace that sshaccess is installed in (default sshaccess-system)',
   '',

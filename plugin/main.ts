@@ -5,6 +5,7 @@ import { hostname, userInfo } from 'node:os';
 import { readAccess, readAccesses, type Access } from './accesses.ts';
 import { type Command, type CommandLine, readCommandLine, USAGE } from './command-line.ts';
 import { COMPLETION_SCRIPT } from './completion.ts';
+import { fingerprintOf, keyLine } from './key-match.ts';
 import { newKey } from './keygen.ts';
 import { kubectlWith, type Kubectl } from './kubectl.ts';
 import { Problem } from './problem.ts';
@@ -29,7 +30,16 @@ const RUN: Readonly<Record<Command, (line: CommandLine, kubectl: Kubectl) => Pro
   command: async (line, kubectl) =>
     loginLine(await readAccess(kubectl, required(line, 'an SshAccess')), line.words[1], line.identity),
   config: async (line, kubectl) => sshConfig(await readAccess(kubectl, required(line, 'an SshAccess')), line.identity),
-  status: async (line, kubectl) => (await wanted(line, kubectl)).map(statusReport).join('\n'),
+  status: async (line, kubectl) => {
+    const key = line.identity === undefined ? undefined : await fingerprintOf(line.identity);
+    const accesses = await wanted(line, kubectl);
+    return accesses
+      .flatMap((access) => [
+        statusReport(access),
+        ...(key === undefined ? [] : [keyLine(access, key, line.identity ?? '')]),
+      ])
+      .join('\n');
+  },
   who: async (line, kubectl) => whoReport(await wanted(line, kubectl)),
   why: async (line) => {
     const id = checkedId(required(line, 'the id of a connection'));

@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import * as z from 'zod';
 import type { Access } from './accesses.ts';
 import { readCommandLine } from './command-line.ts';
+import { fingerprintOf, keyLine } from './key-match.ts';
 import { newKey } from './keygen.ts';
 import { statusReport, whoReport } from './report.ts';
 import { loginLine, sshConfig } from './ssh-config.ts';
@@ -30,10 +31,11 @@ const access: Access = {
         username: 'acme-hello',
         access: 'root',
         command: COMMAND,
+        fingerprints: ['SHA256:root'],
         activeSessions: 2,
         lastLogin: '2026-01-02T03:04:05Z',
       },
-      { username: 'acme-hello-dev', access: 'limited' },
+      { username: 'acme-hello-dev', access: 'limited', fingerprints: [] },
     ],
   },
 };
@@ -119,6 +121,28 @@ test('status says what holds, what does not, and who may log in', () => {
     `  acme-hello (root): ${COMMAND}`,
     '  acme-hello-dev (limited): may not log in',
   ]);
+});
+
+describe('a key beside the status', () => {
+  test('is somebody’s, by its fingerprint', () => {
+    expect(keyLine(access, 'SHA256:root', 'k')).toBe('  SHA256:root (k) is a key of acme-hello');
+  });
+
+  test('is nobody’s, and those that would do are named', () => {
+    expect(keyLine(access, 'SHA256:mine', 'k').split('\n')).toEqual([
+      '  SHA256:mine (k) is the key of no user of acme/hello; these are:',
+      '    acme-hello: SHA256:root',
+      '    acme-hello-dev: none',
+    ]);
+  });
+
+  test.each([['ed25519'], ['rsa']])('%s: the fingerprint is known without the passphrase', async (type) => {
+    const file = join(folder, `locked-${type}`);
+    execFileSync('ssh-keygen', ['-q', '-t', type, '-N', 'secret', '-f', file]);
+    const listed = execFileSync('ssh-keygen', ['-l', '-f', `${file}.pub`], { encoding: 'utf8' });
+    expect(listed).toContain(await fingerprintOf(file));
+    await expect(fingerprintOf('/dev/null')).rejects.toThrow(/is it a key/);
+  });
 });
 
 test('who is a table', () => {

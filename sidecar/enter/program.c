@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +22,14 @@ int open_fallback(const struct run_options *options)
 static bool is_missing(int error)
 {
 	return error == ENOENT || error == ENOTDIR;
+}
+
+/* A person at a terminal is told; a program that talks through the session is not disturbed. */
+static void say_whose_shell(const struct run_options *options)
+{
+	if (options->argv[0][0] == '-' && isatty(STDERR_FILENO))
+		dprintf(STDERR_FILENO, "sshaccess: this image has no shell (%s); this one is the gateway's, a busybox.\n",
+			options->path ? options->path : options->argv[0]);
 }
 
 /* No execve closes anything here: with a copy of the other end of its input the server would never see its end. */
@@ -48,6 +57,7 @@ void run_program(const struct run_options *options, int fallback)
 	int error = errno;
 	/* execveat(2) on the descriptor: the file is not in this root. Static, so it needs nothing that is. */
 	if (is_missing(error) && fallback >= 0) {
+		say_whose_shell(options);
 		fexecve(fallback, argv, environ);
 		error = errno;
 	}
