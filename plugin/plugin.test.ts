@@ -136,7 +136,7 @@ describe('a key beside the status', () => {
     ]);
   });
 
-  test.each([['ed25519'], ['rsa']])('%s: the fingerprint is known without the passphrase', async (type) => {
+  test.each([['ed25519'], ['ecdsa']])('%s: the fingerprint is known without the passphrase', async (type) => {
     const file = join(folder, `locked-${type}`);
     execFileSync('ssh-keygen', ['-q', '-t', type, '-N', 'secret', '-f', file]);
     const listed = execFileSync('ssh-keygen', ['-l', '-f', `${file}.pub`], { encoding: 'utf8' });
