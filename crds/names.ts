@@ -21,6 +21,12 @@ export const LABEL_ENDPOINTS = `${GROUP}/endpoints`;
 export const LABEL_ORGANIZATION = `${GROUP}/organization`;
 /** On a pod: what the webhook did, as JSON of `crds/injection-record.ts`. */
 export const ANNOTATION_INJECTED = `${GROUP}/injected`;
+/**
+ * On a Lease whose creation the operator only tries (dry run): the API server asks the webhook about it as it would about a
+ * pod, and who answers leaves the annotation on it. So it is known whether pods that are made now are injected.
+ */
+export const LABEL_WEBHOOK_PROBE = `${GROUP}/webhook-probe`;
+export const ANNOTATION_WEBHOOK_ANSWERS = `${GROUP}/webhook-answers`;
 /** On an SshAccess: each new value has the key made anew (docs/rotation.md). */
 export const ANNOTATION_ROTATE_MAPPING_KEY = `${GROUP}/rotate-mapping-key`;
 export const ANNOTATION_ROTATE_HOST_KEY = `${GROUP}/rotate-host-key`;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { LABEL_ACCESS } from '../crds/index.ts';
+import { LABEL_ACCESS, LABEL_WEBHOOK_PROBE } from '../crds/index.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
 import { Config } from '../webhook/config.ts';
 import { chart, find, podTemplate, render, type Rendered } from './support/chart.ts';
@@ -49,6 +49,13 @@ describe('the chart', () => {
           failurePolicy: 'Ignore',
           sideEffects: 'None',
           reinvocationPolicy: 'IfNeeded',
+        },
+        {
+          objectSelector: { matchExpressions: [{ key: LABEL_WEBHOOK_PROBE, operator: 'Exists' }] },
+          namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'system' } },
+          rules: [{ resources: ['leases'], operations: ['CREATE'], scope: 'Namespaced' }],
+          failurePolicy: 'Ignore',
+          sideEffects: 'None',
         },
       ],
     });

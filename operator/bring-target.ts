@@ -4,15 +4,14 @@ import type { SshAccess } from '../crds/index.ts';
 import { keyOf } from '../lib/kube/object-key.ts';
 import type { AccessPod } from './access-pod.ts';
 import { finding, type Finding } from './findings.ts';
-import { cureOf, injectionFinding, mayRollAgain } from './injection.ts';
-import { isServiceReady, labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
+import { cureOf, injectionFinding, notInjected } from './injection.ts';
+import { nextRoll } from './missed-pods.ts';
+import { labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
 import { decideLabel, type Labeller } from './template-label.ts';
 import { templateSettings } from './template-settings.ts';
 import { describeWorkload, type Workload } from './workload.ts';
 import type { Run } from './run.ts';
 import type { HeldUp } from './turn-keys.ts';
-
-const WEBHOOK_RETRY_MS = 30_000;
 
 /** The pod template and what its pods say. */
 export async function bringTarget(
@@ -33,12 +32,14 @@ export async function bringTarget(
   const problem =
     decision.action === 'none' || workload === undefined ? decision.problem : await label(run, access, workload);
   const injection = injectionFinding(pods, workload, problem, access.spec);
-  if (workload !== undefined && (areWrong(run, injection, access, workload) || areHoldouts(heldUp, workload)))
-    await rollAgain(run, access, workload);
+  if (workload?.rollout !== 'rolling' || !isOursToRoll(run, access, workload)) return injection;
+  if (injection.reason === 'PodsNotInjected') return await rollMissed(run, access, workload, pods);
+  const isOutdated = injection.reason === 'PodsOutdated' && areSettingsOutdated(access, workload);
+  if (isOutdated || areHoldouts(heldUp, workload)) await roll(run, access, workload);
   return injection;
 }
 
-/** @returns who has the label away again, whenever we put it there */
+/** @returns why it is not labelled now: the webhook would miss its pods, or somebody takes the label away, whenever we put it there */
 async function label(run: Run, access: SshAccess, workload: Workload): Promise<Finding | undefined> {
   const { client, labellings } = run.options;
   const attempt = {
@@ -52,23 +53,21 @@ async function label(run: Run, access: SshAccess, workload: Workload): Promise<F
     const { lastWriter = 'somebody' } = workload;
     return finding('LabelContested', describeWorkload(workload), lastWriter, run.cached.metadata.name);
   }
+  const why = await whyNotNow(run);
+  if (why !== undefined) return finding('WebhookNotServing', describeWorkload(workload), why);
   await run.tell(await labelTemplate(client, workload, labeller(run, access), run.signal));
   labellings.labelled(attempt, run.now.getTime());
   return undefined;
 }
 
-/** Pods that another roll makes right; none that has been tried for the same cause. */
-function areWrong(run: Run, { reason }: Finding, { spec }: SshAccess, workload: Workload): boolean {
-  if (workload.rollout !== 'rolling') return false;
-  if (reason === 'PodsOutdated') return !isDeepStrictEqual(workload.settings, templateSettings(spec));
-  const since = run.cached.status.conditions?.find(({ type }) => type === 'Injected')?.lastTransitionTime;
-  return reason === 'PodsNotInjected' && mayRollAgain(workload, since);
-}
+/** Pods are made with what the template says, and that is not what the spec says. */
+const areSettingsOutdated = ({ spec }: SshAccess, { settings }: Workload): boolean =>
+  !isDeepStrictEqual(settings, templateSettings(spec));
 
 /** Pods that hold up the rotation of a key, and were not rolled for that yet. */
 function areHoldouts(heldUp: readonly HeldUp[], workload: Workload): boolean {
   const rolledAt = workload.rolledAt === undefined ? -Infinity : Date.parse(workload.rolledAt);
-  return workload.rollout === 'rolling' && heldUp.some(({ since }) => rolledAt < Date.parse(since));
+  return heldUp.some(({ since }) => rolledAt < Date.parse(since));
 }
 
 /** What becomes of them, or what is to be done. */
@@ -78,8 +77,7 @@ export function cureOfHoldouts(run: Run, access: SshAccess, workload: Workload |
 }
 
 function isOursToRoll(run: Run, { spec }: SshAccess, workload: Workload): boolean {
-  const isAllowed = spec.enabled && spec.rollout === 'Automatic' && run.options.config.webhookService !== undefined;
-  return isAllowed && workload.isOurs && workload.label === run.cached.metadata.name;
+  return spec.enabled && spec.rollout === 'Automatic' && workload.isOurs && workload.label === run.cached.metadata.name;
 }
 
 function labeller(run: Run, { spec }: SshAccess): Labeller {
@@ -87,17 +85,39 @@ function labeller(run: Run, { spec }: SshAccess): Labeller {
   return { name, uid, settings: templateSettings(spec) };
 }
 
-async function rollAgain(run: Run, access: SshAccess, workload: Workload): Promise<void> {
-  const { client, config } = run.options;
-  if (!isOursToRoll(run, access, workload) || config.webhookService === undefined) return;
-  const webhook = { namespace: config.systemNamespace, name: config.webhookService };
-  if (await isServiceReady(client, webhook, run.signal)) {
-    const found = await rollTemplate(client, workload, labeller(run, access), {
-      now: run.now,
-      signal: run.signal,
-    });
-    await run.tell(found);
-  } else {
-    run.requeueIn(WEBHOOK_RETRY_MS);
+/** Pods that were started without ssh: rolled when it is time, and the webhook would see to those that come. */
+async function rollMissed(
+  run: Run,
+  access: SshAccess,
+  workload: Workload,
+  pods: readonly AccessPod[],
+): Promise<Finding> {
+  const missed = pods.filter(({ record }) => record === undefined);
+  const injected = run.cached.status.conditions?.find(({ type }) => type === 'Injected');
+  const next = nextRoll(workload, missed, injected?.lastTransitionTime);
+  if (next.step === 'given-up') return notInjected(missed, workload, 'again');
+  if (next.step === 'under-way') return notInjected(missed, workload, 'under-way');
+  const waitMs = next.at - run.now.getTime();
+  if (waitMs > 0) {
+    run.requeueIn(waitMs);
+    return notInjected(missed, workload, { at: new Date(next.at).toISOString() });
   }
+  const webhook = await roll(run, access, workload, next.attempt);
+  return notInjected(missed, workload, webhook === undefined ? 'under-way' : { webhook });
+}
+
+/** @returns why it did not: the webhook would miss the new pods as well */
+async function roll(run: Run, access: SshAccess, workload: Workload, rollAttempt = 0): Promise<string | undefined> {
+  const why = await whyNotNow(run);
+  if (why !== undefined) return why;
+  const now = { rolledAt: run.now.toISOString(), rollAttempt, signal: run.signal };
+  await run.tell(await rollTemplate(run.options.client, workload, labeller(run, access), now));
+  return undefined;
+}
+
+/** Pods that were made now would be without ssh; it is asked again. */
+async function whyNotNow(run: Run): Promise<string | undefined> {
+  const hindrance = await run.options.webhook.hindrance(run.signal);
+  if (hindrance !== undefined) run.requeueIn(hindrance.waitMs);
+  return hindrance?.why;
 }

@@ -17,7 +17,6 @@ const Environment = z.object({
   /** On the loopback; 0: no profiles. */
   PROFILING_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   MAX_USERS_PER_ACCESS: z.coerce.number().int().min(1).max(MOST_USERS).default(5),
-  WEBHOOK_SERVICE: z.string().default(''),
   SECRET_DELAY: seconds.default(120),
   ROUTE_DELAY: seconds.default(900),
   WATCH_NAMESPACES: z.string().default(''),
@@ -34,8 +33,6 @@ export type Config = {
   ports: HealthPorts;
   /** Users of one SshAccess that are served. */
   maxUsersPerAccess: number;
-  /** Undefined: nobody can be asked whether injection works, so nothing is rolled again. */
-  webhookService: string | undefined;
   /** Until a changed Secret is in all pods that mount it: the kubelet's sync period (1 minute), jitter and cache included. */
   secretDelayMs: number;
   /** Until no piper goes on with an earlier route: as long as one may that hears nothing of the API server. */
@@ -55,7 +52,6 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     endpoint: { host: parsed.ENDPOINT_HOST || undefined, port: parsed.ENDPOINT_PORT },
     ports: { health: parsed.HEALTH_PORT, profiling: parsed.PROFILING_PORT },
     maxUsersPerAccess: parsed.MAX_USERS_PER_ACCESS,
-    webhookService: parsed.WEBHOOK_SERVICE || undefined,
     secretDelayMs: parsed.SECRET_DELAY * 1_000,
     routeDelayMs: parsed.ROUTE_DELAY * 1_000,
     namespaces: parseNamespaces(parsed.WATCH_NAMESPACES),

@@ -3,6 +3,18 @@ import { SSHD_REASONS, SSHD_SENTENCES } from './sshd-sentences.ts';
 const LIMITED_IMPOSSIBLE =
   'at Pod Security level restricted a session cannot be another uid than the app, so access limited is refused; give access root, or let the namespace enforce baseline';
 
+/** What becomes of pods without ssh: their owner's turn, for the first time or again, or ours. */
+export type Restart = 'yours' | 'again' | 'under-way' | { readonly at: string } | { readonly webhook: string };
+
+function restarting(restart: Restart, cure: string): string {
+  if (restart === 'yours') return `see that the webhook runs, then ${cure}`;
+  if (restart === 'again') return `the log of the webhook (decided, review failed) says why; then ${cure}`;
+  if (restart === 'under-way') return 'they are restarted now';
+  return 'at' in restart
+    ? `they are restarted at ${restart.at}`
+    : `they are restarted when the webhook serves again: ${restart.webhook}`;
+}
+
 /**
  * Every reason that a condition or an Event of ours can have, with its sentence. A sentence says what is wrong and what
  * to do, and never holds key material.
@@ -79,10 +91,12 @@ export const SENTENCES = {
   TargetTaken: (target: string, holder: string) =>
     `${target} is the target of the SshAccess ${holder} already; add the users there`,
   LabelMissing: (command: string) => `rollout is Manual: label the pod template when it suits you: ${command}`,
-  PodsNotInjected: (pods: string, cure: string, isRepeated = false) =>
-    isRepeated
-      ? `these pods were started without ssh, though they were restarted for it before: ${pods}; the log of the webhook (decided, review failed) says why; then ${cure}`
-      : `these pods were started without ssh: ${pods}; see that the webhook runs, then ${cure}`,
+  WebhookNotServing: (target: string, why: string) =>
+    `${target} is left alone until the webhook serves, without which its pods would start without ssh: ${why}; if that stays so, see the webhook's pods, in the namespace of sshaccess`,
+  PodsNotInjected: (pods: string, cure: string, restart: Restart = 'yours') => {
+    const before = restart === 'again' ? ', though they were restarted for it before' : '';
+    return `these pods were started without ssh${before}: ${pods}; ${restarting(restart, cure)}`;
+  },
   PodsOutdated: (pods: string, because: string, cure: string, notes: readonly string[] = []) =>
     [`${because}, and these pods were started before: ${pods}; ${cure}`, ...notes].join('; '),
   // PolicyEnforced, SshdPatched, Bootstrapped: of runtime main_container only

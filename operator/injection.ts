@@ -1,7 +1,7 @@
 /** Pure: what the pods say about whether ssh is in them. */
 import type { Role, SshAccess } from '../crds/index.ts';
 import type { AccessPod } from './access-pod.ts';
-import { finding, type Finding } from './findings.ts';
+import { finding, type Finding, type Restart } from './findings.ts';
 import { insistenceNotes } from './process-namespace.ts';
 import { outdatedBy } from './template-settings.ts';
 import { describeWorkload, type Workload } from './workload.ts';
@@ -21,7 +21,7 @@ export function injectionFinding(
   const missed = pods.filter(({ record }) => record === undefined);
   if (missed.length > 0) {
     const isRepeated = missed.some(({ createdAt }) => isSinceRoll(createdAt, workload));
-    return finding('PodsNotInjected', nameSome(missed.map(({ name }) => name)), cure, isRepeated);
+    return notInjected(missed, workload, isRepeated ? 'again' : 'yours');
   }
   const notes = insistenceNotes(pods.filter(({ main }) => main === undefined));
   const outdated = pods.flatMap((pod) => {
@@ -32,6 +32,10 @@ export function injectionFinding(
   if (first === undefined) return finding('PodsInjected', pods.length, notes);
   return finding('PodsOutdated', nameSome(outdated.map(({ name }) => name)), first.because, cure, notes);
 }
+
+/** @param restart whose turn it is to make them anew */
+export const notInjected = (missed: readonly AccessPod[], workload: Workload | undefined, restart: Restart): Finding =>
+  finding('PodsNotInjected', nameSome(missed.map(({ name }) => name)), cureOf(workload), restart);
 
 /** Pods tell whole seconds. */
 function isSinceRoll(createdAt: string, workload: Workload | undefined): boolean {
@@ -91,13 +95,3 @@ export function effectiveUser(
 /** The sidecar refuses the role, whoever asserts it. */
 export const isRoleImpossible = (role: Role, record: AccessPod['record']): boolean =>
   role === 'limited' && record?.runtime === 'sidecar' && record.limitedUid === null;
-
-/**
- * Pods that were started without ssh (the webhook was down) are rolled once per cause: when Injected became False after
- * the last time that we rolled. A roll that did not help is not repeated until a good one came between: what keeps ssh
- * out of these pods would of the next, and each roll is a disturbance of somebody's service. The condition says so.
- */
-export function mayRollAgain(workload: Workload, injectedSince: string | undefined): boolean {
-  if (workload.rolledAt === undefined) return true;
-  return injectedSince !== undefined && Date.parse(injectedSince) > Date.parse(workload.rolledAt);
-}

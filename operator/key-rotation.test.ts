@@ -165,15 +165,9 @@ test('a key that is made under an annotation answers it', async () => {
 });
 
 describe('an sshd of the image reads its keys at its start only', () => {
-  const isWebhookReady = () =>
-    rig.server.put('/apis/discovery.k8s.io/v1/namespaces/sys/endpointslices/hook-1', {
-      metadata: { labels: { 'kubernetes.io/service-name': 'hook' } },
-      endpoints: [{ conditions: { ready: true } }],
-    });
   const rolls = () => JSON.stringify(rig.server.get(deploymentAt('web'))).match(/rolled-at":"[^"]+/g) ?? [];
 
   test('its pods are rolled once, and the key is not used before they are', async () => {
-    isWebhookReady();
     const uid = await running({ runtime: 'main_container' });
     rig.putMainPod('web-1', 'web');
     const { mappingKey: old } = keysOf(uid);
@@ -194,7 +188,6 @@ describe('an sshd of the image reads its keys at its start only', () => {
   });
 
   test('with rollout Manual it says what to restart', async () => {
-    isWebhookReady();
     const uid = await running({ runtime: 'main_container', rollout: 'Manual' });
     rig.putMainPod('web-1', 'web');
     annotate(ANNOTATION_ROTATE_HOST_KEY, '1');

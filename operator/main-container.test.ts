@@ -46,15 +46,9 @@ test('an sshd that knows nothing of us: its own port, account and host keys', as
 
 const rolledAt = () =>
   /"sshaccess.dev\/rolled-at":"([^"]+)"/.exec(JSON.stringify(rig.server.get(deploymentAt('web'))))?.[1];
-const isWebhookReady = () =>
-  rig.server.put('/apis/discovery.k8s.io/v1/namespaces/sys/endpointslices/hook-1', {
-    metadata: { labels: { 'kubernetes.io/service-name': 'hook' } },
-    endpoints: [{ conditions: { ready: true } }],
-  });
 const main = { runtime: 'main_container' } as const;
 
 test('a live SshAccess is switched to main_container and back: its pods are rolled once each way', async () => {
-  isWebhookReady();
   rig.putAccess('web');
   await rig.startOperator();
   rig.putPod('web-1', 'web');
@@ -88,7 +82,6 @@ test('a live SshAccess is switched to main_container and back: its pods are roll
 });
 
 test('rollout Manual: nothing is rolled, the condition has the command, and the route still speaks to the pods that are there', async () => {
-  isWebhookReady();
   const uid = rig.putAccess('web', { rollout: 'Manual' });
   await rig.startOperator();
   rig.server.put(deploymentAt('web'), labelled('web'));

@@ -25,8 +25,7 @@
  * | ------------------- | -------------- | ----------------- |
  * | ""                  | secrets        | delete (route Secrets of deleted SshAccesses) |
  * | sshaccess.dev       | sessionreports | list watch        |
- * | coordination.k8s.io | leases         | get create update (one Lease: `sshaccess-operator`) |
- * | discovery.k8s.io    | endpointslices | list (is the webhook ready? asked before pods that it missed are rolled) |
+ * | coordination.k8s.io | leases         | get create update (one Lease: `sshaccess-operator`; of another the creation is only tried, by which the API server asks the webhook: webhook-probe.ts) |
  *
  * `--release-all` in place of all that: what `helm uninstall` runs first, see release-all.ts. It needs in that Role as well
  * patch of the Deployment that OPERATOR_DEPLOYMENT names, and delete of the Lease.
@@ -34,8 +33,7 @@
  * Network: TCP to pods of runtime main_container, at port 2222 or spec.mainContainer.port; only the leader looks at them.
  *
  * Environment: POD_NAMESPACE, POD_NAME (downward API), ENDPOINT_HOST, ENDPOINT_PORT (what users type),
- * HEALTH_PORT=8080 (/livez, /readyz, /metrics), PROFILING_PORT=0, LOG_LEVEL=info, WEBHOOK_SERVICE (name of the webhook's Service in POD_NAMESPACE;
- * optional: without it, pods that were not injected are reported but never rolled), WATCH_NAMESPACES (names with commas
+ * HEALTH_PORT=8080 (/livez, /readyz, /metrics), PROFILING_PORT=0, LOG_LEVEL=info, WATCH_NAMESPACES (names with commas
  * between them; empty: all).
  */
 import { parseArgs } from 'node:util';

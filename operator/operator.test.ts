@@ -351,32 +351,3 @@ test('a route whose SshAccess is gone without its finalizer is deleted', async (
   await soon(() => expect(rig.server.get(secretAt('route-dead', 'sys'))).toBeUndefined());
   expect(rig.server.get(secretAt('unrelated', 'sys'))).toBeDefined();
 });
-
-test('pods that the webhook missed are rolled once, and only when it is back', async () => {
-  rig.putAccess('web');
-  await rig.startOperator();
-  await soon(() => expect(rig.labelOf('web')).toBe(true));
-  rig.putPod('web-1', 'web', false);
-  await soon(() => expect(rig.reason('web', 'Injected')).toBe('PodsNotInjected'));
-  await rig.quiet();
-  const rolled = () =>
-    /"sshaccess.dev\/rolled-at":"([^"]+)"/.exec(JSON.stringify(rig.server.get(deploymentAt('web'))))?.[1];
-  expect(rolled()).toBeUndefined();
-  rig.server.put('/apis/discovery.k8s.io/v1/namespaces/sys/endpointslices/hook-1', {
-    metadata: { labels: { 'kubernetes.io/service-name': 'hook' } },
-    endpoints: [{ conditions: { ready: true } }],
-  });
-  rig.putPod('web-2', 'web', false);
-  await soon(() => expect(rolled()).toBeDefined());
-  const first = rolled();
-  rig.putPod('web-3', 'web', false);
-  await rig.quiet();
-  expect(rolled()).toBe(first);
-  // It helped, then the webhook missed another: a cause of its own.
-  rig.clock = () => new Date(Date.now() + 60_000);
-  for (const name of ['web-1', 'web-2', 'web-3']) rig.putPod(name, 'web');
-  await soon(() => expect(rig.reason('web', 'Injected')).toBe('PodsInjected'));
-  rig.clock = () => new Date(Date.now() + 120_000);
-  rig.putPod('web-4', 'web', false);
-  await soon(() => expect(rolled()).not.toBe(first));
-});

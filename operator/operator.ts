@@ -13,6 +13,7 @@ import { Presence, type PresencePace } from './presence/presence.ts';
 import { probePod } from './probe/probe-pod.ts';
 import { Prober } from './probe/prober.ts';
 import { makeReconciler } from './reconciler.ts';
+import { WebhookProbe } from './webhook-probe.ts';
 import { World } from './world.ts';
 
 const WORKERS = 4;
@@ -33,11 +34,12 @@ export type OperatorOptions = {
   clock?: () => Date;
   probing?: { firstRetryMs?: number };
   pace?: PresencePace;
+  webhookSettleMs?: number;
 };
 
 /** Wires the parts of the operator; nothing runs yet. */
 export function createOperator(options: OperatorOptions): Operator {
-  const { client, config, log, metrics, clock = () => new Date(), probing, pace } = options;
+  const { client, config, log, metrics, clock = () => new Date(), probing, pace, webhookSettleMs } = options;
   // A replica that does not lead keeps the keys of what changed, each once, and begins with all of them.
   const queue = new WorkQueue();
   const { systemNamespace, namespaces } = config;
@@ -53,6 +55,7 @@ export function createOperator(options: OperatorOptions): Operator {
     prober,
     presence,
     labellings: new Labellings(),
+    webhook: new WebhookProbe({ client, systemNamespace, settleMs: webhookSettleMs }),
     events,
     config,
     log,

@@ -10,6 +10,7 @@ import type { Writer } from './own-objects.ts';
 import type { Presence } from './presence/presence.ts';
 import type { Prober } from './probe/prober.ts';
 import { storyteller, type Tell } from './story.ts';
+import type { WebhookProbe } from './webhook-probe.ts';
 import type { World } from './world.ts';
 
 export type ReconcilerOptions = {
@@ -18,6 +19,7 @@ export type ReconcilerOptions = {
   prober: Prober;
   presence: Presence;
   labellings: Labellings;
+  webhook: WebhookProbe;
   events: EventRecorder;
   config: Config;
   log: Logger;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { DEFAULT_POLICIES } from '../crds/index.ts';
 import type { AccessPod } from './access-pod.ts';
 import { finding, type Finding } from './findings.ts';
-import { effectiveUser, injectionFinding, mayRollAgain } from './injection.ts';
+import { effectiveUser, injectionFinding } from './injection.ts';
 import { servingOf } from './serving.ts';
 import { desiredStatus, failedStatus, loginCommand, type Outcome } from './status.ts';
 import { conditionStory, routeStory } from './story.ts';
@@ -223,18 +223,13 @@ test('injection, told from the pods', () => {
   expect(injectionFinding(many, workload(), undefined, spec).message).toContain('p0, p1, p2, p3, p4 and 2 more');
 });
 
-test('pods that were missed are rolled once per cause', () => {
+test('of pods that were missed again after a roll it is said', () => {
   const rolled = workload({ rolledAt: '2026-01-01T10:00:00.500Z' });
-  expect(mayRollAgain(workload(), undefined)).toBe(true);
-  expect(mayRollAgain(rolled, '2026-01-01T10:00:00Z')).toBe(false);
-  expect(mayRollAgain(rolled, undefined)).toBe(false);
   // Who reads the condition learns that another roll would not help.
   const message = (createdAt: string) =>
     injectionFinding([pod('a', { record: undefined, createdAt })], rolled, undefined, access().spec).message;
   expect(message('2026-01-01T09:59:59Z')).not.toContain('restarted for it before');
   expect(message('2026-01-01T10:00:00Z')).toContain('restarted for it before: a; the log of the webhook');
-  // It was True in between, and became False again.
-  expect(mayRollAgain(rolled, '2026-01-02T00:00:00Z')).toBe(true);
 });
 
 test('Events tell what changed, once, and good news only after bad', () => {

@@ -1,13 +1,11 @@
 /** The workload's template: labelled, released, and rolled again where pods were started without ssh. */
-import * as z from 'zod';
 import { FIELD_MANAGERS } from '../crds/index.ts';
 import { apply } from '../lib/kube/apply.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
 import { KubeError } from '../lib/kube/errors.ts';
-import { ENDPOINT_SLICES, pathOf } from '../lib/kube/resources.ts';
 import { finding, type Finding } from './findings.ts';
 import { WORKLOADS } from './resources.ts';
-import { labelManifest, releaseManifest, type Labeller } from './template-label.ts';
+import { labelManifest, releaseManifest, type Labeller, type Roll } from './template-label.ts';
 import { describeWorkload, type Rollout, type Workload } from './workload.ts';
 
 const options = (signal: AbortSignal) => ({ fieldManager: FIELD_MANAGERS.operator, signal });
@@ -47,34 +45,10 @@ export async function rollTemplate(
   client: KubeClient,
   workload: Workload,
   access: Labeller,
-  { now, signal }: { now: Date; signal: AbortSignal },
+  { signal, ...roll }: Roll & { signal: AbortSignal },
 ): Promise<Finding> {
-  const { metadata, ...rest } = labelManifest(workload, access, now.toISOString());
+  const { metadata, ...rest } = labelManifest(workload, access, roll);
   const manifest = { metadata: { ...metadata, resourceVersion: workload.resourceVersion }, ...rest };
   await apply(client, WORKLOADS[workload.kind], manifest, options(signal));
   return finding('PodsRolled', describeWorkload(workload));
-}
-
-const Slices = z.object({
-  items: z.array(
-    z.object({
-      endpoints: z.array(z.object({ conditions: z.object({ ready: z.boolean().optional() }).optional() })).nullish(),
-    }),
-  ),
-});
-
-/** True where the Service has a ready endpoint: pods that are made now will be injected. */
-export async function isServiceReady(
-  client: KubeClient,
-  service: { namespace: string; name: string },
-  signal: AbortSignal,
-): Promise<boolean> {
-  const answer = await client.request(pathOf(ENDPOINT_SLICES, { namespace: service.namespace }), {
-    query: { labelSelector: `kubernetes.io/service-name=${service.name}` },
-    signal,
-  });
-  // EndpointConditions: ready that is not given counts as true.
-  return Slices.parse(answer).items.some(
-    ({ endpoints }) => endpoints?.some(({ conditions }) => conditions?.ready !== false) ?? false,
-  );
 }

@@ -3,7 +3,14 @@ import { LABEL_ACCESS, type SshAccess } from '../crds/index.ts';
 import type { Manifest } from '../lib/kube/apply.ts';
 import { finding, type Finding } from './findings.ts';
 import type { TemplateSettings } from './template-settings.ts';
-import { ANNOTATION_LABELLED_FOR, ANNOTATION_ROLLED, describeWorkload, templateIn, type Workload } from './workload.ts';
+import {
+  ANNOTATION_LABELLED_FOR,
+  ANNOTATION_ROLL_ATTEMPT,
+  ANNOTATION_ROLLED,
+  describeWorkload,
+  templateIn,
+  type Workload,
+} from './workload.ts';
 
 export type LabelDecision =
   | { readonly action: 'apply'; readonly problem: undefined }
@@ -65,11 +72,18 @@ export type Labeller = {
   readonly settings: TemplateSettings;
 };
 
+export type Roll = Pick<Workload, 'rolledAt' | 'rollAttempt'>;
+
 /** Ours on the template: the label, and when and for what we last rolled it (left out, it would be taken away, and roll the pods). */
-export function labelManifest(workload: Workload, access: Labeller, rolledAt = workload.rolledAt): Manifest {
+export function labelManifest(
+  workload: Workload,
+  access: Labeller,
+  { rolledAt, rollAttempt }: Roll = workload,
+): Manifest {
   const annotations = {
     [ANNOTATION_LABELLED_FOR]: access.uid,
     ...(rolledAt !== undefined && { [ANNOTATION_ROLLED]: rolledAt }),
+    ...(rollAttempt > 0 && { [ANNOTATION_ROLL_ATTEMPT]: String(rollAttempt) }),
     ...access.settings,
   };
   const labels = { [LABEL_ACCESS]: access.name };

@@ -9,8 +9,10 @@ import { settingsAmong, type TemplateSettings } from './template-settings.ts';
  */
 export const ANNOTATION_LABELLED_FOR = 'sshaccess.dev/labelled-for';
 
-/** On the template: when its pods were last rolled because they had been started without ssh. */
+/** On the template: when we last rolled its pods. */
 export const ANNOTATION_ROLLED = 'sshaccess.dev/rolled-at';
+/** On the template: the how manieth roll in a row that was, where pods were started without ssh (missed-pods.ts). */
+export const ANNOTATION_ROLL_ATTEMPT = 'sshaccess.dev/roll-attempt';
 
 const strings = z.record(z.string(), z.string()).default({});
 const Template = z.object({
@@ -96,6 +98,8 @@ export type Workload = {
   /** Who else has last written to it, by the name that they give themselves. */
   readonly lastWriter: string | undefined;
   readonly rolledAt: string | undefined;
+  /** 0: that was for another cause than pods without ssh. */
+  readonly rollAttempt: number;
   /** What of the spec its pods were last rolled for. */
   readonly settings: TemplateSettings;
 };
@@ -121,10 +125,17 @@ export function parseWorkload(kind: TargetKind, object: unknown): Workload {
       ({ manager, operation }) => manager === FIELD_MANAGERS.operator && operation === 'Apply',
     ),
     lastWriter: lastWriterOf(metadata.managedFields),
-    rolledAt: spec.template.metadata.annotations[ANNOTATION_ROLLED],
+    rolledAt: timeIn(spec.template.metadata.annotations[ANNOTATION_ROLLED]),
+    rollAttempt: countIn(spec.template.metadata.annotations[ANNOTATION_ROLL_ATTEMPT]),
     settings: settingsAmong(spec.template.metadata.annotations),
   };
 }
+
+/** Tenants can write it: what is no time is none. */
+const timeIn = (annotation: string | undefined): string | undefined =>
+  annotation === undefined || Number.isNaN(Date.parse(annotation)) ? undefined : annotation;
+
+const countIn = (annotation = ''): number => (/^[1-9]$/.test(annotation) ? Number(annotation) : 0);
 
 function phaseOf(
   { replicas, suspend }: { replicas?: number | undefined; suspend: boolean },

@@ -57,6 +57,7 @@ export const SAMPLES: Samples = {
   ContainerNotFound: ['<container>', TARGET],
   TargetTaken: [TARGET, '<other>'],
   LabelMissing: ['kubectl patch …'],
+  WebhookNotServing: [TARGET, '<what keeps it>'],
   PodsNotInjected: [POD, 'kubectl rollout restart …'],
   PodsOutdated: [POD, '<what has changed>', 'kubectl rollout restart …'],
   PolicyEnforceable: [],

@@ -1,6 +1,7 @@
 import type { Runtime } from '../crds/index.ts';
 import type { AdmissionRequest, AdmissionResponse } from './admission-review.ts';
 import { allowed, patched } from './admission-review.ts';
+import { isProbe, PROBE_ANSWER } from './probe.ts';
 import { inject } from './inject.ts';
 import { decide, type Cluster } from './injection-plan.ts';
 import { diff } from './patch.ts';
@@ -13,7 +14,7 @@ export type DecisionRecord = {
   namespace: string;
   pod: string;
   dryRun: boolean;
-  decision: 'injected' | 'unchanged' | 'skipped';
+  decision: 'injected' | 'unchanged' | 'skipped' | 'answered';
   access?: string;
   runtime?: Runtime;
   container?: string;
@@ -28,6 +29,10 @@ export type Outcome = { response: AdmissionResponse; record: DecisionRecord };
  */
 export function mutatePod(request: AdmissionRequest, cluster: Cluster, settings: SidecarSettings): Outcome {
   const { uid, namespace, dryRun = false } = request;
+  if (isProbe(request)) {
+    const record = { namespace, pod: '', dryRun, decision: 'answered' } as const;
+    return { response: patched(uid, 'answered', PROBE_ANSWER), record };
+  }
   if (!isPodCreate(request)) return skipped({ namespace, pod: '', dryRun }, uid, 'not-a-pod-create');
   const pod = Pod.parse(request.object);
   const about = { namespace, pod: pod.metadata.name ?? pod.metadata.generateName ?? '', dryRun };

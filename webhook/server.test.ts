@@ -141,6 +141,17 @@ test('dry-run is answered the same, since nothing is ever written', async () => 
   expect(await send(review({ dryRun: true }))).toEqual(await send(review()));
 });
 
+test('the Lease by which the operator asks whether we are reached comes back with our word on it', async () => {
+  const kind = { group: 'coordination.k8s.io', version: 'v1', kind: 'Lease' };
+  const response = await send(review({ kind, object: { metadata: { name: 'probe' } }, dryRun: true }));
+  expect(response).toMatchObject({ allowed: true, auditAnnotations: { decision: 'answered' } });
+  expect(JSON.parse(Buffer.from(response.patch ?? '', 'base64').toString())).toEqual([
+    { op: 'add', path: '/metadata/annotations', value: { 'sshaccess.dev/webhook-answers': 'true' } },
+  ]);
+  const updated = await send(review({ kind, operation: 'UPDATE', object: { metadata: { name: 'probe' } } }));
+  expect(updated.patch).toBeUndefined();
+});
+
 test('what is not the creation of a pod passes unchanged', async () => {
   for (const request of [
     { operation: 'UPDATE' },

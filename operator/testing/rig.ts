@@ -1,6 +1,13 @@
 /** The whole operator against an API server on loopback, and what a test puts there and looks at. */
 import { afterEach, beforeEach, vi } from 'vitest';
-import { LABEL_ACCESS, podSettings, Route, serverOf, SshAccessSpec } from '../../crds/index.ts';
+import {
+  ANNOTATION_WEBHOOK_ANSWERS,
+  LABEL_ACCESS,
+  podSettings,
+  Route,
+  serverOf,
+  SshAccessSpec,
+} from '../../crds/index.ts';
 import { apiMetrics } from '../../lib/kube/api-metrics.ts';
 import { clientOf } from '../../lib/kube/client.ts';
 import { TestApiServer } from '../../lib/kube/testing/api-server.ts';
@@ -20,10 +27,10 @@ const config = {
   endpoint: { host: 'ssh.example.com', port: 2222 },
   ports: { health: 0, profiling: 0 },
   maxUsersPerAccess: 5,
-  webhookService: 'hook',
   secretDelayMs: 120_000,
   routeDelayMs: 900_000,
 };
+const ANSWER = { [ANNOTATION_WEBHOOK_ANSWERS]: 'true' };
 export const at = (name: string, namespace = 'acme') =>
   `/apis/sshaccess.dev/v1alpha1/namespaces/${namespace}/sshaccesses/${name}`;
 export const secretAt = (name: string, namespace = 'acme') => `/api/v1/namespaces/${namespace}/secrets/${name}`;
@@ -59,11 +66,15 @@ class Rig {
   metrics = new OperatorMetrics();
   /** Where the operator looks; undefined: everywhere. */
   namespaces: readonly string[] | undefined;
+  /** The API server reaches the webhook. */
+  isWebhookServing = true;
   #stop = new AbortController();
   #running: Promise<void> | undefined;
 
   async begin(): Promise<void> {
     this.server = new TestApiServer();
+    this.isWebhookServing = true;
+    this.server.onTry = (object) => (this.isWebhookServing ? { ...object, metadata: { annotations: ANSWER } } : object);
     await this.server.start();
     this.clock = () => new Date();
     this.pace = {};
@@ -90,6 +101,7 @@ class Rig {
       probing: { firstRetryMs: 20 },
       pace: this.pace,
       metrics: this.metrics,
+      webhookSettleMs: 0,
     });
     await operator.follow(signal);
     this.#running = operator.lead(signal);

@@ -103,6 +103,7 @@ export function workload(changes: Partial<Workload> = {}): Workload {
     label: undefined,
     isOurs: false,
     rolledAt: undefined,
+    rollAttempt: 0,
     settings: {},
     ...changes,
   };

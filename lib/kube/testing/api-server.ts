@@ -56,6 +56,8 @@ export class TestApiServer {
   #failures: { count: number; status: number; path: RegExp } | undefined;
   /** `METHOD /path` of every request so far. */
   readonly requests: string[] = [];
+  /** What admission makes of an object whose creation is only tried (dry run). */
+  onTry = (object: Fields): Fields => object;
 
   async start(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.listen(this.#port, '127.0.0.1', resolve));
@@ -155,6 +157,7 @@ export class TestApiServer {
         const name = z.object({ metadata: z.object({ name: z.string() }) }).parse(body).metadata.name;
         const id = { ...target, name };
         if (this.#objects.has(idOf(id))) throw new Refusal(409, 'AlreadyExists');
+        if (query.get('dryRun') === 'All') return this.onTry(created);
         return this.#write(id, created, undefined);
       }
       case 'PUT':
