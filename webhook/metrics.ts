@@ -8,7 +8,7 @@ import { SKIP_REASONS, type SkipReason } from './skip-reasons.ts';
 const REVIEW_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** What is answered: one of the decisions, or that the review made no sense, or that we failed. */
-const OUTCOMES = ['injected', 'unchanged', 'skipped', 'malformed', 'failed'] as const;
+const OUTCOMES = ['injected', 'unchanged', 'skipped', 'answered', 'malformed', 'failed'] as const;
 type ReviewOutcome = (typeof OUTCOMES)[number];
 
 const isSkipReason = (word: string): word is SkipReason => Object.hasOwn(SKIP_REASONS, word);
@@ -17,7 +17,7 @@ const isSkipReason = (word: string): word is SkipReason => Object.hasOwn(SKIP_RE
 export class WebhookMetrics extends Metrics {
   readonly #reviews = this.counter(
     'sshaccess_webhook_reviews_total',
-    'Admission reviews by outcome. After malformed and failed the API server applies webhook.failurePolicy.',
+    'Admission reviews by outcome; answered: the operator has asked whether we are reached. After malformed and failed the API server applies webhook.failurePolicy.',
     { outcome: OUTCOMES },
   );
   readonly #skipped = this.counter(
