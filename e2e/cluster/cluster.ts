@@ -29,6 +29,8 @@ export interface Faults {
   stopApiServer(): Promise<void>;
   startApiServer(): Promise<void>;
   restartContainerd(): Promise<void>;
+  /** kill -9 of everything that runs on the machine, pods too; then its programs start as they did the first time. */
+  reboot(): Promise<void>;
   /** Who watches from an older version is told that it is gone. */
   compactEtcd(): Promise<void>;
   /** kill -9 of our program in that pod of ours; the kubelet starts it again. */

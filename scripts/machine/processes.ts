@@ -49,6 +49,12 @@ export async function processesIn(kind: 'pid' | 'mnt' | 'net', namespace: string
   return matching(async (pid) => (await namespaceOf(pid, kind)) === namespace);
 }
 
+/** Every process in that cgroup or one below it, whatever namespaces it is in. */
+export async function processesInCgroup(cgroup: string): Promise<ProcessId[]> {
+  const member = new RegExp(`:/${cgroup}(/|$)`, 'm');
+  return matching(async (pid) => member.test((await readProc(pid, 'cgroup')) ?? ''));
+}
+
 export async function programOf(pid: number): Promise<string | undefined> {
   return (await readProc(pid, 'cmdline'))?.split('\0')[0];
 }

@@ -19,43 +19,58 @@ import { connectNode, launcher, startNode } from './node.ts';
 import type { ProcessId } from '../../../scripts/machine/processes.ts';
 import { nodeName, settings } from './settings.ts';
 
+type ProgramOf = (name: Tool) => string;
+
+const logsOf = (names: ClusterNames): string => join(clusterFolder(names.name), 'logs');
+const kubeconfigOf = (names: ClusterNames): string => join(clusterFolder(names.name), 'kubeconfig');
+
 /** Starts all of a cluster, in order, and waits until pods can be made; answers the node's process 1. */
-export async function boot(names: ClusterNames, programOf: (name: Tool) => string): Promise<ProcessId> {
-  const logs = join(clusterFolder(names.name), 'logs');
-  const kubectl = programOf('kubectl');
-  const kubeconfig = join(clusterFolder(names.name), 'kubeconfig');
+export async function boot(names: ClusterNames, programOf: ProgramOf): Promise<ProcessId> {
   const node = await step('node: namespaces, certificates, link', async () => {
-    await layOut(names, logs, kubeconfig);
-    const started = await startNode(names, logs);
+    await layOut(names, logsOf(names), kubeconfigOf(names));
+    const started = await startNode(names, logsOf(names));
     await connectNode(names, started);
     return started;
   });
-  const launch = await launcher(names, node);
-  const launchAll = async (components: readonly Component[]): Promise<void> => {
-    for (const { program, args } of components) {
-      const path = program === 'containerd' ? 'containerd' : programOf(program);
-      await launch(join(logs, `${program}.log`), path, args);
-    }
-  };
-  await step('containerd, etcd, kube-apiserver', async () => {
-    await launchAll(foundation(names));
-    const socket = join(names.folder, 'containerd.sock');
-    await waitUntil('containerd', 30, async () => (existsSync(socket) ? undefined : `no socket (logs: ${logs})`));
-    await importImages(node, names, await pauseArchive());
-    await waitUntil('kube-apiserver', 60, async () => {
-      const args = ['--kubeconfig', kubeconfig, 'get', '--raw=/readyz'];
-      const { code, stderr } = await attempt(kubectl, args, { timeout: 5000 });
-      return code === 0 ? undefined : `${stderr.trim()} (logs: ${logs})`;
-    });
-  });
-  await step('controller-manager, scheduler, proxy, kubelet', async () => {
-    await launchAll(workers(names));
-    await waitUntil(`node ${nodeName}`, 60, async () => {
-      const complaint = await unhealthy(node, kubectl, kubeconfig);
-      return complaint === undefined ? undefined : `${complaint} (logs: ${logs})`;
-    });
-  });
+  await step('containerd, etcd, kube-apiserver', () => startFoundation(names, node, programOf));
+  await step('controller-manager, scheduler, proxy, kubelet', () => startWorkers(names, node, programOf));
   return node;
+}
+
+/** Returns when the API server is ready. */
+export async function startFoundation(names: ClusterNames, node: ProcessId, programOf: ProgramOf): Promise<void> {
+  await launchAll(names, node, programOf, foundation(names));
+  const logs = logsOf(names);
+  const socket = join(names.folder, 'containerd.sock');
+  await waitUntil('containerd', 30, async () => (existsSync(socket) ? undefined : `no socket (logs: ${logs})`));
+  await importImages(node, names, await pauseArchive());
+  await waitUntil('kube-apiserver', 60, async () => {
+    const args = ['--kubeconfig', kubeconfigOf(names), 'get', '--raw=/readyz'];
+    const { code, stderr } = await attempt(programOf('kubectl'), args, { timeout: 5000 });
+    return code === 0 ? undefined : `${stderr.trim()} (logs: ${logs})`;
+  });
+}
+
+/** Returns when the node is ready. */
+export async function startWorkers(names: ClusterNames, node: ProcessId, programOf: ProgramOf): Promise<void> {
+  await launchAll(names, node, programOf, workers(names));
+  await waitUntil(`node ${nodeName}`, 60, async () => {
+    const complaint = await unhealthy(node, programOf('kubectl'), kubeconfigOf(names));
+    return complaint === undefined ? undefined : `${complaint} (logs: ${logsOf(names)})`;
+  });
+}
+
+async function launchAll(
+  names: ClusterNames,
+  node: ProcessId,
+  programOf: ProgramOf,
+  components: readonly Component[],
+): Promise<void> {
+  const launch = await launcher(names, node);
+  for (const { program, args } of components) {
+    const path = program === 'containerd' ? 'containerd' : programOf(program);
+    await launch(join(logsOf(names), `${program}.log`), path, args);
+  }
 }
 
 async function layOut(names: ClusterNames, logs: string, kubeconfig: string): Promise<void> {

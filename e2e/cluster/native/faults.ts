@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { attempt, run } from '../../../scripts/machine/command.ts';
 import { SetupError } from '../../../scripts/machine/errors.ts';
@@ -7,6 +7,7 @@ import {
   killExactly,
   namespaceOf,
   processesIn,
+  processesInCgroup,
   processesOf,
   programOf,
   type ProcessId,
@@ -16,6 +17,7 @@ import type { Faults } from '../cluster.ts';
 import type { ClusterNames } from '../names.ts';
 import type { Tool } from '../tools.ts';
 import { waitUntil } from '../wait.ts';
+import { startFoundation, startWorkers } from './boot.ts';
 import { apiServerPort, foundation, type Component } from './components.ts';
 import { enter, inNode, launcher } from './node.ts';
 
@@ -48,6 +50,18 @@ export function faults(names: ClusterNames, node: ProcessId, programOfTool: (nam
       await start('containerd');
       const ctr = [...enter(node), 'ctr', '--address', join(names.folder, 'containerd.sock'), 'version'];
       await waitUntil('containerd', LONGEST_S, async () => complaint(await attempt('nsenter', ctr, { cwd: '/' })));
+    },
+    reboot: async () => {
+      // What starts while we look is killed in the next round.
+      for (;;) {
+        const all = (await processesInCgroup(names.cgroup)).filter(({ pid }) => pid !== node.pid);
+        if (all.length === 0) break;
+        await killAll(all);
+      }
+      // A socket that nobody listens on says that containerd is there.
+      await rm(join(names.folder, 'containerd.sock'), { force: true });
+      await startFoundation(names, node, programOfTool);
+      await startWorkers(names, node, programOfTool);
     },
     compactEtcd: async () => void (await inNetwork(node, COMPACT)),
     kill: async (pod) => {
