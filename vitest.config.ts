@@ -6,7 +6,19 @@ export default defineConfig({
   test: {
     projects: [
       // Pure units and wire-level tests on loopback: seconds, no cluster.
-      { test: { name: 'unit', globalSetup: 'scripts/test-machine.ts', include: ['**/*.test.ts'], ...everywhere } },
+      {
+        test: {
+          name: 'unit',
+          globalSetup: 'scripts/test-machine.ts',
+          include: ['**/*.test.ts'],
+          ...everywhere,
+          // Of its own accord vitest leaves a core free, and half of these files wait.
+          maxWorkers: 2,
+          // The machine may be busy; how fast something is no test asks.
+          testTimeout: 60_000,
+          expect: { poll: { timeout: 15_000 } },
+        },
+      },
       // Real Kubernetes and OpenSSH's own client, on one cluster: one file after another, but for those that do not mind.
       {
         test: {
