@@ -1,6 +1,7 @@
 export * from './end-leftovers.ts';
 export * from './identity-assertion.ts';
 export * from './injection-record.ts';
+export * from './kicks.ts';
 export * from './main-container.ts';
 export * from './names.ts';
 export * from './pod-settings.ts';

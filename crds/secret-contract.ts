@@ -4,6 +4,7 @@
  */
 import * as z from 'zod/mini';
 import { Runtime, UidOffset } from './injection-record.ts';
+import { Kick, MOST_KICKS } from './kicks.ts';
 import { Role, SessionPolicy } from './session-policy.ts';
 
 /** Data keys of the pod's Secret `<name>-sshaccess`. */
@@ -83,6 +84,8 @@ export const Route = z.object({
   /** What to show to a user who has proven who they are. */
   banner: z.optional(z.string().check(z.maxLength(MAX_BANNER_LENGTH))),
   users: z.array(RouteUser).check(z.maxLength(MOST_USERS)),
+  /** Beside the users: a piper of before takes no field of theirs that it does not know. */
+  kicks: z.optional(z.array(Kick).check(z.maxLength(MOST_KICKS))),
 });
 export type Route = z.infer<typeof Route>;
 

@@ -30,9 +30,21 @@ const RouteReport = z.object({
 });
 export type RouteReport = z.infer<typeof RouteReport>;
 
+const MOST_HOST_KEYS = 16;
+/** One line, as it stands in known_hosts behind the name of a host: the type of a key and its bytes, and nothing else. */
+const HostKeyLine = z.string().check(z.maxLength(4_096), z.regex(/^[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}$/));
+export const GatewayHostKeys = z
+  .array(HostKeyLine)
+  .check(
+    z.maxLength(MOST_HOST_KEYS),
+    z.describe('The host keys by which users know the gateway: OpenSSH public key lines.'),
+    z.meta({ 'x-kubernetes-list-type': 'atomic' }),
+  );
+
 /** Readers take no offence at fields that they do not know. */
 export const SessionReport = z.object({
   renewedAt: z.iso.datetime().check(z.describe('When it was last written, by the clock of the piper.')),
+  hostKeys: z.optional(GatewayHostKeys),
   truncated: z.boolean().check(z.describe('There are more users than a report has room for.')),
   routes: z
     .array(RouteReport)

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { SESSION_ENTRIES } from './injection-record.ts';
 import { ROLES } from './session-policy.ts';
+import { GatewayHostKeys } from './session-report.ts';
 
 export const Condition = z.object({
   type: z.string().max(316),
@@ -70,7 +71,7 @@ export const SshAccessStatus = z.object({
     .array(Condition)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
     .optional(),
-  endpoint: z.object({ host: z.string(), port: z.int32() }).optional(),
+  endpoint: z.object({ host: z.string(), port: z.int32(), hostKeys: z.optional(GatewayHostKeys) }).optional(),
   runtime: z.string().optional(),
   sessionEntry: z.enum(SESSION_ENTRIES).optional(),
   /** Username of the primary user, for the printer column. */

@@ -1,13 +1,14 @@
 /** `kubectl sshaccess`, as kubectl runs it, on the demo. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundlePlugin } from '../scripts/build-plugin.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
-import { clientOptions, disposeScratch, rootLogin, scratch, ssh } from './support/openssh.ts';
+import { clientOptions, disposeScratch, limitedLogin, rootLogin, scratch, ssh } from './support/openssh.ts';
 import { run, succeed } from './support/process.ts';
+import { endsWithin, stay } from './support/stay.ts';
 
 let env: NodeJS.ProcessEnv;
 
@@ -32,6 +33,25 @@ test('config is a configuration that logs in', async () => {
   const options = clientOptions(rootLogin()).slice(2);
   const { stdout } = await run(['ssh', '-F', config, ...options, demo().rootUser, 'echo in']);
   expect(stdout).toBe('in\n');
+});
+
+test('known-hosts holds the key that the gateway proves: no first connection is believed', async () => {
+  const file = join(scratch, 'known');
+  writeFileSync(file, await eventually(() => plugin('known-hosts', 'hello', '-n', 'acme')));
+  const strict = ['-o', 'StrictHostKeyChecking=yes', '-o', `UserKnownHostsFile=${file}`];
+  expect(await ssh(rootLogin(), 'echo known', { ssh: strict })).toMatchObject({ code: 0, stdout: 'known\n' });
+});
+
+test('kick ends the sessions of one user, who may come back; sessions are counted', async () => {
+  const [root, limited] = [await stay(rootLogin()), await stay(limitedLogin())];
+  await eventually(async () =>
+    expect(await plugin('sessions', '-n', 'acme')).toMatch(new RegExp(`^${demo().limitedUser} +hello +[1-9]`, 'm')),
+  );
+  expect(await plugin('kick', 'hello', demo().limitedUser, '-n', 'acme')).toContain(demo().limitedUser);
+  expect(await endsWithin(10_000, limited)).toContain('[kicked, connection ');
+  expect(root.alive()).toBe(true);
+  await eventually(async () => expect((await ssh(limitedLogin(), 'true')).code).toBe(0), 30_000);
+  await succeed(['kubectl', 'annotate', 'sshacc', 'hello', '-n', 'acme', 'sshaccess.dev/kick-'], { env });
 });
 
 test('status and who tell of every user', async () => {

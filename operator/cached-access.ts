@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import {
+  ANNOTATION_KICK,
   ANNOTATION_ROTATE_HOST_KEY,
   ANNOTATION_ROTATE_MAPPING_KEY,
   SshAccess,
@@ -28,6 +29,8 @@ export type CachedAccess = {
   readonly problem: string;
   /** Which keys its annotations want. */
   readonly asked: Asked;
+  /** Whose sessions it wants to end; {@link parseKicks} reads it. */
+  readonly kicks: string | undefined;
   /** What is written in it now, as far as it is ours. */
   readonly status: SshAccessStatus;
 };
@@ -53,6 +56,7 @@ export function parseAccess(object: unknown): CachedAccess {
       hostKey: asked(annotations[ANNOTATION_ROTATE_HOST_KEY]),
       mappingKey: asked(annotations[ANNOTATION_ROTATE_MAPPING_KEY]),
     },
+    kicks: annotations[ANNOTATION_KICK],
     status: before.data ?? {},
   };
 }

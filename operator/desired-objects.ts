@@ -11,6 +11,7 @@ import {
   serviceName,
   SSHD_SECRET_KEYS,
   type Ceiling,
+  type Kick,
   type RouteUser,
   type Runtime,
 } from '../crds/index.ts';
@@ -105,6 +106,7 @@ export function route(
     awaitsRollout: boolean;
     banner: string | undefined;
     users: readonly RouteUser[];
+    kicks?: readonly Kick[];
   },
 ): Route {
   return Route.parse({
@@ -121,6 +123,7 @@ export function route(
     ...(content.banner !== undefined && { banner: content.banner }),
     // Also where access is switched off: who proves to be one of them is told so.
     users: content.users,
+    ...(content.kicks !== undefined && content.kicks.length > 0 && { kicks: content.kicks }),
   });
 }
 

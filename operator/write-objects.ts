@@ -1,5 +1,5 @@
 /** Writes what the operator owns of one SshAccess: route, pod Secret, Service. */
-import type { RouteUser, SshAccess } from '../crds/index.ts';
+import { parseKicks, type RouteUser, type SshAccess } from '../crds/index.ts';
 import { KubeError } from '../lib/kube/errors.ts';
 import { podSecret, route, routeSecret, service } from './desired-objects.ts';
 import type { Finding } from './findings.ts';
@@ -72,7 +72,8 @@ export async function writeObjects(
   }));
   const { runtime, port } = serving;
   const { enabled, banner } = access.spec;
-  const wanted = route(metadata, { enabled, runtime, port, hostKeys, awaitsRollout, banner, users });
+  const kicks = parseKicks(run.cached.kicks, run.now).filter(({ username }) => owned.includes(username));
+  const wanted = route(metadata, { enabled, runtime, port, hostKeys, awaitsRollout, banner, users, kicks });
   const { systemNamespace } = run.writer;
   const content = { route: wanted, mappingKey: keys.mappingKey, usernames: owned, sightings };
   const secret = routeSecret(systemNamespace, content);

@@ -13,6 +13,8 @@ import type { RefusalCode } from './refusals.ts';
 /** A user whose signature was verified, what the directory said about them then, and where they want to go. */
 export type Grant = Offer & {
   login: Login;
+  /** When: milliseconds since the epoch. */
+  at: number;
   destination: Destination;
   /** Of the key that signed, and of no other that was asked about before. */
   options: KeyOptions;
@@ -68,7 +70,7 @@ export class Admission {
     const login = this.#directory.lookup(offer.username);
     const options = this.#optionsOf(login, offer, now);
     if (login === undefined || typeof options === 'string') return undefined;
-    return { ...offer, destination, login, options, policy: policyUnder(login.user.policy, options) };
+    return { ...offer, destination, login, at: now, options, policy: policyUnder(login.user.policy, options) };
   }
 
   /** Why a user may not come in, or not stay; or until when they may. */
@@ -83,6 +85,7 @@ export class Admission {
     if (!isWithin(grant.policy, policyUnder(current.user.policy, options))) return 'revoked';
     if (this.#directory.stale()) return 'stale';
     if (!current.route.enabled) return 'disabled';
+    if (grant.at < current.kickedBefore) return 'kicked';
     return current.expiresAt <= now ? 'expired' : { expiresAt: Math.min(current.expiresAt, options.expiresAt) };
   }
 

@@ -114,7 +114,8 @@ export class Piper {
 
   /** Who is there, and who was. */
   report(): ReportContent {
-    return reportOf(this.connections.presences(), this.#logins);
+    const hostKeys = this.#options.hostKeys().map(({ publicKey }) => publicKey.toLine());
+    return { ...reportOf(this.connections.presences(), this.#logins), hostKeys };
   }
 
   /**

@@ -20,6 +20,10 @@ export const REFUSALS = {
     reason: DISCONNECT.BY_APPLICATION,
     sentence: 'access was revoked: your user, key, role or policy on this workload has changed',
   },
+  kicked: {
+    reason: DISCONNECT.BY_APPLICATION,
+    sentence: 'somebody who may change this SshAccess has ended your sessions; you may log in again',
+  },
   idle: {
     reason: DISCONNECT.BY_APPLICATION,
     sentence: 'nothing has passed on this connection for longer than your policy allows (idleTimeout)',

@@ -57,6 +57,20 @@ test.each(Object.entries(CHANGES))('E1: %s: both ends are closed within a second
   expect(rig.piper.connections.size).toBe(0);
 });
 
+test('a kick ends what began before it, and the user may come back', async () => {
+  const rig = await rigOf();
+  const client = await rig.login();
+  const [{ username = '' } = {}] = rig.users;
+  const before = new Date(Date.now() + 1).toISOString();
+  await delay(2);
+  rig.setRoute({ kicks: [{ username: 'somebody-else', before }] });
+  rig.setRoute({ kicks: [{ username, before }] });
+  expect((await client.closed.promise)?.message).toMatch(/has ended your sessions; you may log in again \[kicked,/);
+  const again = await rig.login();
+  rig.setRoute({ kicks: [{ username, before }], banner: 'another change' });
+  expect(again.link.transport.closed).toBe(false);
+});
+
 test('a policy that becomes wider waits for the next login', async () => {
   const rig = await rigOf();
   const client = await rig.login();

@@ -14,11 +14,15 @@ const User = z.object({
   lastLogin: z.string().optional(),
 });
 const Access = z.object({
-  metadata: z.object({ name: z.string(), namespace: z.string() }),
+  metadata: z.object({
+    name: z.string(),
+    namespace: z.string(),
+    annotations: z.record(z.string(), z.string()).default({}),
+  }),
   status: z
     .object({
       conditions: z.array(Condition).default([]),
-      endpoint: z.object({ host: z.string(), port: z.int() }).optional(),
+      endpoint: z.object({ host: z.string(), port: z.int(), hostKeys: z.array(z.string()).optional() }).optional(),
       users: z.array(User).default([]),
       pods: z.array(z.object({ name: z.string(), ready: z.boolean() })).default([]),
     })
@@ -27,7 +31,7 @@ const Access = z.object({
 export type Access = z.infer<typeof Access>;
 export type AccessUser = z.infer<typeof User>;
 
-const KIND = 'sshaccesses.sshaccess.dev';
+export const KIND = 'sshaccesses.sshaccess.dev';
 
 /** One by its name. @throws Problem as kubectl says it */
 export async function readAccess(kubectl: Kubectl, name: string): Promise<Access> {

@@ -6,8 +6,11 @@ export const COMMANDS = {
   keygen: '<name>: make a key pair, and print the Secret for its public half',
   command: '<name> [username]: the line to log in with',
   config: '<name>: a block for ~/.ssh/config, one Host for each user',
+  'known-hosts': '<name>: lines for ~/.ssh/known_hosts, with the host keys that the cluster knows of its gateway',
   status: '[name]: is it ready, and if not, what to do',
   who: '[name]: who is logged in, and who was last',
+  sessions: '[name]: who has sessions open now',
+  kick: '<name> <username>: end the sessions of a user, who may log in again',
   why: '<connection id>: why a login was refused or ended (needs the right to read the logs of the gateway)',
   completion: 'a completion script: put it into the PATH as kubectl_complete-sshaccess',
 } as const;

@@ -2,14 +2,16 @@
 /** `kubectl sshaccess`: what can also be done with kubectl and ssh-keygen, in one word. Holds no right but its user's. */
 import { writeFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
-import { readAccess, readAccesses, type Access } from './accesses.ts';
+import { KIND, readAccess, readAccesses, type Access } from './accesses.ts';
 import { type Command, type CommandLine, readCommandLine, USAGE } from './command-line.ts';
 import { COMPLETION_SCRIPT } from './completion.ts';
 import { fingerprintOf, keyLine } from './key-match.ts';
 import { newKey } from './keygen.ts';
+import { KICK, kickAnnotation } from './kick.ts';
+import { knownHosts } from './known-hosts.ts';
 import { kubectlWith, type Kubectl } from './kubectl.ts';
 import { Problem } from './problem.ts';
-import { statusReport, whoReport } from './report.ts';
+import { sessionsReport, statusReport, whoReport } from './report.ts';
 import { loginLine, sshConfig } from './ssh-config.ts';
 import { checkedId, linesAbout } from './why.ts';
 
@@ -30,6 +32,7 @@ const RUN: Readonly<Record<Command, (line: CommandLine, kubectl: Kubectl) => Pro
   command: async (line, kubectl) =>
     loginLine(await readAccess(kubectl, required(line, 'an SshAccess')), line.words[1], line.identity),
   config: async (line, kubectl) => sshConfig(await readAccess(kubectl, required(line, 'an SshAccess')), line.identity),
+  'known-hosts': async (line, kubectl) => knownHosts(await readAccess(kubectl, required(line, 'an SshAccess'))),
   status: async (line, kubectl) => {
     const key = line.identity === undefined ? undefined : await fingerprintOf(line.identity);
     const accesses = await wanted(line, kubectl);
@@ -41,6 +44,14 @@ const RUN: Readonly<Record<Command, (line: CommandLine, kubectl: Kubectl) => Pro
       .join('\n');
   },
   who: async (line, kubectl) => whoReport(await wanted(line, kubectl)),
+  sessions: async (line, kubectl) => sessionsReport(await wanted(line, kubectl)),
+  kick: async (line, kubectl) => {
+    const name = required(line, 'an SshAccess and one of its users');
+    const [, username = ''] = line.words;
+    const value = kickAnnotation(await readAccess(kubectl, name), username, new Date());
+    await kubectl('annotate', KIND, name, '--overwrite', `${KICK}=${value}`);
+    return `the sessions of ${username} end within seconds; to keep them out, take them out of spec.users`;
+  },
   why: async (line) => {
     const id = checkedId(required(line, 'the id of a connection'));
     const pods = ['--selector=app.kubernetes.io/component=piper', '--tail=-1', '--max-log-requests=20'];

@@ -8,8 +8,10 @@ import * as z from 'zod';
 import type { Access } from './accesses.ts';
 import { readCommandLine } from './command-line.ts';
 import { fingerprintOf, keyLine } from './key-match.ts';
+import { kickAnnotation } from './kick.ts';
+import { knownHosts } from './known-hosts.ts';
 import { newKey } from './keygen.ts';
-import { statusReport, whoReport } from './report.ts';
+import { sessionsReport, statusReport, whoReport } from './report.ts';
 import { loginLine, sshConfig } from './ssh-config.ts';
 import { checkedId, linesAbout } from './why.ts';
 
@@ -18,13 +20,17 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const COMMAND = 'ssh -i <your-private-key> -p 2222 acme-hello@ssh.example.com';
 const access: Access = {
-  metadata: { name: 'hello', namespace: 'acme' },
+  metadata: {
+    name: 'hello',
+    namespace: 'acme',
+    annotations: { 'sshaccess.dev/kick': 'acme-gone@2026-01-01T00:00:00Z,acme-hello-dev@2026-01-01T00:00:00Z' },
+  },
   status: {
     conditions: [
       { type: 'Ready', status: 'True', reason: 'SshReady', message: '1 of 1 pods.' },
       { type: 'KeysValid', status: 'False', reason: 'SecretNotFound', message: 'There is no Secret dev-key.' },
     ],
-    endpoint: { host: 'ssh.example.com', port: 2222 },
+    endpoint: { host: 'ssh.example.com', port: 2222, hostKeys: ['ssh-ed25519 AAAA', 'ssh-rsa BBBB'] },
     pods: [{ name: 'hello-0', ready: true }],
     users: [
       {
@@ -151,6 +157,51 @@ test('who is a table', () => {
     'acme-hello       hello       root      2          2026-01-02T03:04:05Z',
     'acme-hello-dev   hello       limited   0          never',
   ]);
+});
+
+test('sessions is who is there', () => {
+  expect(sessionsReport([access]).split('\n')).toEqual([
+    'USERNAME     SSHACCESS   SESSIONS',
+    'acme-hello   hello       2',
+  ]);
+  expect(sessionsReport([])).toBe('nobody is there');
+});
+
+describe('known-hosts', () => {
+  const at = (endpoint?: Access['status']['endpoint']) => ({ ...access, status: { ...access.status, endpoint } });
+
+  test('names the port where it is not the usual one', () => {
+    expect(knownHosts(access).split('\n')).toEqual([
+      '[ssh.example.com]:2222 ssh-ed25519 AAAA',
+      '[ssh.example.com]:2222 ssh-rsa BBBB',
+    ]);
+    expect(knownHosts(at({ host: 'h', port: 22, hostKeys: ['ssh-ed25519 AAAA'] }))).toBe('h ssh-ed25519 AAAA');
+  });
+
+  test.each([[undefined], [{ host: 'h', port: 22 }], [{ host: 'h', port: 22, hostKeys: [] }]])(
+    '%j: nothing is made up',
+    (endpoint) => {
+      expect(() => knownHosts(at(endpoint))).toThrow(/does not say yet/);
+    },
+  );
+});
+
+describe('kick', () => {
+  const now = new Date('2026-02-01T00:00:00Z');
+
+  test('is a user and a time; of the others those stay that are users', () => {
+    expect(kickAnnotation(access, 'acme-hello', now)).toBe(
+      'acme-hello-dev@2026-01-01T00:00:00Z,acme-hello@2026-02-01T00:00:00.000Z',
+    );
+  });
+
+  test('takes the later of our clock and the last login', () => {
+    expect(kickAnnotation(access, 'acme-hello', new Date(0))).toMatch(/acme-hello@2026-01-02T03:04:06\.000Z$/);
+  });
+
+  test('is for users of that SshAccess', () => {
+    expect(() => kickAnnotation(access, 'acme-else', now)).toThrow(/has no user acme-else; it has: acme-hello, /);
+  });
 });
 
 describe('why', () => {

@@ -34,6 +34,16 @@ export function whoReport(accesses: readonly Access[]): string {
   return table([['USERNAME', 'SSHACCESS', 'ACCESS', 'SESSIONS', 'LAST LOGIN'], ...rows]);
 }
 
+/** Of those who are there, how many sessions each has. */
+export function sessionsReport(accesses: readonly Access[]): string {
+  const rows = accesses.flatMap(({ metadata, status }) =>
+    status.users
+      .filter(({ activeSessions = 0 }) => activeSessions > 0)
+      .map(({ username, activeSessions }) => [username, metadata.name, String(activeSessions)]),
+  );
+  return rows.length === 0 ? 'nobody is there' : table([['USERNAME', 'SSHACCESS', 'SESSIONS'], ...rows]);
+}
+
 function table(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]): string =>

@@ -12,7 +12,8 @@ export function sshConfig({ metadata, status }: Access, identity: string | undef
   if (users.length === 0) {
     throw new Problem(`nobody may log in by ${metadata.name}; kubectl sshaccess status ${metadata.name} says why`);
   }
-  return users
+  const known = `# The host keys of the gateway: kubectl sshaccess known-hosts -n ${metadata.namespace} ${metadata.name} >> ~/.ssh/known_hosts\n`;
+  const hosts = users
     .map(({ username }) =>
       [
         `Host ${username}`,
@@ -25,6 +26,7 @@ export function sshConfig({ metadata, status }: Access, identity: string | undef
       ].join('\n'),
     )
     .join('\n');
+  return endpoint.hostKeys === undefined ? hosts : `${known}${hosts}`;
 }
 
 /** ssh_config(5): an argument with spaces stands in double quotes. */

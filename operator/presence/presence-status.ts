@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SshAccessStatus, UserStatus } from '../../crds/index.ts';
 import type { CachedAccess } from '../cached-access.ts';
-import { latestLogin, type UsersSeen } from './reports.ts';
+import { latestLogin, type Seen } from './reports.ts';
 
 /**
  * `status` with who is there. Only its own users count, whatever a report says; a last login is kept when nobody
@@ -13,20 +13,29 @@ import { latestLogin, type UsersSeen } from './reports.ts';
 export function withPresence(
   status: SshAccessStatus,
   stored: SshAccessStatus,
-  seen: UsersSeen | undefined,
+  seen: Seen | undefined,
   now: number,
 ): SshAccessStatus {
   if (status.users === undefined) return status;
   const known = new Map((stored.users ?? []).map((user) => [user.username, user]));
   const users = status.users.map((user): UserStatus => {
-    const [before, found] = [known.get(user.username), seen?.get(user.username)];
+    const [before, found] = [known.get(user.username), seen?.users.get(user.username)];
     const activeSessions = seen === undefined ? before?.activeSessions : (found?.sessions ?? 0);
     return { ...user, ...presence(activeSessions, latestLogin([before?.lastLogin, found?.lastLogin], now)) };
   });
   const isKnown = users.some(({ activeSessions }) => activeSessions !== undefined);
   const sessions = isKnown ? users.reduce((sum, user) => sum + (user.activeSessions ?? 0), 0) : undefined;
   const lastLogin = latestLogin([stored.lastLogin, ...users.map((user) => user.lastLogin)], now);
-  return { ...status, ...presence(sessions, lastLogin), users };
+  return { ...status, ...endpointOf(status, stored, seen), ...presence(sessions, lastLogin), users };
+}
+
+/** Where no piper says by which keys it is known, those that were known stay. */
+function endpointOf({ endpoint }: SshAccessStatus, stored: SshAccessStatus, seen: Seen | undefined) {
+  if (endpoint === undefined) return {};
+  const { hostKeys: _, ...address } = endpoint;
+  const said = seen?.hostKeys ?? [];
+  const hostKeys = said.length > 0 ? [...said] : stored.endpoint?.hostKeys;
+  return { endpoint: { ...address, ...(hostKeys !== undefined && { hostKeys }) } };
 }
 
 const presence = (activeSessions: number | undefined, lastLogin: string | undefined) => ({
@@ -53,5 +62,6 @@ const withoutVersion = ({ metadata, access, status, ...rest }: CachedAccess): un
 function withoutPresence(status: SshAccessStatus): unknown {
   const none = { activeSessions: undefined, lastLogin: undefined };
   const users = status.users?.map((user) => ({ ...user, ...none }));
-  return JSON.parse(JSON.stringify({ ...status, ...none, users }));
+  const endpoint = status.endpoint && { ...status.endpoint, hostKeys: undefined };
+  return JSON.parse(JSON.stringify({ ...status, ...none, endpoint, users }));
 }

@@ -13,7 +13,7 @@ import type { Logger } from '../../lib/process/logger.ts';
 import { SESSION_REPORTS, SSH_ACCESSES } from '../resources.ts';
 import type { World } from '../world.ts';
 import { withPresence } from './presence-status.ts';
-import { parseReport, Reports, type Report, type UsersSeen } from './reports.ts';
+import { parseReport, Reports, type Report, type Seen } from './reports.ts';
 
 /** How often who is there is written into one SshAccess at most. */
 const ACCESS_MS = 10_000;
@@ -53,8 +53,7 @@ export class Presence {
       path: pathOf(SESSION_REPORTS, { namespace: systemNamespace }),
       resyncMs: 0,
       parse: (object) => this.#parse(object),
-      onChange: ({ name }, report) =>
-        this.#touchAll(report === undefined ? this.#reports.remove(name) : this.#reports.set(report, this.#now())),
+      onChange: ({ name }, report) => this.#hear(name, report),
     });
   }
 
@@ -66,8 +65,9 @@ export class Presence {
   }
 
   /** Undefined: nobody knows yet. */
-  of(uid: string): UsersSeen | undefined {
-    return this.#informer.synced ? this.#reports.of(uid, this.#now()) : undefined;
+  of(uid: string): Seen | undefined {
+    if (!this.#informer.synced) return undefined;
+    return { users: this.#reports.of(uid, this.#now()), hostKeys: this.#reports.hostKeys() };
   }
 
   /** Who is there may be something else than what is written in this SshAccess. */
@@ -86,6 +86,13 @@ export class Presence {
 
   #now(): number {
     return this.#options.clock().getTime();
+  }
+
+  #hear(name: string, report: Report | undefined): void {
+    const before = this.#reports.hostKeys().join();
+    this.#touchAll(report === undefined ? this.#reports.remove(name) : this.#reports.set(report, this.#now()));
+    if (this.#reports.hostKeys().join() === before) return;
+    for (const key of this.#options.world.accesses.keys()) this.touch(keyOf(key));
   }
 
   #parse(object: unknown): Report | undefined {

@@ -96,3 +96,21 @@ test.each([{ sessions: -1 }, { sessions: 0.5 }, { sessions: 2_000_000 }, { lastL
     expect(() => parseReport({ metadata: { name: 'a' }, spec })).toThrow();
   },
 );
+
+test('the host keys of all replicas that are believed count, each once', () => {
+  const reports = new Reports();
+  const knownBy = (name: string, hostKeys: readonly string[]): Report => ({ ...report(name, {}), hostKeys });
+  reports.set(knownBy('a', ['ssh-ed25519 AAAA']), NOW);
+  reports.set(knownBy('b', ['ssh-ed25519 BBBB', 'ssh-ed25519 AAAA']), NOW);
+  expect(reports.hostKeys()).toEqual(['ssh-ed25519 AAAA', 'ssh-ed25519 BBBB']);
+  reports.remove('b');
+  expect(reports.hostKeys()).toEqual(['ssh-ed25519 AAAA']);
+});
+
+test.each(['ssh-ed25519 AAAA\n* ssh-ed25519 BBBB', '@cert-authority * AAAA', 'ssh-ed25519'])(
+  'a host key of %j is none: it would be a line in somebody’s known_hosts',
+  (line) => {
+    const spec = { renewedAt: at(0), truncated: false, routes: [], hostKeys: [line] };
+    expect(() => parseReport({ metadata: { name: 'a' }, spec })).toThrow();
+  },
+);

@@ -9,11 +9,16 @@ type UserSeen = { readonly sessions: number; readonly lastLogin: string | undefi
 /** Of one route, by username. */
 export type UsersSeen = ReadonlyMap<string, UserSeen>;
 
+/** Of one route, and by which keys its users know the gateway. */
+export type Seen = { readonly users: UsersSeen; readonly hostKeys: readonly string[] };
+
 /** What one replica says: route → users. */
 export type Report = {
   readonly name: string;
   readonly renewedAt: number;
   readonly routes: ReadonlyMap<string, UsersSeen>;
+  /** By which its users know it. */
+  readonly hostKeys: readonly string[];
 };
 
 const Parts = z.object({ metadata: z.object({ name: z.string() }), spec: SessionReport });
@@ -26,6 +31,7 @@ export function parseReport(object: unknown): Report {
   return {
     name: metadata.name,
     renewedAt: Date.parse(spec.renewedAt),
+    hostKeys: spec.hostKeys ?? [],
     routes: new Map(spec.routes.map((route) => [route.uid, usersOf(route)])),
   };
 }
@@ -84,6 +90,12 @@ export class Reports {
       }
     }
     return sum;
+  }
+
+  /** Of all replicas: while they are rotated, some may know more than others. */
+  hostKeys(): readonly string[] {
+    const all = [...this.#believed].flatMap((name) => this.#heard.get(name)?.report.hostKeys ?? []);
+    return [...new Set(all)].toSorted();
   }
 
   #judge(name: string, now: number): boolean {

@@ -28,6 +28,7 @@ export function cachedAccess(spec: object = {}, status: CachedAccess['status'] =
     access: access(spec),
     problem: '',
     asked: {},
+    kicks: undefined,
     status,
   };
 }

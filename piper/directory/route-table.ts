@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ROUTE_SECRET_KEYS, Route, type RouteUser, type SessionPolicy } from '../../crds/index.ts';
+import { type Kick, ROUTE_SECRET_KEYS, Route, type RouteUser, type SessionPolicy } from '../../crds/index.ts';
 import type { AuthorizedLine } from '../../lib/ssh/keys/authorization.ts';
 import { parseAuthorizedKeys } from '../../lib/ssh/keys/authorized-keys.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
@@ -7,11 +7,13 @@ import { PublicKey } from '../../lib/ssh/keys/public-key.ts';
 
 /** What a username stands for. */
 export type Login = {
-  readonly route: Omit<Route, 'users' | 'hostKeys'>;
+  readonly route: Omit<Route, 'users' | 'hostKeys' | 'kicks'>;
   readonly user: Omit<RouteUser, 'authorizedKeys'>;
   readonly keys: readonly AuthorizedLine[];
   /** Milliseconds since the epoch; Infinity where the access does not end. */
   readonly expiresAt: number;
+  /** Sessions that began before it were ended; milliseconds since the epoch, 0 where none were. */
+  readonly kickedBefore: number;
   readonly hostKeys: readonly PublicKey[];
   readonly mappingKey: PrivateKey;
 };
@@ -96,9 +98,9 @@ export class RouteTable {
 
   #parse(secret: string, text: string, mappingKeyPem: string): Login[] | undefined {
     try {
-      const { users, hostKeys, ...route } = Route.parse(JSON.parse(text));
+      const { users, hostKeys, kicks = [], ...route } = Route.parse(JSON.parse(text));
       const keys = new RouteKeys(hostKeys, mappingKeyPem);
-      const logins = users.map((user) => this.#login(secret, { route, keys }, user));
+      const logins = users.map((user) => this.#login(secret, { route, keys }, user, kickedBefore(user, kicks)));
       const names = new Set(logins.map(({ user }) => user.username));
       if (names.size !== logins.length) throw new Error('two users have the same username');
       return logins;
@@ -110,7 +112,7 @@ export class RouteTable {
     }
   }
 
-  #login(secret: string, entry: RouteEntry, { authorizedKeys, ...user }: RouteUser): Login {
+  #login(secret: string, entry: RouteEntry, { authorizedKeys, ...user }: RouteUser, kickedAt: number): Login {
     const { keys, problems } = parseAuthorizedKeys(authorizedKeys.join('\n'));
     for (const { code, message } of problems) {
       this.#report({ secret, username: user.username, problem: `authorized key refused (${code}): ${message}` });
@@ -123,9 +125,13 @@ export class RouteTable {
     const policy = this.#policies.share(user.policy);
     // Without the texts that they were read from.
     const lines = keys.map(({ key, options }) => ({ key, options }));
-    return new RouteLogin(entry, { ...user, policy }, lines, Number.isNaN(expiresAt) ? 0 : expiresAt);
+    const times = { expiresAt: Number.isNaN(expiresAt) ? 0 : expiresAt, kickedBefore: kickedAt };
+    return new RouteLogin(entry, { ...user, policy }, lines, times);
   }
 }
+
+const kickedBefore = ({ username }: RouteUser, kicks: readonly Kick[]): number =>
+  Math.max(0, ...kicks.filter((kick) => kick.username === username).map(({ before }) => Date.parse(before)));
 
 /** What is the same for all users of a route. */
 type RouteEntry = { readonly route: Login['route']; readonly keys: RouteKeys };
@@ -134,13 +140,15 @@ class RouteLogin implements Login {
   readonly user: Login['user'];
   readonly keys: Login['keys'];
   readonly expiresAt: number;
+  readonly kickedBefore: number;
   readonly #entry: RouteEntry;
 
-  constructor(entry: RouteEntry, user: Login['user'], keys: Login['keys'], expiresAt: number) {
+  constructor(entry: RouteEntry, user: Login['user'], keys: Login['keys'], times: Pick<Login, 'expiresAt' | 'kickedBefore'>) {
     this.#entry = entry;
     this.user = user;
     this.keys = keys;
-    this.expiresAt = expiresAt;
+    this.expiresAt = times.expiresAt;
+    this.kickedBefore = times.kickedBefore;
   }
 
   get route(): Login['route'] {

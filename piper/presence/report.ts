@@ -9,7 +9,7 @@ import {
 import type { LastLogin } from './logins.ts';
 import type { Presence } from './presence.ts';
 
-export type ReportContent = Pick<SessionReport, 'routes' | 'truncated'>;
+export type ReportContent = Pick<SessionReport, 'hostKeys' | 'routes' | 'truncated'>;
 
 type Entry = { uid: string; username: string; sessions: number; connections: number; lastLogin: number };
 

@@ -83,7 +83,12 @@ async function openSession(rig: Rig): Promise<RawClient> {
 
 test('nobody is there, somebody comes, somebody goes: each is told, once', async () => {
   const { rig, pass } = await reportingRig();
-  await soon(stored).toEqual({ renewedAt: '2026-01-01T00:00:00Z', truncated: false, routes: [] });
+  await soon(stored).toEqual({
+    renewedAt: '2026-01-01T00:00:00Z',
+    hostKeys: [expect.stringMatching(/^ssh-ed25519 /)],
+    truncated: false,
+    routes: [],
+  });
   expect(server.get(REPORT)?.metadata).toMatchObject({
     ownerReferences: [{ kind: 'Pod', name: 'piper-0', uid: 'u-9' }],
   });

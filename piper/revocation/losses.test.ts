@@ -47,6 +47,7 @@ test.each([
   ['has another role', login({ ...alice, role: 'root' })],
   ['has another uid', login({ ...alice, uidOffset: 2 })],
   ['has expired', login({ ...alice, expiresAt: '2029-12-31T00:00:00Z' })],
+  ['was kicked', login(alice, { kicks: [{ username: 'acme-hello', before: '2029-12-31T00:00:00Z' }] })],
   ['has a narrower policy', login({ ...alice, policy: { ...alice.policy, maxSessions: 1 } })],
 ])('a user who %s has lost everything', (_what, after) => {
   expect(lossOf(before, after, now)).toEqual(everything);
