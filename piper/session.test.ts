@@ -60,7 +60,7 @@ test.each(Object.entries(CHANGES))('E1: %s: both ends are closed within a second
 test('a kick ends what began before it, and the user may come back', async () => {
   const rig = await rigOf();
   const client = await rig.login();
-  const [{ username = '' } = {}] = rig.users;
+  const username = rig.users[0]?.username ?? '';
   const before = new Date(Date.now() + 1).toISOString();
   await delay(2);
   rig.setRoute({ kicks: [{ username: 'somebody-else', before }] });

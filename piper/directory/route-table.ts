@@ -143,7 +143,12 @@ class RouteLogin implements Login {
   readonly kickedBefore: number;
   readonly #entry: RouteEntry;
 
-  constructor(entry: RouteEntry, user: Login['user'], keys: Login['keys'], times: Pick<Login, 'expiresAt' | 'kickedBefore'>) {
+  constructor(
+    entry: RouteEntry,
+    user: Login['user'],
+    keys: Login['keys'],
+    times: Pick<Login, 'expiresAt' | 'kickedBefore'>,
+  ) {
     this.#entry = entry;
     this.user = user;
     this.keys = keys;

@@ -6,7 +6,13 @@ import type { Login } from '../directory/route-table.ts';
 /** What the user has lost from one to the other; undefined: nothing. What began under more rights than are left counts, too. */
 export function lossOf(before: Login, after: Login | undefined, now: number): Ending | undefined {
   const { username } = before.user;
-  if (after === undefined || !isSameUser(before, after) || hasEnded(after, now) || isNarrower(before, after) || isKicked(before, after))
+  if (
+    after === undefined ||
+    !isSameUser(before, after) ||
+    hasEnded(after, now) ||
+    isNarrower(before, after) ||
+    isKicked(before, after)
+  )
     return { username, fingerprints: null };
   const lost = before.keys.filter((line) => !after.keys.some((kept) => isSameLine(line, kept)));
   if (lost.length === 0) return undefined;
