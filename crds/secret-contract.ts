@@ -43,6 +43,8 @@ export const ROUTE_SECRET_KEYS = {
 export const MOST_HOST_KEYS = 128;
 /** Of one SshAccess. */
 export const MOST_USERS = 64;
+/** Of all its users together, in their order; further ones let nobody in. Each change compares them all, for all tenants. */
+export const MOST_KEYS_OF_ROUTE = 1_024;
 
 /** One user of a route. `authorizedKeys` are lines as in sshd(8), options and all, that the operator has already checked. */
 export const RouteUser = z.strictObject({

@@ -115,10 +115,10 @@ async function isAlive({ pod, pid }: Daemon): Promise<boolean> {
 }
 
 /** They have a second to say goodbye, and the processes are looked at one by one. */
-const gone = (daemons: readonly Daemon[]) =>
+const gone = (daemons: readonly Daemon[], withinMs = 2 * promisedMs) =>
   eventually(async () => {
     for (const daemon of daemons) expect([daemon, await isAlive(daemon)]).toEqual([daemon, false]);
-  }, 2 * promisedMs);
+  }, withinMs);
 
 /** A session and a forwarded connection through each piper into each pod. */
 async function everywhere(name: Name): Promise<Stay[]> {
@@ -207,5 +207,34 @@ describe('users', () => {
     );
     expect((await ssh({ user: `${namespace}-app-f`, key }, 'true')).code).toBe(255);
     await update();
+  });
+});
+
+describe('the last of all: while no piper runs', () => {
+  const scale = async (replicas: number): Promise<void> => {
+    const piper = ['deployment/sshaccess-piper', '-n', demo().systemNamespace];
+    await kubectl('scale', ...piper, `--replicas=${replicas}`);
+    await eventually(async () => {
+      const found = await piperPods();
+      const ready = found.filter(({ status }) => status.containerStatuses?.every((container) => container.ready));
+      expect([found.length, ready.length]).toEqual([replicas, replicas]);
+    }, 120_000);
+  };
+
+  test('who is removed leaves nothing, either, as soon as one runs again; others keep what they have', async () => {
+    const [mine, theirs] = await Promise.all([
+      Promise.all(appPods.map((pod) => leave('bob', pod))),
+      Promise.all(appPods.map((pod) => leave('alice', pod))),
+    ]);
+    try {
+      await scale(0);
+      await update([userOf('alice')]);
+      await eventually(async () => expect(await usernames()).toEqual([`${namespace}-app`]), 30_000);
+      for (const daemon of mine) expect(await isAlive(daemon)).toBe(true);
+    } finally {
+      await scale(pipers.length);
+    }
+    await gone(mine, 60_000);
+    for (const daemon of theirs) expect(await isAlive(daemon)).toBe(true);
   });
 });

@@ -55,6 +55,8 @@ export const SENTENCES = {
     `${user}: line ${line} of the Secret ${secret} is not used: ${problem}`,
   TooManyKeys: (user: string, secret: string, most: number) =>
     `${user}: the Secret ${secret} has more than ${most} keys; only the first ${most} are used`,
+  TooManyKeysOfAll: (user: string, most: number, used: number) =>
+    `${user}: all users of one SshAccess together may have ${most} keys; only the first ${used} of theirs are used`,
   KeysTooLong: (user: string, secret: string, kibibytes: number, used: number) =>
     `${user}: the keys in the Secret ${secret} have more than ${kibibytes} KiB with their options; only the first ${used} are used: shorten the options`,
   // UsernamesOwned
@@ -152,6 +154,7 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   'PrivateKeyInSecret',
   'KeyNotUsable',
   'TooManyKeys',
+  'TooManyKeysOfAll',
   'KeysTooLong',
   'UsernameTaken',
   'TooManyUsers',

@@ -1,5 +1,5 @@
 /** Who may log in by an SshAccess, and why not the others. */
-import type { RouteUser, SshAccess } from '../crds/index.ts';
+import { MOST_KEYS_OF_ROUTE, type RouteUser, type SshAccess } from '../crds/index.ts';
 import { finding, type Finding } from './findings.ts';
 import { readSecret } from './own-objects.ts';
 import { policyOf } from './policies.ts';
@@ -26,8 +26,9 @@ export async function judgeUsers(run: Run, access: SshAccess) {
   const within = served(users, run.options.config.maxUsersPerAccess);
   const beyond = users.filter((user) => !within.includes(user)).map(({ username }) => username);
   if (beyond.length > 0) nameProblems.push(finding('TooManyUsers', within.length, beyond.join(', ')));
+  let room = MOST_KEYS_OF_ROUTE;
   for (const user of users) {
-    const keys = readUserKeys(user, secrets.get(user.secretName), access.spec.runtime);
+    const keys = readUserKeys(user, secrets.get(user.secretName), access.spec.runtime, room);
     keyProblems.push(...keys.problems);
     const owner = world.otherOwner(run.cached, user.username);
     if (owner === undefined) owned.push(user.username);
@@ -43,6 +44,7 @@ export async function judgeUsers(run: Run, access: SshAccess) {
       mayLogIn: isRouted && !expired && access.spec.enabled,
     });
     if (!isRouted) continue;
+    room -= keys.lines.length;
     const { username, role, uidOffset, expiresAt } = user;
     const policy = policyOf(role, access.spec);
     const expiry = expiresAt === undefined ? {} : { expiresAt };

@@ -83,6 +83,14 @@ test('no more keys than a route takes', () => {
   expect(keys.problems.map(({ reason }) => reason)).toEqual(['TooManyKeys']);
 });
 
+test('no more keys than the users before have left of those of all', () => {
+  const text = Array.from({ length: 10 }, () => publicLine()).join('\n');
+  const keys = readUserKeys(user, secret({ authorized_keys: text }), 'sidecar', 3);
+  expect([keys.lines.length, keys.fingerprints.length]).toEqual([3, 3]);
+  expect(keys.problems.map(({ reason }) => reason)).toEqual(['TooManyKeysOfAll']);
+  expect(readUserKeys(user, secret({ authorized_keys: text }), 'sidecar', 10).problems).toEqual([]);
+});
+
 test('C8: no more than a route has room for, however long their options are: it must stay writable', () => {
   const long = `${'permitopen="localhost:1",'.repeat(600)}pty`;
   const lines = Array.from({ length: 60 }, () => `${long} ${publicLine()}`);

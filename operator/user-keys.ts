@@ -1,5 +1,5 @@
 import { type AuthorizedKey, parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
-import { KEY_STATUS_LIMITS, type KeyStatus, type Runtime } from '../crds/index.ts';
+import { KEY_STATUS_LIMITS, type KeyStatus, MOST_KEYS_OF_ROUTE, type Runtime } from '../crds/index.ts';
 import { INTERNAL_SFTP } from '../lib/ssh/keys/key-options.ts';
 import { finding, type Finding } from './findings.ts';
 import type { RequestedUser } from './requested-users.ts';
@@ -27,11 +27,15 @@ const MOST_BYTES = 65_536;
 /** PEM of every kind, OpenSSH's own, and PuTTY's. */
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|PuTTY-User-Key-File-/;
 
-/** What a user's Secret (undefined: there is none) grants. A private key anywhere in it refuses the whole user. */
+/**
+ * What a user's Secret (undefined: there is none) grants. A private key anywhere in it refuses the whole user.
+ * @param room how many keys the users before this one have left of those of a route
+ */
 export function readUserKeys(
   { username, secretName }: Pick<RequestedUser, 'username' | 'secretName'>,
   secret: Secret | undefined,
   runtime: Runtime = 'sidecar',
+  room = MOST_KEYS_OF_ROUTE,
 ): UserKeys {
   const refused = (problem: Finding): UserKeys => ({
     lines: [],
@@ -59,9 +63,12 @@ export function readUserKeys(
     }
   }
   if (keys.size === 0 && problems.length === 0) problems.push(finding('NoKeys', username, secretName));
+  const most = Math.min(MAX_KEYS, room);
   if (keys.size > MAX_KEYS) problems.push(finding('TooManyKeys', username, secretName, MAX_KEYS));
-  const used = withinBytes([...keys.values()].slice(0, MAX_KEYS));
-  if (used.length < Math.min(keys.size, MAX_KEYS))
+  if (room < Math.min(keys.size, MAX_KEYS))
+    problems.push(finding('TooManyKeysOfAll', username, MOST_KEYS_OF_ROUTE, room));
+  const used = withinBytes([...keys.values()].slice(0, most));
+  if (used.length < Math.min(keys.size, most))
     problems.push(finding('KeysTooLong', username, secretName, MOST_BYTES / 1024, used.length));
   // A key may stand in several lines, with other options in each.
   const distinct = new Map<string, AuthorizedKey>();

@@ -235,10 +235,11 @@ export class Connection implements LiveConnection {
     const pods = podsFor(directory.pods(login.route), grant.destination);
     if (pods.length === 0 && grant.destination.pod !== undefined)
       throw new RefusalError('no-such-pod', JSON.stringify(grant.destination.pod));
+    const assertion = JSON.stringify(IdentityAssertion.parse(this.#assertion(grant)));
     const upstream = await connectUpstream({
       login,
       pods: inOrder(pods, (pod) => connections.isThere(grant.username, this.clientAddress, pod)),
-      introduction: { request: ASSERT_IDENTITY, text: JSON.stringify(IdentityAssertion.parse(this.#assertion(grant))) },
+      introduction: { request: ASSERT_IDENTITY, text: () => assertion },
       rekeyAfterBytes: this.#context.limits.rekeyAfterBytes,
       signal: this.#gone.signal,
     });

@@ -87,7 +87,13 @@ export class Piper {
       startUps: () => listener.startUps,
       bans: () => failures.bans().length,
     });
-    this.#sweeper = new Sweeper({ directory, log, now, clock });
+    this.#sweeper = new Sweeper({
+      directory,
+      trustsAuthorities: (options.authorities ?? []).length > 0,
+      log,
+      now,
+      clock,
+    });
     directory.onChange((former) => {
       this.connections.recheck(former.keys());
       this.#sweeper.changed(former);
@@ -105,6 +111,7 @@ export class Piper {
     const checking = setInterval(() => this.#checkStaleness(), STALENESS_CHECK_MS);
     this.#following.signal.addEventListener('abort', () => clearInterval(checking), { once: true });
     this.#listener.isServing = true;
+    this.#sweeper.start();
   }
 
   /** Why we are not ready, in one sentence. */

@@ -107,7 +107,7 @@ export class UpstreamAttempt {
     this.#phase = 'asserting';
     this.#receive = (payload) => this.#receiveEarly(link, payload);
     const { request, text } = this.#options.introduction;
-    link.transport.send(new Writer().byte(MSG.GLOBAL_REQUEST).string(request).boolean(true).string(text).bytes());
+    link.transport.send(new Writer().byte(MSG.GLOBAL_REQUEST).string(request).boolean(true).string(text()).bytes());
   }
 
   /** Before the first message of the client, a pod has nothing to say but its answer and requests of its own. */

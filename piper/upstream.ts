@@ -2,7 +2,7 @@ import type { Runtime } from '../crds/index.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
 import type { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
 import type { Pod } from './directory/endpoints.ts';
-import type { Login } from './directory/route-table.ts';
+import type { Login, Way } from './directory/route-table.ts';
 import { RefusalError, type RefusalCode } from './refusals.ts';
 import { UpstreamAttempt } from './upstream-attempt.ts';
 
@@ -14,13 +14,14 @@ const PASSED_OVER: ReadonlySet<RefusalCode> = new Set<RefusalCode>(['unreachable
 /** The global request with which a sidecar is told what we come for, before anything else, and its one string. */
 export type Introduction = {
   request: string;
-  text: string;
+  /** Asked when it is said: who is waited for may learn something meanwhile. */
+  text: () => string;
   /** An sshd of the image's own, which cannot be told, is left before anybody logs in to it. */
   onlyToSidecars?: true;
 };
 
 export type AttemptOptions = {
-  login: Login;
+  login: Way & { user: Pick<Login['user'], 'username' | 'upstreamUser'> };
   introduction: Introduction;
   rekeyAfterBytes: number;
   /** The client is gone: stop. */

@@ -37,6 +37,7 @@ export const SAMPLES: Samples = {
   PrivateKeyInSecret: [USER, SECRET],
   KeyNotUsable: [USER, SECRET, 1, '<what is wrong>'],
   TooManyKeys: [USER, SECRET, 64],
+  TooManyKeysOfAll: [USER, 1024, 12],
   KeysTooLong: [USER, SECRET, 64, 3],
   AllUsernamesOwned: [],
   UsernameTaken: [USER, undefined],

@@ -1,8 +1,17 @@
 /** What sessions leave behind ends with the access of their user, also when nobody is connected any more. */
 import { beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { END_LEFTOVERS, type LeftoversOrder } from '../crds/end-leftovers.ts';
+import {
+  END_LEFTOVERS,
+  KEEP_LEFTOVERS,
+  type LeftoversOrder,
+  type Resident,
+  type Roster,
+} from '../crds/end-leftovers.ts';
+import { MOST_KEYS_OF_ROUTE, MOST_USERS } from '../crds/secret-contract.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
+import { MSG } from '../lib/ssh/numbers.ts';
 import { Writer } from '../lib/ssh/wire.ts';
+import { readRoster } from './assertion.ts';
 import { buildEnter } from './enter/testing/build-enter.ts';
 import { Leftovers, type Owned } from './leftovers.ts';
 import { MAX_LEFTOVERS_PER_USER } from './limits.ts';
@@ -38,13 +47,27 @@ async function leave(assertion = rootAssertion): Promise<number> {
   return pid;
 }
 
-async function order(endings: LeftoversOrder['endings'], agoMs = 0): Promise<void> {
+const order = (endings: LeftoversOrder['endings'], agoMs = 0): Promise<void> =>
+  say(END_LEFTOVERS, { version: 1, endings, agoMs });
+
+/** As a piper that has started. */
+const keep = (residents: readonly Resident[], agoMs = 0): Promise<void> =>
+  say(KEEP_LEFTOVERS, { version: 1, residents: [...residents], agoMs });
+
+async function say(request: string, what: LeftoversOrder | Roster): Promise<void> {
   const client = sidecar.connect();
   await client.authenticated;
-  const text = JSON.stringify({ version: 1, endings, agoMs });
-  expect(await client.connection.request(END_LEFTOVERS, new Writer().string(text).bytes())).toBe(true);
+  const text = new Writer().string(JSON.stringify(what)).bytes();
+  expect(await client.connection.request(request, text)).toBe(true);
   await client.ended;
 }
+
+const residentOf = ({ username, role, uidOffset, fingerprint }: typeof rootAssertion): Resident => ({
+  username,
+  role,
+  uidOffset,
+  fingerprints: [fingerprint],
+});
 
 const gone = (pid: number) => vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 60_000, interval: 50 });
 
@@ -81,6 +104,50 @@ test('an order that is late spares what began after the loss', async () => {
   await gone(pid);
 });
 
+test('of what was left before a piper was there to see who lost what, that stays whose users have access', async () => {
+  const [theirs, others] = [await leave(), await leave(limitedAssertion)];
+  await keep([residentOf(rootAssertion), residentOf(limitedAssertion)]);
+  await keep([residentOf(limitedAssertion)], 600_000);
+  await keep([residentOf(limitedAssertion)]);
+  await gone(theirs);
+  expect(isAlive(others)).toBe(true);
+  await keep([]);
+  await gone(others);
+});
+
+test.each<[string, Partial<Resident>]>([
+  ['another role', { role: 'limited' }],
+  ['another uid', { uidOffset: 9 }],
+  ['other keys', { fingerprints: ['SHA256:other'] }],
+])('a user who has %s by now has no part in it', (_what, changes) => {
+  const leftovers = new Leftovers();
+  const killed: string[] = [];
+  const { username, role, uidOffset, fingerprint } = rootAssertion;
+  const program = { isLeft: true, kill: () => void killed.push(username) };
+  leftovers.add({ username, role, uidOffset, fingerprint, since: 0 }, program);
+  const resident = residentOf(rootAssertion);
+  expect(leftovers.keep([{ ...resident, fingerprints: null }], 1)).toBe(0);
+  expect(leftovers.keep([resident], 1)).toBe(0);
+  expect(leftovers.keep([{ ...resident, ...changes }], 1)).toBe(1);
+  expect(killed).toEqual([username]);
+});
+
+test('the longest roster that there can be is read', () => {
+  const fingerprint = `SHA256:${'x'.repeat(43)}`;
+  const residents = Array.from({ length: MOST_USERS }, () => ({
+    ...residentOf(rootAssertion),
+    username: 'u'.repeat(191),
+    fingerprints: Array.from({ length: MOST_KEYS_OF_ROUTE / MOST_USERS }, () => fingerprint),
+  }));
+  const text = JSON.stringify({ version: 1, residents, agoMs: 86_400_000, newer: { than: 'we' } });
+  const request = new Writer(text.length + 64)
+    .byte(MSG.GLOBAL_REQUEST)
+    .string(KEEP_LEFTOVERS)
+    .boolean(true)
+    .string(text);
+  expect(readRoster(request.bytes())?.residents).toEqual(residents);
+});
+
 test('when the Secret is withdrawn, everything left behind ends', async () => {
   const pids = [await leave(), await leave(limitedAssertion)];
   await sidecar.server.setAccess(undefined);
@@ -105,7 +172,7 @@ test('of too many sessions of one user that left something, the oldest lose it',
   const killed: number[] = [];
   const add = (username: string, index: number): Owned => {
     const program = { isLeft: true, kill: () => void killed.push(index) };
-    leftovers.add({ username, fingerprint: '', since: 0 }, program);
+    leftovers.add({ username, role: 'root', uidOffset: 0, fingerprint: '', since: 0 }, program);
     leftovers.left(program);
     return program;
   };

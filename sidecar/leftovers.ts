@@ -1,8 +1,8 @@
-import { hasLost, type Ending } from '../crds/end-leftovers.ts';
+import { hasLost, isResident, type Ending, type Resident } from '../crds/end-leftovers.ts';
 import { MAX_LEFTOVERS_PER_USER } from './limits.ts';
 
 /** Whose a program is, and since when, on a clock that is never set. */
-export type Owner = { username: string; fingerprint: string; since: number };
+export type Owner = Omit<Resident, 'fingerprints'> & { fingerprint: string; since: number };
 
 /** A session's program, from its start until nothing that it started is there any more. */
 export type Owned = {
@@ -38,6 +38,11 @@ export class Leftovers {
   /** Ends what these users left behind before `until`: who was let in again meanwhile has lost nothing. */
   end(endings: readonly Ending[], until: number): number {
     return this.#kill((owner) => owner.since <= until && endings.some((ending) => hasLost(ending, owner)));
+  }
+
+  /** Ends what was left behind before `until` by who is none of these. */
+  keep(residents: readonly Resident[], until: number): number {
+    return this.#kill((owner) => owner.since <= until && !residents.some((resident) => isResident(resident, owner)));
   }
 
   /** Ends what everybody left behind. */

@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import type { LeftoversOrder } from '../crds/end-leftovers.ts';
+import type { LeftoversOrder, Roster } from '../crds/end-leftovers.ts';
 import { ACCESS_ENDINGS, SIDECAR_SOFTWARE, type IdentityAssertion } from '../crds/identity-assertion.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import { UserAuthenticationServer } from '../lib/ssh/authentication/server.ts';
@@ -8,7 +8,7 @@ import { SshError } from '../lib/ssh/errors.ts';
 import type { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
 import { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
-import { ceilingProblem, readAssertion, readLeftoversOrder } from './assertion.ts';
+import { ceilingProblem, readAssertion, readLeftoversOrder, readRoster } from './assertion.ts';
 import type { Audit } from './audit.ts';
 import { roleProblem } from './identity.ts';
 import { LOGIN_GRACE_MS, MAX_AUTHENTICATION_TRIES } from './limits.ts';
@@ -95,8 +95,10 @@ export class PiperConnection {
 
   #receiveIntroduction(payload: Buffer): void {
     const order = readLeftoversOrder(payload);
-    if (order === undefined) this.#receiveAssertion(readAssertion(payload));
-    else this.#endLeftovers(order);
+    if (order !== undefined) return this.#endLeftovers(order);
+    const roster = readRoster(payload);
+    if (roster !== undefined) return this.#keepLeftovers(roster);
+    this.#receiveAssertion(readAssertion(payload));
   }
 
   /** The piper comes for nobody, and goes again. */
@@ -104,6 +106,20 @@ export class PiperConnection {
     const count = this.#options.place.leftovers.end(endings, performance.now() - agoMs);
     const users = endings.map(({ username }) => username);
     this.#log.info({ users, count }, 'what ended sessions had left behind is ended: access was lost');
+    this.#done();
+  }
+
+  #keepLeftovers({ residents, agoMs }: Roster): void {
+    const count = this.#options.place.leftovers.keep(residents, performance.now() - agoMs);
+    if (count > 0)
+      this.#log.info(
+        { count },
+        'what ended sessions had left behind is ended: access was lost, and nobody was there to say so',
+      );
+    this.#done();
+  }
+
+  #done(): void {
     this.#link.transport.send(Buffer.of(MSG.REQUEST_SUCCESS));
     this.end('done');
   }

@@ -29,13 +29,13 @@ export async function startSession(
   const placement = await situate(place, user.assertion);
   if (start.channel.closing) return undefined;
   const { entry, identity, account } = placement;
-  const { username, fingerprint } = user.assertion;
+  const { username, role, uidOffset, fingerprint } = user.assertion;
   const spec = programSpec(config, user, start, placement);
   announce(start, entry, () => greeting({ ...config, ...user, ...user.assertion, entry, account, uid: identity.uid }));
   let gone = (): void => undefined;
   const onLeft = (): void => place.leftovers.left(program);
   const program = startProgram(spec, start, { onEnd, onLeft, onGone: () => gone() });
-  gone = place.leftovers.add({ username, fingerprint, since: user.connectedAt }, program);
+  gone = place.leftovers.add({ username, role, uidOffset, fingerprint, since: user.connectedAt }, program);
   return program;
 }
 

@@ -2,7 +2,7 @@ import { LABEL_ENDPOINTS, LABEL_ROUTE, type Route } from '../../crds/index.ts';
 import type { Logger } from '../../lib/process/logger.ts';
 import { podsOf, type Pod } from './endpoints.ts';
 import { LABEL_SERVICE_NAME, type EndpointSliceObject, type SecretObject } from './objects.ts';
-import { type FormerLogins, type Login, RouteTable } from './route-table.ts';
+import { type FormerLogins, type Login, type RouteLogins, RouteTable } from './route-table.ts';
 
 export type ChangeListener = (former: FormerLogins) => void;
 
@@ -10,6 +10,7 @@ export type ChangeListener = (former: FormerLogins) => void;
 export type Directory = {
   lookup: (username: string) => Login | undefined;
   pods: (route: Pick<Route, 'namespace' | 'service'>) => readonly Pod[];
+  routes: () => Iterable<RouteLogins>;
   /** What we know is too old to let anybody in by it, or to let anybody stay. */
   stale: () => boolean;
   /** Calls back, synchronously, with the usernames that stand for something else now. Returns how to stop that. */
@@ -44,6 +45,10 @@ export class ObjectDirectory implements Directory {
 
   lookup(username: string): Login | undefined {
     return this.#table.lookup(username);
+  }
+
+  routes(): Iterable<RouteLogins> {
+    return this.#table.routes();
   }
 
   pods({ namespace, service }: Pick<Route, 'namespace' | 'service'>): readonly Pod[] {

@@ -104,6 +104,16 @@ test('a key that is refused is reported and not let in; the others of the user a
   expect(problems).toMatchObject([{ username: 'acme-hello' }]);
 });
 
+test('B5: of more keys than a route may have the rest lets nobody in', () => {
+  const { table, problems } = setUp();
+  const lines = Array.from({ length: 64 }, (_, index) => `permitopen="localhost:${index + 1}" ${line}`);
+  const names = Array.from({ length: 20 }, (_, index) => `acme-hello-${index}`);
+  const users = route(names).users.map((user) => ({ ...user, authorizedKeys: lines }));
+  table.set('a', dataOf(route([], { users })));
+  expect(names.map((name) => table.lookup(name)?.keys.length)).toEqual(names.map((_, index) => (index < 16 ? 64 : 0)));
+  expect(problems).toMatchObject([{ secret: 'a', problem: expect.stringContaining('more than 1024 keys') }]);
+});
+
 test('an end that cannot be read has passed', () => {
   const { table } = setUp();
   const users = route(['acme-hello']).users.map((user) => ({ ...user, expiresAt: 'soon' }));

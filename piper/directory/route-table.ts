@@ -1,22 +1,39 @@
 import { createHash } from 'node:crypto';
-import { type Kick, ROUTE_SECRET_KEYS, Route, type RouteUser, type SessionPolicy } from '../../crds/index.ts';
+import {
+  type Kick,
+  MOST_KEYS_OF_ROUTE,
+  ROUTE_SECRET_KEYS,
+  Route,
+  type RouteUser,
+  type SessionPolicy,
+} from '../../crds/index.ts';
 import type { AuthorizedLine } from '../../lib/ssh/keys/authorization.ts';
-import { parseAuthorizedKeys } from '../../lib/ssh/keys/authorized-keys.ts';
+import { type AuthorizedKey, parseAuthorizedKeys } from '../../lib/ssh/keys/authorized-keys.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { PublicKey } from '../../lib/ssh/keys/public-key.ts';
 
-/** What a username stands for. */
-export type Login = {
+/** How the pods of a route are reached, and known. */
+export type Way = {
   readonly route: Omit<Route, 'users' | 'hostKeys' | 'kicks'>;
+  readonly hostKeys: readonly PublicKey[];
+  readonly mappingKey: PrivateKey;
+};
+
+/** A key of a user's. `written` stands for its options as they were written: of two that mean the same, they may differ. */
+export type KeyLine = AuthorizedLine & { readonly written: string };
+
+/** What a username stands for. */
+export type Login = Way & {
   readonly user: Omit<RouteUser, 'authorizedKeys'>;
-  readonly keys: readonly AuthorizedLine[];
+  readonly keys: readonly KeyLine[];
   /** Milliseconds since the epoch; Infinity where the access does not end. */
   readonly expiresAt: number;
   /** Sessions that began before it were ended; milliseconds since the epoch, 0 where none were. */
   readonly kickedBefore: number;
-  readonly hostKeys: readonly PublicKey[];
-  readonly mappingKey: PrivateKey;
 };
+
+/** A route, with the logins that it would grant. */
+export type RouteLogins = { way: Way; logins: readonly Login[] };
 
 /** Usernames that stand for something else now, with what they stood for before. */
 export type FormerLogins = ReadonlyMap<string, Login | undefined>;
@@ -25,7 +42,7 @@ export type FormerLogins = ReadonlyMap<string, Login | undefined>;
 export type RouteProblem = { secret: string; problem: string; username?: string };
 
 /** `digest` tells whether the Secret is the one that we know; its text would be the larger part of the table. */
-type Source = { digest: string; logins: readonly Login[] };
+type Source = RouteLogins & { digest: string };
 
 /**
  * Username to login, built from route Secrets. A look-up is one Map access; a change touches the entries of one Secret.
@@ -46,6 +63,11 @@ export class RouteTable {
     return this.#sources.size;
   }
 
+  /** All of them, those without users, too. */
+  routes(): Iterable<RouteLogins> {
+    return this.#sources.values();
+  }
+
   lookup(username: string): Login | undefined {
     const claims = this.#claims.get(username);
     return claims?.length === 1 ? claims[0] : undefined;
@@ -60,12 +82,12 @@ export class RouteTable {
       .digest('base64');
     const known = this.#sources.get(secret);
     if (known?.digest === digest) return new Map();
-    const logins = this.#parse(secret, text, mappingKeyPem);
-    const former = this.#formerOf([...(known?.logins ?? []), ...(logins ?? [])]);
+    const parsed = this.#parse(secret, text, mappingKeyPem);
+    const former = this.#formerOf([...(known?.logins ?? []), ...(parsed?.logins ?? [])]);
     this.remove(secret);
-    if (logins === undefined) return former;
-    this.#sources.set(secret, { digest, logins });
-    for (const login of logins) this.#claim(secret, login);
+    if (parsed === undefined) return former;
+    this.#sources.set(secret, { digest, ...parsed });
+    for (const login of parsed.logins) this.#claim(secret, login);
     return former;
   }
 
@@ -96,14 +118,17 @@ export class RouteTable {
       this.#report({ secret, username, problem: 'claimed by more than one route; all are refused' });
   }
 
-  #parse(secret: string, text: string, mappingKeyPem: string): Login[] | undefined {
+  #parse(secret: string, text: string, mappingKeyPem: string): RouteLogins | undefined {
     try {
       const { users, hostKeys, kicks = [], ...route } = Route.parse(JSON.parse(text));
-      const keys = new RouteKeys(hostKeys, mappingKeyPem);
-      const logins = users.map((user) => this.#login(secret, { route, keys }, user, kickedBefore(user, kicks)));
+      const way = new RouteWay(route, hostKeys, mappingKeyPem);
+      const within = withinKeysOfRoute(users);
+      if (within !== users)
+        this.#report({ secret, problem: `more than ${MOST_KEYS_OF_ROUTE} keys; the rest is not read` });
+      const logins = within.map((user) => this.#login(secret, way, user, kickedBefore(user, kicks)));
       const names = new Set(logins.map(({ user }) => user.username));
       if (names.size !== logins.length) throw new Error('two users have the same username');
-      return logins;
+      return { way, logins };
     } catch (error) {
       // Messages of zod, JSON.parse and the key parsers name what is wrong; JSON.parse may quote, but route.json holds
       // nothing secret.
@@ -112,7 +137,7 @@ export class RouteTable {
     }
   }
 
-  #login(secret: string, entry: RouteEntry, { authorizedKeys, ...user }: RouteUser, kickedAt: number): Login {
+  #login(secret: string, way: Way, { authorizedKeys, ...user }: RouteUser, kickedAt: number): Login {
     const { keys, problems } = parseAuthorizedKeys(authorizedKeys.join('\n'));
     for (const { code, message } of problems) {
       this.#report({ secret, username: user.username, problem: `authorized key refused (${code}): ${message}` });
@@ -124,32 +149,42 @@ export class RouteTable {
     }
     const policy = this.#policies.share(user.policy);
     // Without the texts that they were read from.
-    const lines = keys.map(({ key, options }) => ({ key, options }));
+    const lines = keys.map((line) => ({ key: line.key, options: line.options, written: digestOfOptions(line) }));
     const times = { expiresAt: Number.isNaN(expiresAt) ? 0 : expiresAt, kickedBefore: kickedAt };
-    return new RouteLogin(entry, { ...user, policy }, lines, times);
+    return new RouteLogin(way, { ...user, policy }, lines, times);
   }
 }
 
 const kickedBefore = ({ username }: RouteUser, kicks: readonly Kick[]): number =>
   Math.max(0, ...kicks.filter((kick) => kick.username === username).map(({ before }) => Date.parse(before)));
 
-/** What is the same for all users of a route. */
-type RouteEntry = { readonly route: Login['route']; readonly keys: RouteKeys };
+/** The operator bounds them, too. */
+function withinKeysOfRoute(users: RouteUser[]): RouteUser[] {
+  let room = MOST_KEYS_OF_ROUTE;
+  const cut = users.map((user) => {
+    const authorizedKeys = user.authorizedKeys.slice(0, Math.max(0, room));
+    room -= user.authorizedKeys.length;
+    return { ...user, authorizedKeys };
+  });
+  return room < 0 ? cut : users;
+}
 
+/** Short, where there are any: they may be as long as the line may be. */
+function digestOfOptions({ key, bare }: AuthorizedKey): string {
+  const options = bare.slice(0, -key.toLine().length);
+  return options === '' ? '' : createHash('sha256').update(options).digest('base64');
+}
+
+/** What is the same for all users of a route is there once. */
 class RouteLogin implements Login {
   readonly user: Login['user'];
   readonly keys: Login['keys'];
   readonly expiresAt: number;
   readonly kickedBefore: number;
-  readonly #entry: RouteEntry;
+  readonly #way: Way;
 
-  constructor(
-    entry: RouteEntry,
-    user: Login['user'],
-    keys: Login['keys'],
-    times: Pick<Login, 'expiresAt' | 'kickedBefore'>,
-  ) {
-    this.#entry = entry;
+  constructor(way: Way, user: Login['user'], keys: Login['keys'], times: Pick<Login, 'expiresAt' | 'kickedBefore'>) {
+    this.#way = way;
     this.user = user;
     this.keys = keys;
     this.expiresAt = times.expiresAt;
@@ -157,25 +192,27 @@ class RouteLogin implements Login {
   }
 
   get route(): Login['route'] {
-    return this.#entry.route;
+    return this.#way.route;
   }
   get hostKeys(): readonly PublicKey[] {
-    return this.#entry.keys.hostKeys;
+    return this.#way.hostKeys;
   }
   get mappingKey(): PrivateKey {
-    return this.#entry.keys.mappingKey;
+    return this.#way.mappingKey;
   }
 }
 
 /** Keys that are needed where somebody has logged in: they are read to know that they can be, and again when it is so. */
-class RouteKeys {
+class RouteWay implements Way {
+  readonly route: Way['route'];
   readonly #hostKeyLines: readonly string[];
   readonly #mappingKeyPem: string;
   #hostKeys: readonly PublicKey[] | undefined;
   #mappingKey: PrivateKey | undefined;
 
   /** @throws SshError where one cannot be read */
-  constructor(hostKeyLines: readonly string[], mappingKeyPem: string) {
+  constructor(route: Way['route'], hostKeyLines: readonly string[], mappingKeyPem: string) {
+    this.route = route;
     for (const line of hostKeyLines) PublicKey.fromLine(line);
     PrivateKey.parse(mappingKeyPem);
     this.#hostKeyLines = hostKeyLines;

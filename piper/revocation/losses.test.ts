@@ -1,8 +1,9 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { DEFAULT_POLICIES, type Route, type RouteUser } from '../../crds/index.ts';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
+import { PublicKey } from '../../lib/ssh/keys/public-key.ts';
 import { RouteTable } from '../directory/route-table.ts';
-import { lossOf } from './losses.ts';
+import { expiryOf, lossOf, nextExpiry } from './losses.ts';
 
 const [mapping, one, two] = [1, 2, 3].map(() => PrivateKey.generateEd25519());
 const lines = [one, two].map((key) => key?.publicKey.toLine() ?? '');
@@ -80,4 +81,39 @@ test('a user who has lost a key has lost what it let in', () => {
 test('a user who has lost an authority has lost everything: whose certificates were its own is not known', () => {
   const certified = login({ ...alice, authorizedKeys: [`cert-authority ${lineOne}`, lineTwo] });
   expect(lossOf(certified, login({ ...alice, authorizedKeys: [lineTwo] }), now)).toEqual(everything);
+});
+
+test('a key with a list of addresses is the same key when its Secret is read again', () => {
+  const restricted = { ...alice, authorizedKeys: [`from="192.0.2.0/24" ${lineOne}`] };
+  expect(lossOf(login(restricted), login(restricted, { banner: 'hello' }), now)).toBeUndefined();
+  const wider = { ...alice, authorizedKeys: [`from="192.0.0.0/16" ${lineOne}`] };
+  expect(lossOf(login(restricted), login(wider), now)).toEqual({
+    ...everything,
+    fingerprints: [one?.publicKey.fingerprint],
+  });
+});
+
+test('B5: each key is looked at once, however many there are and however often one of them stands there', () => {
+  const options = Array.from({ length: 64 }, (_, index) => `permitopen="localhost:${index + 1}" ${lineOne}`);
+  const [many, others] = [options, options.map((line) => `no-pty,${line}`)].map((authorizedKeys) =>
+    login({ ...alice, authorizedKeys }),
+  );
+  if (many === undefined) throw new Error('no login');
+  const looks = vi.spyOn(PublicKey.prototype, 'blob', 'get');
+  expect(lossOf(many, others, now)).toEqual({ ...everything, fingerprints: [one?.publicKey.fingerprint] });
+  expect(looks.mock.calls.length).toBeLessThan(4 * 64);
+  looks.mockRestore();
+});
+
+test('time takes one key after the other, and then everything', () => {
+  const [first, second] = ['20300101000100Z', '20300101000200Z'];
+  const authorizedKeys = [`expiry-time="${first}" ${lineOne}`, `expiry-time="${second}" ${lineTwo}`];
+  const user = login({ ...alice, authorizedKeys, expiresAt: '2030-01-01T00:03:00Z' });
+  const at = (minutes: number): number => now + minutes * 60_000;
+  expect([0, 1, 2, 3].map((minutes) => nextExpiry(user, at(minutes)))).toEqual([at(1), at(2), at(3), Infinity]);
+  expect(expiryOf(user, at(0), at(0.9))).toBeUndefined();
+  expect(expiryOf(user, at(0), at(1))).toEqual({ ...everything, fingerprints: [one?.publicKey.fingerprint] });
+  expect(expiryOf(user, at(1), at(2))).toEqual({ ...everything, fingerprints: [two?.publicKey.fingerprint] });
+  expect(expiryOf(user, at(2), at(3))).toEqual(everything);
+  expect(expiryOf(user, at(3), at(9))).toBeUndefined();
 });

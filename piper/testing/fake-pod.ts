@@ -5,8 +5,10 @@ import * as z from 'zod';
 import {
   ASSERT_IDENTITY,
   END_LEFTOVERS,
+  KEEP_LEFTOVERS,
   IdentityAssertion,
   LeftoversOrder,
+  Roster,
   SIDECAR_SOFTWARE,
 } from '../../crds/index.ts';
 import { UserAuthenticationServer } from '../../lib/ssh/authentication/server.ts';
@@ -26,6 +28,10 @@ export type FakePodOptions = {
   accepts?: (assertion: IdentityAssertion) => boolean;
   /** Takes what comes in place of an assertion: who lost their access. */
   onOrder?: (order: LeftoversOrder) => void;
+  /** The same, where it is who may stay. */
+  onRoster?: (roster: Roster) => void;
+  /** It has not the time to answer either of them. */
+  isStarved?: () => boolean;
   rekeyAfterBytes?: number;
   /** Answers the messages of the log-in in place of a server that means well. */
   answer?: (link: PodLink, payload: Buffer) => void;
@@ -86,11 +92,16 @@ export class PodLink {
   #receiveAssertion(payload: Buffer, options: FakePodOptions, asserted: (link: PodLink) => void): void {
     const reader = new Reader(payload, 1);
     const name = payload[0] === MSG.GLOBAL_REQUEST ? reader.name() : '';
-    if (![ASSERT_IDENTITY, END_LEFTOVERS].includes(name) || !reader.boolean())
+    if (![ASSERT_IDENTITY, END_LEFTOVERS, KEEP_LEFTOVERS].includes(name) || !reader.boolean())
       throw new Error('the first message is not the assertion');
     const json: unknown = JSON.parse(reader.string().toString());
+    if (name !== ASSERT_IDENTITY && options.isStarved?.() === true) return this.socket.close();
     if (name === END_LEFTOVERS) {
       options.onOrder?.(LeftoversOrder.parse(json));
+      return this.send(Buffer.of(MSG.REQUEST_SUCCESS));
+    }
+    if (name === KEEP_LEFTOVERS) {
+      options.onRoster?.(Roster.parse(json));
       return this.send(Buffer.of(MSG.REQUEST_SUCCESS));
     }
     this.assertion = IdentityAssertion.parse(json);
@@ -119,11 +130,15 @@ export class FakePod {
       this.connections--;
       options.onOrder?.(order);
     };
+    const onRoster = (roster: Roster): void => {
+      this.connections--;
+      options.onRoster?.(roster);
+    };
     this.#server = createServer((socket) => {
       this.connections++;
       const link = new PodLink(
         socket,
-        { ...options, onOrder },
+        { ...options, onOrder, onRoster },
         (asserted) => this.links.put(asserted),
         () => this.authenticationAttempts++,
       );

@@ -92,7 +92,7 @@ export async function startRig(
   const podPort = await pod.listen();
   const lines: Line[] = [];
   const log = createLogger('piper', { level: 'debug', write: (text) => lines.push(Line.parse(JSON.parse(text))) });
-  const directory = new ObjectDirectory(log, isLiteral);
+  const directory = new ObjectDirectory(log, isLiteral, options.now);
   const route: Route = {
     version: 1,
     namespace: 'acme',

@@ -185,8 +185,8 @@ export const AUTHENTICATION: readonly Defence[] = [
     row: 'A9',
     without: 'a Secret that does not parse leaves in whom it had let in before',
     file: 'piper/directory/route-table.ts',
-    find: 'this.remove(secret);\n    if (logins === undefined) return former;',
-    replace: 'if (logins === undefined) return former;\n    this.remove(secret);',
+    find: 'this.remove(secret);\n    if (parsed === undefined) return former;',
+    replace: 'if (parsed === undefined) return former;\n    this.remove(secret);',
     tests: [
       ['piper/directory/route-table.test.ts', 'A9: a Secret with … grants nothing, and what it granted before is gone'],
     ],
