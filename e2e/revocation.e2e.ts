@@ -6,6 +6,7 @@ import { eventually } from './support/eventually.ts';
 import { apply, get, kubectl, type Pod, pods, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, type Login, ssh } from './support/openssh.ts';
 import { portForward, type PortForward } from './support/port-forward.ts';
+import { piperPods } from './support/piper-pods.ts';
 import { endsWithin, type Stay, stay } from './support/stay.ts';
 import {
   accessManifest,
@@ -214,11 +215,8 @@ describe('the last of all: while no piper runs', () => {
   const scale = async (replicas: number): Promise<void> => {
     const piper = ['deployment/sshaccess-piper', '-n', demo().systemNamespace];
     await kubectl('scale', ...piper, `--replicas=${replicas}`);
-    await eventually(async () => {
-      const found = await piperPods();
-      const ready = found.filter(({ status }) => status.containerStatuses?.every((container) => container.ready));
-      expect([found.length, ready.length]).toEqual([replicas, replicas]);
-    }, 120_000);
+    await kubectl('rollout', 'status', ...piper, '--timeout=120s');
+    await eventually(async () => expect(await piperPods()).toHaveLength(replicas), 120_000);
   };
 
   test('who is removed leaves nothing, either, as soon as one runs again; others keep what they have', async () => {
@@ -229,7 +227,8 @@ describe('the last of all: while no piper runs', () => {
     try {
       await scale(0);
       await update([userOf('alice')]);
-      await eventually(async () => expect(await usernames()).toEqual([`${namespace}-app`]), 30_000);
+      const users = ['get', 'sshacc', 'app', '-n', namespace, '-o', 'jsonpath={.status.users[*].username}'];
+      await eventually(async () => expect(await kubectl(...users)).toBe(`${namespace}-app`), 30_000);
       for (const daemon of mine) expect(await isAlive(daemon)).toBe(true);
     } finally {
       await scale(pipers.length);

@@ -11,7 +11,7 @@ import { Writer } from '../lib/ssh/wire.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Failures } from './abuse/failures.ts';
 import { canForce, readDestination, type Admission, type Grant } from './admission.ts';
-import type { ArrivalRate } from './arrival/arrival-rate.ts';
+import type { Arrival, ArrivalRate } from './arrival/arrival-rate.ts';
 import type { Client } from './arrival/proxy-protocol.ts';
 import type { Limits } from './config.ts';
 import type { Connections, LiveConnection } from './connections.ts';
@@ -28,6 +28,7 @@ import type { Logins } from './presence/logins.ts';
 import type { Presence } from './presence/presence.ts';
 import { ConnectionRecord, type Traffic } from './record.ts';
 import { ENDS_OF_ACCESS, RefusalError, refusalText, type RefusalCode } from './refusals.ts';
+import type { RekeyRate } from './rekey-rate.ts';
 import type { Witness } from './witness.ts';
 import { connectUpstream, type Upstream } from './upstream.ts';
 
@@ -40,6 +41,7 @@ export type ConnectionContext = {
   admission: Admission;
   failures: Failures;
   arrivals: ArrivalRate;
+  rekeys: RekeyRate;
   metrics: PiperMetrics;
   witness: Witness;
   limits: Limits;
@@ -47,6 +49,15 @@ export type ConnectionContext = {
   /** The time of day, in milliseconds. */
   now: () => number;
   clock: Clock;
+};
+
+/** A connection that has been accepted. */
+type NewConnection = {
+  socket: Socket;
+  client: Client;
+  arrival: Arrival;
+  /** Somebody has logged in, or it is over: it is no start-up any more. */
+  onSettled: () => void;
 };
 
 /** The time of day may be set anew, so an expiry that is far off is looked at again. */
@@ -71,6 +82,7 @@ export class Connection implements LiveConnection {
   readonly #client: { clientAddress: string; clientPort: number };
   readonly #record: ConnectionRecord;
   readonly #downstream: Downstream;
+  readonly #arrival: Arrival;
   readonly #onSettled: () => void;
   /** Aborts when the client is gone: nothing goes on for it. */
   readonly #gone = new AbortController();
@@ -86,9 +98,9 @@ export class Connection implements LiveConnection {
   #tellingAttempt: RefusedAttempt | undefined;
   #ended = false;
 
-  /** @param onSettled called when somebody has logged in or the connection is over: it is no start-up any more */
-  constructor(socket: Socket, client: Client, context: ConnectionContext, onSettled: () => void) {
+  constructor({ socket, client, arrival, onSettled }: NewConnection, context: ConnectionContext) {
     this.#context = context;
+    this.#arrival = arrival;
     this.#client = { clientAddress: client.address, clientPort: client.port };
     this.#record = new ConnectionRecord(context.log.child({ connection: this.id, ...this.#client }));
     this.#onSettled = onSettled;
@@ -99,12 +111,16 @@ export class Connection implements LiveConnection {
       authorize: (username, key, certificate) => this.#authorize({ username, key, certificate }),
       maxTries: context.limits.maxTries,
       rekeyAfterBytes: context.limits.rekeyAfterBytes,
+      admitRekey: this.#admitRekey,
       onVerified: (user) => this.#verified(user),
       onRefused: (attempt) => this.#refused(attempt),
       onClose: (error) => this.#clientClosed(error),
       onChange: () => this.#pipe?.regulate(),
     });
   }
+
+  /** On either side: who reaches a pod chooses what is in it. */
+  readonly #admitRekey = (): boolean => this.#context.rekeys.admit(this.username);
 
   get username(): string {
     return this.#grant?.username ?? '';
@@ -219,7 +235,7 @@ export class Connection implements LiveConnection {
     if (this.#context.connections.countOf(username) >= this.#context.limits.connectionsPerUser)
       return this.end('too-many-connections');
     // Who may not be here, though a key of theirs is known, is held like a stranger.
-    this.#context.arrivals.loggedIn(this.clientAddress);
+    this.#arrival.loggedIn();
     // From here on it counts and is rechecked, although it is not piped yet.
     this.#context.connections.add(this);
     if (this.#ended) return;
@@ -241,6 +257,7 @@ export class Connection implements LiveConnection {
       pods: inOrder(pods, (pod) => connections.isThere(grant.username, this.clientAddress, pod)),
       introduction: { request: ASSERT_IDENTITY, text: () => assertion },
       rekeyAfterBytes: this.#context.limits.rekeyAfterBytes,
+      admitRekey: this.#admitRekey,
       signal: this.#gone.signal,
     });
     if (this.#ended) return upstream.link.close();

@@ -21,6 +21,8 @@ export type DownstreamOptions = {
   authorize: (username: string, key: PublicKey, certificate?: Certificate) => Authorization;
   maxTries: number;
   rekeyAfterBytes: number;
+  /** The client begins a key exchange for no reason that is seen. */
+  admitRekey: () => boolean;
   onVerified: (user: VerifiedUser) => void;
   onRefused: (attempt: RefusedAttempt) => void;
   onClose: (error: SshError | undefined) => void;
@@ -42,6 +44,7 @@ export class Downstream {
     this.link = new TransportSocket(socket, {
       role: 'server',
       rekeyAfterBytes: options.rekeyAfterBytes,
+      admitRekey: options.admitRekey,
       software: IDENT,
       hostKeys,
       userCertificates: true,

@@ -64,9 +64,10 @@ export class Listener {
   #admit(socket: Socket, client: Client): void {
     const { failures, arrivals } = this.#context;
     if (failures.isBanned(client.address)) return this.#shut(socket, client, 'banned');
-    if (!arrivals.admit(client.address)) return this.#shut(socket, client, 'arrival-rate');
+    const arrival = arrivals.admit(client.address);
+    if (arrival === undefined) return this.#shut(socket, client, 'arrival-rate');
     const release = this.#startUps.take(client.address, () => connection.turnAway('start-ups'));
-    const connection = new Connection(socket, client, this.#context, release);
+    const connection = new Connection({ socket, client, arrival, onSettled: release }, this.#context);
     if (!this.isServing) connection.turnAway('starting');
   }
 

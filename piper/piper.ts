@@ -15,6 +15,7 @@ import { Listener } from './listener.ts';
 import { PiperMetrics } from './metrics.ts';
 import { Logins } from './presence/logins.ts';
 import { reportOf, type ReportContent } from './presence/report.ts';
+import { RekeyRate } from './rekey-rate.ts';
 import { Sweeper } from './revocation/sweeper.ts';
 import { NO_WITNESS, type Witness } from './witness.ts';
 
@@ -63,6 +64,7 @@ export class Piper {
     const arrivals = new ArrivalRate({ limits, exempt: limits.banExempt, now: clock.now });
     const context = {
       arrivals,
+      rekeys: new RekeyRate(clock.now),
       directory,
       connections,
       logins: this.#logins,

@@ -62,13 +62,14 @@ export class UpstreamAttempt {
   }
 
   #handshake(): void {
-    const { login } = this.#options;
+    const { login, admitRekey } = this.#options;
     this.#phase = 'handshaking';
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#fail('no login in time'), LOGIN_TIMEOUT_MS);
     const link = new TransportSocket(this.#socket, {
       role: 'client',
       rekeyAfterBytes: this.#options.rekeyAfterBytes,
+      ...(admitRekey && { admitRekey }),
       software: IDENT,
       // A server with several host keys must show one that is pinned.
       algorithms: { hostKey: [...new Set(login.hostKeys.flatMap((key) => key.signatureAlgorithms))] },

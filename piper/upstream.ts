@@ -24,6 +24,8 @@ export type AttemptOptions = {
   login: Way & { user: Pick<Login['user'], 'username' | 'upstreamUser'> };
   introduction: Introduction;
   rekeyAfterBytes: number;
+  /** The pod begins a key exchange for no reason that is seen. */
+  admitRekey?: () => boolean;
   /** The client is gone: stop. */
   signal: AbortSignal;
 };

@@ -13,7 +13,7 @@ function rateOf() {
   const clock = { time: 0 };
   const rate = new ArrivalRate({ limits: LIMITS, exempt: new Networks(EXEMPT), now: () => clock.time });
   const admitted = (address: string, times: number): number =>
-    Array.from({ length: times }, () => rate.admit(address)).filter(Boolean).length;
+    Array.from({ length: times }, () => rate.admit(address)).filter((arrival) => arrival !== undefined).length;
   return { rate, clock, admitted };
 }
 
@@ -38,24 +38,23 @@ test('B4: an address that stands for many is held by the rate of all alone', () 
   expect(admitted(EXEMPT, 100)).toBe(LIMITS.startUps);
   clock.time += 60_000;
   // Nor does a login of one of the many open it to all.
-  rate.admit(EXEMPT);
-  rate.loggedIn(EXEMPT);
+  rate.admit(EXEMPT)?.loggedIn();
   expect(admitted(EXEMPT, 100)).toBe(LIMITS.startUps);
 });
 
 test('B4: users do not count, however many share an address', () => {
   const { rate, admitted } = rateOf();
   for (let user = 0; user < 100; user++) {
-    expect(rate.admit(HERE)).toBe(true);
-    rate.loggedIn(HERE);
+    const arrival = rate.admit(HERE);
+    expect(arrival).toBeDefined();
+    arrival?.loggedIn();
   }
   expect(admitted(HERE, 100)).toBe(4);
 });
 
 test('B4: a flood from everywhere keeps newcomers out, and not a source from which somebody has logged in', () => {
   const { rate, clock, admitted } = rateOf();
-  rate.admit(HERE);
-  rate.loggedIn(HERE);
+  rate.admit(HERE)?.loggedIn();
   for (let host = 0; host < 100; host++) rate.admit(`198.51.100.${host}`);
   expect(admitted(THERE, 1)).toBe(0);
   expect(admitted(HERE, 100)).toBe(4);
@@ -67,6 +66,14 @@ test('B4: a flood from everywhere keeps newcomers out, and not a source from whi
   expect(admitted(HERE, 1)).toBe(0);
 });
 
+test('B4: who is let in for being known gives nothing back that they have not taken: a flood does not gain by it', () => {
+  const { rate, admitted } = rateOf();
+  rate.admit(HERE)?.loggedIn();
+  for (let host = 0; host < 100; host++) rate.admit(`198.51.100.${host}`);
+  for (let login = 0; login < 50; login++) rate.admit(HERE)?.loggedIn();
+  expect(admitted(THERE, 1)).toBe(0);
+});
+
 test('B4: 60,000 sources are forgotten in the order in which they came last', () => {
   const { rate, clock } = rateOf();
   for (let time = 0; time < 4; time++) rate.admit(HERE);
@@ -74,7 +81,7 @@ test('B4: 60,000 sources are forgotten in the order in which they came last', ()
     clock.time += 1_000;
     rate.admit(`10.0.${source >> 8}.${source & 255}`);
   }
-  expect(rate.admit(ELSEWHERE)).toBe(true);
+  expect(rate.admit(ELSEWHERE)).toBeDefined();
 });
 
 test('B4: strangers of one address are closed before a word of ours, and a user of another logs in meanwhile', async () => {

@@ -1,3 +1,4 @@
+import { Bucket, setLast } from './bucket.ts';
 import { sourceOf } from './source.ts';
 import type { StartUpLimits } from './start-ups.ts';
 
@@ -15,10 +16,14 @@ export type ArrivalRateOptions = {
   now: () => number;
 };
 
-/** Far more than come honestly. Beyond it the one that has not come for longest is forgotten, and what it had used up. */
-const MOST_SOURCES = 50_000;
 /** For so long after a login a source is none of strangers. */
 const KNOWN_MS = 3_600_000;
+
+/** A connection that has come. */
+export type Arrival = {
+  /** Somebody has logged in on it: what it took is given back. */
+  loggedIn: () => void;
+};
 
 /**
  * Bounds how often strangers make us exchange keys, which costs us a millisecond each and them next to nothing. At once
@@ -38,25 +43,25 @@ export class ArrivalRate {
     this.#all = new Bucket(startUps, strangersPerSecond, options.now());
   }
 
-  /** A connection has come. False where it is one too many. */
-  admit(address: string): boolean {
+  /** A connection has come. Undefined where it is one too many. */
+  admit(address: string): Arrival | undefined {
     const now = this.#options.now();
     const source = sourceOf(address);
-    const ofSource = this.#options.exempt.contains(address) ? undefined : this.#bucketOf(source, now);
-    if (ofSource?.has(now) === false) return false;
-    if (this.#all.has(now)) this.#all.take();
-    else if (!this.#isKnown(source, now)) return false;
+    const isExempt = this.#options.exempt.contains(address);
+    const ofSource = isExempt ? undefined : this.#bucketOf(source, now);
+    if (ofSource?.has(now) === false) return undefined;
+    // Who is let in for being known has taken nothing from all, and has nothing to give back to them.
+    const ofAll = this.#all.has(now) ? this.#all : undefined;
+    if (ofAll === undefined && !this.#isKnown(source, now)) return undefined;
+    ofAll?.take();
     ofSource?.take();
-    return true;
-  }
-
-  /** Somebody has logged in on a connection that was admitted. */
-  loggedIn(address: string): void {
-    const source = sourceOf(address);
-    this.#all.giveBack();
-    this.#bySource.get(source)?.giveBack();
-    // One that stands for many is known for none of them.
-    if (!this.#options.exempt.contains(address)) setLast(this.#known, source, this.#options.now());
+    const loggedIn = (): void => {
+      ofAll?.giveBack();
+      ofSource?.giveBack();
+      // One that stands for many is known for none of them.
+      if (!isExempt) setLast(this.#known, source, this.#options.now());
+    };
+    return { loggedIn };
   }
 
   #isKnown(source: string, now: number): boolean {
@@ -69,42 +74,4 @@ export class ArrivalRate {
     setLast(this.#bySource, source, bucket);
     return bucket;
   }
-}
-
-/** So much at once, and so much more each second. */
-class Bucket {
-  readonly #most: number;
-  readonly #perSecond: number;
-  #left: number;
-  #at: number;
-
-  constructor(most: number, perSecond: number, now: number) {
-    this.#most = most;
-    this.#perSecond = perSecond;
-    this.#left = most;
-    this.#at = now;
-  }
-
-  has(now: number): boolean {
-    this.#left = Math.min(this.#most, this.#left + ((now - this.#at) / 1000) * this.#perSecond);
-    this.#at = now;
-    return this.#left >= 1;
-  }
-
-  take(): void {
-    this.#left--;
-  }
-
-  giveBack(): void {
-    this.#left = Math.min(this.#most, this.#left + 1);
-  }
-}
-
-/** As the last; a Map keeps the order of insertion, so the first is the oldest. */
-function setLast<Value>(map: Map<string, Value>, key: string, value: Value): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= MOST_SOURCES) return;
-  const oldest = map.keys().next();
-  if (oldest.done !== true) map.delete(oldest.value);
 }

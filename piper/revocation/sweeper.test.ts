@@ -94,7 +94,7 @@ async function timedRig() {
   return { rig, orders, rosters, clock, pod, sees, failures };
 }
 
-test('a pod that its user keeps too busy to listen is told as long as it is there, however long that takes', async () => {
+test('E1: a pod that its user keeps too busy to listen is told as long as it is there, however long that takes', async () => {
   const { rig, orders, clock, pod, sees, failures } = await timedRig();
   sees();
   pod.starved = true;
@@ -118,7 +118,7 @@ test('a pod that its user keeps too busy to listen is told as long as it is ther
   expect(await orders.take()).toEqual({ version: 1, endings: [all('acme-hello')], agoMs: 3_600_000 });
 });
 
-test('a piper that has started tells each pod once who may stay, and spares what began since it was there', async () => {
+test('E1: a piper that has started tells each pod once who may stay, and spares what began since it was there', async () => {
   const { rig, rosters, clock, sees } = await timedRig();
   const line = keys.alice.publicKey.toLine();
   const ending = rig.users.map((user, index) =>
@@ -177,7 +177,7 @@ test('a pod that has missed more changes than are kept for it is told what they 
   expect(orders.size).toBeLessThanOrEqual(8);
 });
 
-test('what a key let in ends when its time is over, though nobody is connected', async () => {
+test('E1: what a key let in ends when its time is over, though nobody is connected', async () => {
   const { rig, orders, clock, sees } = await timedRig();
   sees();
   const line = `expiry-time="20300101000100Z" ${keys.alice.publicKey.toLine()}`;

@@ -127,11 +127,11 @@ export class FakePod {
 
   constructor(options: FakePodOptions) {
     const onOrder = (order: LeftoversOrder): void => {
-      this.connections--;
+      this.#wasNoClient();
       options.onOrder?.(order);
     };
     const onRoster = (roster: Roster): void => {
-      this.connections--;
+      this.#wasNoClient();
       options.onRoster?.(roster);
     };
     this.#server = createServer((socket) => {
@@ -145,6 +145,11 @@ export class FakePod {
       this.#open.add(link);
       socket.once('close', () => this.#open.delete(link));
     });
+  }
+
+  #wasNoClient(): void {
+    this.connections--;
+    this.authenticationAttempts--;
   }
 
   /** Connections that are open. */

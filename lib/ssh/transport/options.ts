@@ -19,6 +19,11 @@ export type TransportOptions = {
   /** When we begin a key exchange by ourselves: 1 GiB in one direction, or an hour (RFC 4253 §9). */
   rekeyAfterBytes?: number;
   rekeyAfterMs?: number;
+  /**
+   * The peer begins another key exchange, which neither data nor time explains. False ends the connection: the peer's own
+   * connection may well be within its bounds, and all connections of one whom they belong to not.
+   */
+  admitRekey?: () => boolean;
   /** Milliseconds that only go forward. */
   now?: () => number;
   /** Takes what goes to the peer, in order; the owner handles backpressure. */

@@ -197,4 +197,25 @@ describe('B4, B7: a peer that does nothing but change keys is cut off', () => {
     expect(exchangesOf(pair, 20)).toBe(1);
     expect(pair.server.closes[0]).toMatchObject({ code: 'protocol' });
   });
+
+  test('a client that changes keys each minute or after much data is never cut off, whoever else is', () => {
+    let time = 0;
+    const pair = connectSshPair({ server: { now: () => time, admitRekey: () => false } });
+    pair.settle();
+    const minute = (): void => void (time += 60_000);
+    minute();
+    expect(exchangesOf(pair, 200, minute)).toBe(200);
+    const data = (): void => {
+      for (let index = 0; index < 120; index++) pair.client.transport.send(numbered(index, 5000));
+      pair.settle();
+    };
+    data();
+    expect(exchangesOf(pair, 20, data)).toBe(20);
+  });
+
+  test('a user whose other connections have used up what there is, at once', () => {
+    const pair = connectSshPair({ server: { now: () => 0, admitRekey: () => false } });
+    expect(exchangesOf(pair, 10)).toBe(0);
+    expect(pair.server.closes[0]).toMatchObject({ code: 'protocol', message: 'the peer changes its keys too often' });
+  });
 });

@@ -35,7 +35,7 @@ export class Transport {
   readonly #identReader: IdentReader;
   readonly #reader = new PacketReader();
   readonly #writer = new PacketWriter();
-  readonly #peerRekeys = new PeerRekeys();
+  readonly #peerRekeys: PeerRekeys;
   readonly #now: () => number;
 
   #remoteIdent: RemoteIdent | undefined;
@@ -66,6 +66,7 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.#peerRekeys = new PeerRekeys(options.admitRekey);
     this.#localIdent = identLine(options.software);
     this.#algorithms = usableAlgorithms(options);
     this.#identReader = new IdentReader(options.role);
@@ -295,7 +296,9 @@ export class Transport {
     let exchange = this.#exchange;
     if (exchange === undefined) {
       if (type !== MSG.KEXINIT) throw new SshError('protocol', 'a message of a key exchange outside of one');
-      this.#peerRekeys.count(this.#now(), this.#reader.bytesSinceKeys + this.#writer.bytesSinceKeys);
+      const now = this.#now();
+      const bytes = this.#reader.bytesSinceKeys + this.#writer.bytesSinceKeys;
+      this.#peerRekeys.count(now, bytes, now - this.#keysAt);
       exchange = this.#beginExchange();
     }
     const replies = exchange.receive(payload);

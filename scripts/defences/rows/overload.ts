@@ -108,6 +108,33 @@ export const OVERLOAD: readonly Defence[] = [
   },
   {
     row: 'B4',
+    without: 'all connections of a user, and all users, may change keys as often as each may',
+    file: 'piper/rekey-rate.ts',
+    find: 'if (!ofUser.has(now) || !this.#all.has(now)) return false;',
+    replace: 'void [ofUser.has(now), this.#all.has(now)];',
+    tests: [
+      [
+        'piper/rekey-rate.test.ts',
+        'B4: a user has so many at once and so many more in a second, and takes none of the others',
+      ],
+      ['piper/rekey-rate.test.ts', 'B4: many users together do not have as many times as much'],
+    ],
+  },
+  {
+    row: 'B4',
+    without: 'who is let in for being known gives back to all what they have not taken',
+    file: 'piper/arrival/arrival-rate.ts',
+    find: 'ofAll?.giveBack();',
+    replace: 'this.#all.giveBack();',
+    tests: [
+      [
+        'piper/arrival/arrival-rate.test.ts',
+        'B4: who is let in for being known gives nothing back that they have not taken: a flood does not gain by it',
+      ],
+    ],
+  },
+  {
+    row: 'B4',
     without: 'whoever talks to us is known',
     file: 'lib/ssh/authentication/server.ts',
     find: 'options.transport.peerIsStranger = true;',

@@ -82,6 +82,58 @@ export const REVOCATION: readonly Defence[] = [
   },
   {
     row: 'E1',
+    without: 'a pod that cannot hear who has lost access is given up',
+    file: 'piper/revocation/visits.ts',
+    find: 'visit.cancelRest = clock.after(inMs, () => this.#hurry(visit));',
+    replace: 'void [clock, inMs];',
+    tests: [
+      [
+        'piper/revocation/sweeper.test.ts',
+        'E1: a pod that its user keeps too busy to listen is told as long as it is there, however long that takes',
+      ],
+    ],
+  },
+  {
+    row: 'E1',
+    without: 'what was lost while no piper ran is never made up for',
+    file: 'piper/revocation/sweeper.ts',
+    find: 'if (!directory.stale()) this.#visits.introduce(this.#served(), MOST_NEW_AT_A_LOOK);',
+    replace: 'void [directory, MOST_NEW_AT_A_LOOK];',
+    tests: [
+      [
+        'piper/revocation/sweeper.test.ts',
+        'E1: a piper that has started tells each pod once who may stay, and spares what began since it was there',
+      ],
+    ],
+  },
+  {
+    row: 'E1',
+    without: 'a tenant whose pods do not answer holds up what others are to hear',
+    file: 'piper/revocation/rounds.ts',
+    find: ' || queue.running >= this.#limits.atOnceOfOne',
+    replace: '',
+    tests: [
+      [
+        'piper/revocation/rounds.test.ts',
+        'E1: who has very much to do holds up nobody else, and has no more than their share at once',
+      ],
+    ],
+  },
+  {
+    row: 'E1',
+    without: 'what a key let in outlives the time of that key where nobody is connected',
+    file: 'piper/revocation/sweeper.ts',
+    find: '[loss, expiryOf(login, lookedAt, time)]',
+    replace: '[loss, ...(expiryOf(login, lookedAt, time) === undefined ? [] : [])]',
+    tests: [
+      [
+        'piper/revocation/sweeper.test.ts',
+        'E1: what a key let in ends when its time is over, though nobody is connected',
+      ],
+    ],
+  },
+  {
+    row: 'E1',
     without: 'what a user has started lives on in the pod',
     file: 'sidecar/user-connection.ts',
     find: 'for (const session of this.#sessions) session.kill();',

@@ -232,7 +232,7 @@ export const TRANSPORT: readonly Defence[] = [
     row: 'B7',
     without: 'a user may change keys as often as they like',
     file: 'lib/ssh/transport/peer-rekeys.ts',
-    find: 'if (this.#left < 0) throw tooOften();',
+    find: 'if (this.#left < 0 || !this.#admit()) throw tooOften();',
     replace: '',
     tests: [['lib/ssh/transport/rekey.test.ts', 'B4, B7: a peer that does nothing but change keys is cut off']],
   },
