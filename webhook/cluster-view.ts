@@ -10,14 +10,13 @@ import type { AdmissionRequest } from './admission-review.ts';
 import { Access, type Cluster } from './injection-plan.ts';
 import { LimitRange } from './limit-range.ts';
 import { Namespace } from './namespace.ts';
+import { Questions } from './questions.ts';
 
 const ACCESSES: Resource = { apiVersion: API_VERSION, kind: KIND, plural: PLURAL };
 const LIMIT_RANGES: Resource = { apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges' };
 
 /** The API server waits for us as well (`webhook.timeoutSeconds`). */
 const ANSWER_MS = 2_000;
-/** Whoever reaches our port may send reviews: they must not become as many questions to the API server. */
-const MOST_QUESTIONS = 50;
 
 const Labelled = z.object({ metadata: z.object({ labels: z.record(z.string(), z.unknown()) }) });
 
@@ -29,16 +28,17 @@ export type ClusterViewOptions = {
 
 /** Follows what decides on injections. */
 export class ClusterView {
-  readonly #client: KubeClient;
   readonly #accesses: Collection<Access>;
   readonly #namespaces: Collection<Namespace>;
   readonly #limitRanges: Collection<LimitRange>;
   readonly #copies: Cluster;
-  #questions = 0;
+  readonly #accessQuestions: Questions<Access>;
+  readonly #namespaceQuestions: Questions<Namespace>;
 
   constructor({ client, namespaces: watched, log, systemNamespace, defaultLevel }: ClusterViewOptions) {
     const common = { client, log };
-    this.#client = client;
+    this.#accessQuestions = new Questions((namespace, name) => ask(client, Access, ACCESSES, { namespace, name }));
+    this.#namespaceQuestions = new Questions((_, name) => ask(client, Namespace, NAMESPACES, { name }));
     this.#accesses = follow(ACCESSES, watched, { ...common, parse: (object) => Access.parse(object) });
     this.#namespaces = followNamespaces(watched, {
       ...common,
@@ -74,25 +74,20 @@ export class ClusterView {
     const copiedLabels = this.#copies.namespaceLabels(namespace);
     if (isCopied && copiedLabels !== undefined) return this.#copies;
     const [access, labels] = await Promise.all([
-      isCopied ? copied : this.#ask(Access, ACCESSES, { namespace, name }),
-      copiedLabels ?? this.#ask(Namespace, NAMESPACES, { name: namespace }).then((found) => found?.metadata.labels),
+      isCopied ? copied : this.#accessQuestions.about(namespace, name),
+      copiedLabels ?? this.#namespaceQuestions.about(namespace, namespace).then((found) => found?.metadata.labels),
     ]);
     return { ...this.#copies, access: () => access, namespaceLabels: () => labels };
   }
+}
 
-  async #ask<T>(
-    schema: z.ZodType<T>,
-    resource: Resource,
-    key: { namespace?: string; name: string },
-  ): Promise<T | undefined> {
-    if (this.#questions >= MOST_QUESTIONS) throw new Error('too many questions to the API server at once');
-    this.#questions += 1;
-    try {
-      const found = await getIfExists(this.#client, resource, key, AbortSignal.timeout(ANSWER_MS));
-      // As with the copies: one that cannot be read is none.
-      return schema.safeParse(found).data;
-    } finally {
-      this.#questions -= 1;
-    }
-  }
+async function ask<T>(
+  client: KubeClient,
+  schema: z.ZodType<T>,
+  resource: Resource,
+  key: { namespace?: string; name: string },
+): Promise<T | undefined> {
+  const found = await getIfExists(client, resource, key, AbortSignal.timeout(ANSWER_MS));
+  // As with the copies: one that cannot be read is none.
+  return schema.safeParse(found).data;
 }
