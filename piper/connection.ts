@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { ASSERT_IDENTITY, END_ACCESS, ENDING_SOON, IdentityAssertion } from '../crds/index.ts';
+import { ASSERT_IDENTITY, ENDING_SOON, IdentityAssertion } from '../crds/index.ts';
 import type { Authorization, RefusedAttempt, VerifiedUser } from '../lib/ssh/authentication/server.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
@@ -22,12 +22,13 @@ import type { EndReason } from './end-reasons.ts';
 import { nextEnding } from './lifetime.ts';
 import type { PiperMetrics } from './metrics.ts';
 import { Pipe } from './pipe.ts';
+import { PODS_END, sayEnd } from './pod-end.ts';
 import type { Objection } from './policy/rules.ts';
 import { describeSshd } from './policy/sshd.ts';
 import type { Logins } from './presence/logins.ts';
 import type { Presence } from './presence/presence.ts';
 import { ConnectionRecord, type Traffic } from './record.ts';
-import { ENDS_OF_ACCESS, RefusalError, refusalText, type RefusalCode } from './refusals.ts';
+import { RefusalError, refusalText, type RefusalCode } from './refusals.ts';
 import type { RekeyRate } from './rekey-rate.ts';
 import type { Witness } from './witness.ts';
 import { connectUpstream, type Upstream } from './upstream.ts';
@@ -397,13 +398,3 @@ const printable = (text: string): string =>
     .trimEnd()
     .replaceAll(/[^\P{C}\n\t]/gu, '')
     .replaceAll('\n', '\r\n');
-
-/** What it means when the pod's side closes, by the code of its SshError; else it is just gone. */
-const PODS_END: Readonly<Record<string, RefusalCode>> = { disconnected: 'pod-ended', protocol: 'pod-protocol' };
-
-/** Tells the pod why, in a word, and whether the user's programs are to go with the connection, if it can do that. */
-function sayEnd({ link: { transport }, server }: Upstream, reason: string): void {
-  if (server.runtime === 'sidecar' && ENDS_OF_ACCESS.has(reason))
-    transport.send(new Writer().byte(MSG.GLOBAL_REQUEST).string(END_ACCESS).boolean(false).string(reason).bytes());
-  transport.disconnect(DISCONNECT.BY_APPLICATION, reason);
-}

@@ -24,15 +24,15 @@ export class PeerRekeys {
   }
 
   /**
-   * The peer begins one. @param now in milliseconds; @param bytes what has passed since the last, @param ageMs how long ago
-   * that was. @throws SshError where that is too often
+   * The peer begins one. @param now in milliseconds; @param bytes what has passed since the last, @param lastAt when that
+   * was. @throws SshError where that is too often
    */
-  count(now: number, bytes: number, ageMs: number): void {
+  count(now: number, bytes: number, lastAt: number): void {
     if (this.isOfStranger) {
       if (++this.#ofStranger > MOST_OF_A_STRANGER) throw tooOften();
       return;
     }
-    if (bytes >= FREE_AFTER_BYTES || ageMs >= FREE_AFTER_MS) return;
+    if (bytes >= FREE_AFTER_BYTES || now - lastAt >= FREE_AFTER_MS) return;
     this.#left = Math.min(MOST_AT_ONCE, this.#left + ((now - this.#at) / 1000) * PER_SECOND) - 1;
     this.#at = now;
     if (this.#left < 0 || !this.#admit()) throw tooOften();

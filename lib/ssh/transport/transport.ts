@@ -296,9 +296,8 @@ export class Transport {
     let exchange = this.#exchange;
     if (exchange === undefined) {
       if (type !== MSG.KEXINIT) throw new SshError('protocol', 'a message of a key exchange outside of one');
-      const now = this.#now();
       const bytes = this.#reader.bytesSinceKeys + this.#writer.bytesSinceKeys;
-      this.#peerRekeys.count(now, bytes, now - this.#keysAt);
+      this.#peerRekeys.count(this.#now(), bytes, this.#keysAt);
       exchange = this.#beginExchange();
     }
     const replies = exchange.receive(payload);
