@@ -4,8 +4,8 @@ import { parseEnvironment } from '../lib/process/config.ts';
 import { Config } from '../webhook/config.ts';
 import { chart, find, podTemplate, render, type Rendered } from './support/chart.ts';
 import { demo } from './support/demo.ts';
-import { tryKubectl } from './support/kubectl.ts';
-import { succeed } from './support/process.ts';
+import { kubectl, tryKubectl } from './support/kubectl.ts';
+import { run, succeed } from './support/process.ts';
 
 const podSpec = (objects: readonly Rendered[], name: string) => podTemplate(objects, name).spec;
 
@@ -101,7 +101,8 @@ describe('the chart', () => {
 
   // As another release: what the API server would say, and nothing is made.
   test.each(VARIANTS)('is taken by the API server with %s', async (...set) => {
-    const namespace = demo().systemNamespace;
+    // No Pod Security level but `privileged` lets a pod have a port of its node.
+    const namespace = set.some((value) => value.startsWith('piper.hostPort')) ? 'default' : demo().systemNamespace;
     const values = set.flatMap((value) => ['--set', value]);
     const manifest = await succeed([demo().helm, 'template', 'variant', chart, '--namespace', namespace, ...values]);
     const { code, stderr } = await tryKubectl(['apply', '--dry-run=server', '-f', '-'], manifest);
@@ -115,6 +116,60 @@ describe('the chart', () => {
       timeoutMs: 150_000,
     });
     expect(said).toContain('SSH-2.0-');
+  });
+
+  test('gives pods the labels, annotations and places that are asked for, and keeps those that select them', () => {
+    const { labels, annotations } = podTemplate(
+      render(
+        'piper.podLabels.team=ssh',
+        'piper.podLabels.app\\.kubernetes\\.io/component=other',
+        'piper.podAnnotations.a=b',
+      ),
+      'sshaccess-piper',
+    ).metadata;
+    expect(labels).toMatchObject({ team: 'ssh', 'app.kubernetes.io/component': 'piper' });
+    expect(annotations).toEqual({ a: 'b' });
+    const account = find(
+      render('webhook.serviceAccount.annotations.role=cloud'),
+      'ServiceAccount',
+      'sshaccess-webhook',
+    );
+    expect(account.metadata).toMatchObject({ annotations: { role: 'cloud' } });
+    const spread = render('piper.topologySpreadConstraints[0].topologyKey=zone');
+    expect(podSpec(spread, 'sshaccess-piper')).toMatchObject({ topologySpreadConstraints: [{ topologyKey: 'zone' }] });
+    expect(podSpec(spread, 'sshaccess-webhook')).toMatchObject({
+      topologySpreadConstraints: [{ topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' }],
+    });
+  });
+
+  test('refuses a cluster without native sidecars, and says which it needs', async () => {
+    const said = await run([demo().helm, 'template', 'sshaccess', chart, '--kube-version', '1.28.9']);
+    expect(said.stderr).toContain('requires kubeVersion: >=1.29.0-0 which is incompatible with Kubernetes v1.28.9');
+  });
+
+  test('runs where the Pod Security level is restricted', async () => {
+    const { systemNamespace } = demo();
+    const level = "jsonpath={.metadata.labels['pod-security\\.kubernetes\\.io/enforce']}";
+    expect(await kubectl('get', 'namespace', systemNamespace, '-o', level)).toBe('restricted');
+    // With another version of the level the API server looks at all pods that are there, and warns of those that violate it.
+    const another = 'pod-security.kubernetes.io/enforce-version=v1.29';
+    const { code, stderr } = await tryKubectl(['label', 'namespace', systemNamespace, '--dry-run=server', another]);
+    expect([code, stderr]).toEqual([0, '']);
+  });
+
+  test.each([
+    ['endpoint.host=ssh.example.com', 'ssh -p 2222 <namespace>-<deployment>@ssh.example.com'],
+    ['piper.service.type=LoadBalancer', "-o jsonpath='{.status.loadBalancer.ingress[0]}'"],
+    ['piper.service.type=NodePort', "-o jsonpath='{.spec.ports[0].nodePort}'"],
+    ['piper.service.type=ClusterIP', 'port-forward service/notes-piper 2222:2222'],
+    ['piper.hostPort=2022', '--set endpoint.host=<node>,endpoint.port=2022'],
+  ])('says after an installation with %s which command comes next', async (set, command) => {
+    const { helm, kubeconfig, systemNamespace } = demo();
+    const where = ['--kubeconfig', kubeconfig, '--namespace', systemNamespace, '--skip-crds', '--dry-run=client'];
+    const said = await succeed([helm, 'install', 'notes', chart, ...where, '--set', set]);
+    const notes = said.slice(said.indexOf('NOTES:'));
+    expect(notes).toContain(command);
+    expect(notes).toContain(`helm test notes -n ${systemNamespace}`);
   });
 
   test('refuses values that it does not know', () => {

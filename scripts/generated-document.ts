@@ -10,21 +10,25 @@ export const cell = (text: string): string => text.replaceAll('|', '\\|').replac
 export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 
-/**
- * Fills what stands between `<!-- generated: name -->` and `<!-- end -->` in a document. With `--check` among the
- * program's arguments nothing is written, and the program fails where there is another text.
- */
+/** Fills what stands between `<!-- generated: name -->` and `<!-- end -->` in a document. */
 export async function fillDocument(path: string, tables: Readonly<Record<string, string>>): Promise<void> {
-  const file = join(projectFolder, path);
-  const found = readFileSync(file, 'utf8');
-  const filled = found.replaceAll(
+  const filled = readFileSync(join(projectFolder, path), 'utf8').replaceAll(
     /(<!-- generated: (\w+) -->\n)[^]*?(<!-- end -->)/g,
     (_, head: string, name: string, end: string) => `${head}\n${tables[name] ?? ''}\n\n${end}`,
   );
-  const wanted = await format(filled, { ...(await resolveConfig(file)), parser: 'markdown' });
+  await writeGenerated(path, filled);
+}
+
+/**
+ * Writes a file, in our format. With `--check` among the program's arguments nothing is written, and the program fails where
+ * there is another text.
+ */
+export async function writeGenerated(path: string, text: string): Promise<void> {
+  const file = join(projectFolder, path);
+  const wanted = await format(text, { ...(await resolveConfig(file)), filepath: file });
   if (!process.argv.includes('--check')) writeFileSync(file, wanted);
-  else if (found !== wanted) {
-    console.error(`${path} is not what the programs say; run: npm run generate`);
+  else if (readFileSync(file, 'utf8') !== wanted) {
+    console.error(`${path} is not what its sources say; run: npm run generate`);
     process.exitCode = 1;
   }
 }

@@ -83,6 +83,10 @@ export async function install(cluster: Cluster, extraArguments: readonly string[
   }
   const [tag, endpoint] = [await loadPrograms(cluster), await cluster.sshEndpoint(sshPort)];
   await step('helm upgrade --install sshaccess', async () => {
+    // Our programs need nothing that the strictest level forbids.
+    const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+    const metadata = { name: systemNamespace, labels };
+    await apply(cluster, [{ apiVersion: 'v1', kind: 'Namespace', metadata }]);
     // Helm installs a chart's CRDs once, and never touches them again.
     await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '-f', join(chart, 'crds')]);
     await kubectl(cluster, ['wait', '--for=condition=Established', '--timeout=30s', '-f', join(chart, 'crds')]);
@@ -91,7 +95,7 @@ export async function install(cluster: Cluster, extraArguments: readonly string[
     await kubectl(cluster, ['delete', 'secret', '--namespace', systemNamespace, '--selector', pending]);
     const values = [`image.tag=${tag}`, `endpoint.host=${endpoint.host}`];
     const set = [...values.flatMap((value) => ['--set-string', value]), '--set', `endpoint.port=${endpoint.port}`];
-    const where = ['--kubeconfig', cluster.kubeconfigPath, '--namespace', systemNamespace, '--create-namespace'];
+    const where = ['--kubeconfig', cluster.kubeconfigPath, '--namespace', systemNamespace];
     const demo = ['--values', join(projectFolder, 'e2e/demo/values.yaml')];
     const wait = ['--wait', '--timeout', '3m'];
     await run(cluster.helmPath, [

@@ -11,7 +11,10 @@ export const chart = fileURLToPath(new URL('../../charts/sshaccess', import.meta
 const Rendered = z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }) });
 export type Rendered = z.infer<typeof Rendered>;
 const Template = z.looseObject({
-  metadata: z.object({ labels: z.record(z.string(), z.string()) }),
+  metadata: z.object({
+    labels: z.record(z.string(), z.string()),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
   spec: Pod.shape.spec,
 });
 const Deployment = z.object({ spec: z.object({ template: Template }) });

@@ -33,6 +33,18 @@ labels:
 {{- printf "%s/%s%s" $image.registry .component ($digest | empty | ternary $tag (printf "@%s" $digest)) -}}
 {{- end -}}
 
+{{- /* (root, component) metadata of the pods of our own programs. What selects them cannot be overridden. */ -}}
+{{- define "sshaccess.podMetadata" -}}
+{{- $values := index .root.Values .component -}}
+{{- $own := include "sshaccess.selectorLabels" . | fromYaml -}}
+labels:
+  {{- merge $own ($values.podLabels | default dict) | toYaml | nindent 2 }}
+{{- with $values.podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{- /* (root, component) What the pods of our own programs have in common. */ -}}
 {{- define "sshaccess.podSettings" -}}
 {{- $values := index .root.Values .component -}}
@@ -53,14 +65,18 @@ imagePullSecrets:
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-# Soft: on a cluster of one node the second replica still starts.
 topologySpreadConstraints:
+  {{- with $values.topologySpreadConstraints }}
+  {{- toYaml . | nindent 2 }}
+  {{- else }}
+  # Soft: on a cluster of one node the second replica still starts.
   - maxSkew: 1
     topologyKey: kubernetes.io/hostname
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels:
         {{- include "sshaccess.selectorLabels" . | nindent 8 }}
+  {{- end }}
 {{- with $values.nodeSelector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
