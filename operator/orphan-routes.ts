@@ -18,9 +18,9 @@ export async function sweepOrphanRoutes(sweep: Sweep): Promise<void> {
   for (const name of world.orphanRoutes()) {
     try {
       const isDeleted = await deleteIfExists(client, SECRETS, { namespace: systemNamespace, name });
-      if (isDeleted) log.warn({ route: name }, 'deleted a route whose SshAccess is gone');
+      if (isDeleted) log.warn({ secret: name }, 'deleted a route whose SshAccess is gone');
     } catch (error) {
-      log.error({ err: error, route: name }, 'a route whose SshAccess is gone cannot be deleted');
+      log.error({ err: error, secret: name }, 'a route whose SshAccess is gone cannot be deleted');
     }
   }
 }

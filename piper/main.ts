@@ -127,7 +127,7 @@ async function drain(piper: Piper, { drainGraceMs, drainQuietMs }: PiperConfig, 
   const leadMs = Math.min(WARNING_MS, drainGraceMs / 2);
   const warning = setTimeout(() => piper.connections.warnOfEnd(leadMs), drainGraceMs - leadMs);
   process.on('SIGINT', () => hurry.abort());
-  log.info({ connections: piper.connections.size, drainGraceMs }, 'draining');
+  log.info({ connections: piper.connections.size, graceMs: drainGraceMs }, 'draining');
   await piper.drain(hurry.signal, drainQuietMs);
   clearTimeout(grace);
   clearTimeout(warning);

@@ -71,7 +71,7 @@ const LEVELS: Readonly<Record<string, 'debug' | 'error'>> = {
   'pod-protocol': 'error',
 };
 
-function who({ username, key, certificate, login }: Grant): object {
+function who({ username, key, certificate, login }: Grant) {
   const { namespace, name } = login.route;
   return {
     username,
@@ -83,6 +83,6 @@ function who({ username, key, certificate, login }: Grant): object {
 }
 
 /** What an authority's own records know a certificate by. */
-function whose({ keyId, serial, authority }: Certificate): object {
+function whose({ keyId, serial, authority }: Certificate) {
   return { keyId, serial: String(serial), authority: authority.fingerprint };
 }

@@ -14,8 +14,8 @@ export function createLogger(component: string, options: LoggerOptions = {}): Lo
 function loggerWith(bound: object, isWritten: (level: Level) => boolean, write: (line: string) => void): Logger {
   const at = (level: Level): Logger[Level] => {
     if (!isWritten(level)) return () => undefined;
-    return (...entry) => {
-      const [fields, msg] = entry.length === 1 ? [{}, entry[0]] : entry;
+    return (first: object | string, message?: string) => {
+      const [fields, msg] = typeof first === 'string' ? [{}, first] : [first, message];
       write(`${logJson({ level, time: new Date().toISOString(), ...bound, ...fields, msg })}\n`);
     };
   };

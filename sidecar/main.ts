@@ -16,7 +16,7 @@ const log = createLogger('sidecar');
 runProgram(log, async (signal) => {
   const config = readConfig(process.env);
   const sidecar = ownIds();
-  log.info({ ...config, sidecar }, 'starting');
+  log.info({ config: { ...config, sidecar } }, 'starting');
   const tracker = trackApp(config.enterPath, config.container, signal);
   const place = { config, tracker, sidecar, leftovers: new Leftovers() };
   const server = new SidecarServer({

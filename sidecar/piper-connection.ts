@@ -132,7 +132,7 @@ export class PiperConnection {
       ceilingProblem(assertion, access.ceiling) ??
       roleProblem(role, { limitedUid: place.config.limitedUid, sidecar: place.sidecar });
     if (problem !== undefined) {
-      this.#log.warn({ user: username, connectionId, problem }, 'assertion refused');
+      this.#log.warn({ username, connection: connectionId, problem }, 'assertion refused');
       this.#link.transport.send(Buffer.of(MSG.REQUEST_FAILURE));
       this.#link.transport.disconnect(DISCONNECT.BY_APPLICATION, problem);
       return;
@@ -146,8 +146,8 @@ export class PiperConnection {
     clearTimeout(this.#graceTimer);
     const { username, role, connectionId, fingerprint, clientAddress } = assertion;
     this.#assertion = assertion;
-    this.#log = log.child({ connectionId });
-    this.#log.info({ user: username, role, fingerprint, clientAddress }, 'connection opened');
+    this.#log = log.child({ connection: connectionId });
+    this.#log.info({ username, role, fingerprint, clientAddress }, 'connection opened');
     this.#connection = new UserConnection({
       link: this.#link,
       assertion,
@@ -165,7 +165,7 @@ export class PiperConnection {
     clearTimeout(this.#graceTimer);
     if (isEndOfAccess(error)) this.#connection?.kill();
     this.#connection?.close();
-    const fields = error === undefined ? {} : { code: error.code, reason: error.message };
+    const fields = error === undefined ? {} : { reason: error.code, detail: error.message };
     // Probes of the kubelet and of port scanners come and go without a word.
     if (this.#connection === undefined) this.#log.debug(fields, 'connection ended before an identity was asserted');
     else this.#log.info(fields, 'connection ended');

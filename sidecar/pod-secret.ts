@@ -87,7 +87,7 @@ function interpret(text: SecretText | undefined, log: Logger): PodAccess | undef
     return access;
   } catch (error) {
     // Not the error itself: a parser's message may quote what it read.
-    log.error({ errorName: error instanceof Error ? error.name : 'unknown' }, 'the secret is invalid; dormant');
+    log.error({ problem: error instanceof Error ? error.name : 'unknown' }, 'the secret is invalid; dormant');
     return undefined;
   }
 }

@@ -275,8 +275,8 @@ class Session {
     if (this.#terminal !== undefined) program.resize(this.#terminal.size);
   }
 
-  #ended(request: ProgramRequest, outcome: Outcome): void {
-    this.#options.log.info({ request: request.type, ...outcome }, 'program ended');
+  #ended(request: ProgramRequest, { code, signal }: Outcome): void {
+    this.#options.log.info({ request: request.type, exitCode: code, signal }, 'program ended');
     this.#end();
   }
 

@@ -67,7 +67,7 @@ runProgram(log, async (signal) => {
   await Promise.race([view.start(watching.signal), aborted(signal)]);
   await server.listen({ port: config.PORT, host: '::' });
   isListening = true;
-  log.info({ port: config.PORT, sidecar: config.SIDECAR_IMAGE }, 'serving');
+  log.info({ port: config.PORT, image: config.SIDECAR_IMAGE }, 'serving');
 
   await aborted(signal);
   await delay(DRAIN_MS);

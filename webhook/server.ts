@@ -3,7 +3,7 @@ import * as z from 'zod';
 import type { Logger } from '../lib/process/logger.ts';
 import { AdmissionReview, reviewOf, type AdmissionRequest } from './admission-review.ts';
 import type { WebhookMetrics } from './metrics.ts';
-import type { Outcome } from './mutate-pod.ts';
+import type { DecisionRecord, Outcome } from './mutate-pod.ts';
 import type { ServingCertificate } from './serving-certificate.ts';
 
 /**
@@ -47,11 +47,18 @@ export function admissionServer(certificate: ServingCertificate, options: Admiss
     const { response, record } = await answer(review.request);
     metrics.reviewed(record.decision, reply.elapsedTime);
     metrics.skipped(record);
-    log.info(record, 'decided');
+    log.info(lineOf(record), 'decided');
     return reviewOf(response);
   });
   return server;
 }
+
+/** `level` is the line's own. */
+const lineOf = ({ access, level, ...record }: DecisionRecord) => ({
+  ...record,
+  ...(access === undefined ? {} : { sshAccess: `${record.namespace}/${access}` }),
+  podSecurityLevel: level,
+});
 
 const Fault = z.looseObject({ statusCode: z.int().min(400).max(499), message: z.string() });
 

@@ -138,7 +138,7 @@ export class Informer<T> {
     // One warning for each outage; an expired version is the ordinary course of things.
     const level = this.#isBroken || error.isExpired ? 'debug' : 'warn';
     this.#isBroken ||= !error.isExpired;
-    this.#options.log?.[level]({ err: error, path: this.#options.path, waitMs: Math.round(waitMs) }, 'watch broke');
+    this.#options.log?.[level]({ err: error, path: this.#options.path, retryMs: Math.round(waitMs) }, 'watch broke');
     await pause(waitMs, signal);
   }
 

@@ -1,14 +1,18 @@
 import { pino } from 'pino';
 import { logJson } from './log-fields.ts';
+import type { LogFields, Vocabulary } from './log-vocabulary.ts';
 
-type Log = (...entry: [message: string] | [fields: object, message: string]) => void;
+type Log = {
+  (message: string): void;
+  <Fields extends LogFields>(fields: Vocabulary<Fields>, message: string): void;
+};
 
 type Level = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
 
 /** A program's log. Messages are constant and lower case; what varies goes into fields. */
 export type Logger = Record<Level, Log> & {
   /** A logger whose lines carry these fields, too. */
-  child: (fields: object) => Logger;
+  child: <Fields extends LogFields>(fields: Vocabulary<Fields>) => Logger;
 };
 
 export type LoggerOptions = {
