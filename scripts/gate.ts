@@ -7,6 +7,7 @@ export const GATE: readonly Step[] = [
   { name: 'generated metrics', command: ['node', 'scripts/metrics.ts', '--check'] },
   { name: 'generated CRD reference', command: ['node', 'scripts/crd-reference.ts', '--check'] },
   { name: 'generated values', command: ['node', 'scripts/values.ts', '--check'] },
+  { name: 'generated log fields', command: ['node', 'scripts/logs.ts', '--check'] },
   { name: 'format', command: ['prettier', '--check', '--log-level', 'warn', '.'] },
   { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'types', command: ['tsc', '-b'] },

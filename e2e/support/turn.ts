@@ -15,8 +15,8 @@ const BESIDE_OTHERS: readonly RegExp[] = [
   /\/faults\.e2e\.ts$/,
   /\/jobs\.e2e\.ts$/,
   /\/main-container[a-z-]*\.e2e\.ts$/,
-  /\/metrics\.e2e\.ts$/,
   /\/network-policies\.e2e\.ts$/,
+  /\/observability\.e2e\.ts$/,
   /\/pod-security\.e2e\.ts$/,
   /\/process-namespace\.e2e\.ts$/,
 ];

@@ -13,7 +13,8 @@ export const LOG_FIELDS = {
   detail: 'more on that, in the words of whoever said it',
   retryMs: 'when it is tried again',
   // A connection, from the client to the pod
-  connection: 'its id: the same in the piper, the sidecar, SSH_AUDIT (session=), Events, and what the user reads at a refusal',
+  connection:
+    'its id: the same in the piper, the sidecar, SSH_AUDIT (session=), Events, and what the user reads at a refusal',
   event: 'what became of it: start, end or refused',
   clientAddress: 'where the client is, by the PROXY header if there is one',
   clientPort: 'its port there',

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { ConfigError, parseEnvironment } from './config.ts';
 import { serveHealth } from './health.ts';
 import { serveHttp } from './http-server.ts';
+import { createLogger } from './logger.ts';
 import { Metrics } from './metrics.ts';
 import { serveProfiling } from './profiling.ts';
 
@@ -76,4 +77,20 @@ test('a CPU profile is for who is on the loopback, one at a time, and nobody get
   await expect(fetch(`http://[::1]:${port}/debug/cpu-profile`)).rejects.toThrow();
   await serveHealth({ health: 18_419, profiling: 0 }, { ready: () => undefined }, stop.signal);
   expect((await fetch('http://127.0.0.1:18419/debug/cpu-profile')).status).toBe(404);
+});
+
+test('the compiler refuses a field that is not in the vocabulary, however it comes', () => {
+  const lines: unknown[] = [];
+  const log = createLogger('tester', { write: (line) => lines.push(JSON.parse(line)) });
+  const fields = { port: 1, user: 'alice' };
+  // @ts-expect-error
+  log.info({ user: 'alice' }, 'written out');
+  // @ts-expect-error
+  log.info(fields, 'by a name');
+  // @ts-expect-error
+  log.info({ ...fields }, 'spread');
+  // @ts-expect-error
+  log.child({ user: 'alice' }).info('in a child');
+  log.info({ port: 1 }, 'known');
+  expect(lines).toHaveLength(5);
 });

@@ -1,15 +1,16 @@
-/** What Prometheus finds on the programs that run here, and how the chart has it find them. */
+/** What the programs that run here say of themselves: metrics and logs, and how the chart has Prometheus find them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import manifest from '../package.json' with { type: 'json' };
-import { LABEL_ACCESS } from '../crds/index.ts';
+import { LABEL_ACCESS, SIDECAR_CONTAINER } from '../crds/index.ts';
+import { LOG_FIELDS } from '../lib/process/log-vocabulary.ts';
 import { describedMetrics } from '../scripts/metric-registries.ts';
 import { chart, find, render } from './support/chart.ts';
 import { demo } from './support/demo.ts';
-import { get, kubectl, tryKubectl } from './support/kubectl.ts';
+import { get, kubectl, pods, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, rootLogin, ssh } from './support/openssh.ts';
 
 afterAll(disposeScratch);
@@ -89,6 +90,48 @@ describe('the programs that run', () => {
     const ready = /^sshaccess_operator_ssh_accesses\{condition="Ready",status="True",reason="SshReady",.*\} [1-9]/m;
     for (const text of await scrape('operator')) expect(text).toMatch(ready);
     expect(await sum('operator', 'sshaccess_kube_requests_total{verb="watch",code="200"')).toBeGreaterThan(0);
+  });
+});
+
+describe('logs', () => {
+  const Line = z.record(z.string(), z.unknown());
+  const linesOf = (log: string) =>
+    log
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => Line.parse(JSON.parse(line)));
+  const logOf = (program: string) =>
+    kubectl(...['logs', '-n', demo().systemNamespace, '-l', `app.kubernetes.io/component=${program}`, '--tail=5000']);
+  const logOfSidecar = (pod: string) => kubectl('logs', '-n', 'acme', pod, '-c', SIDECAR_CONTAINER, '--tail=5000');
+
+  test('a connection has the same id in the log of the piper, that of the sidecar, and SSH_AUDIT', async () => {
+    const marker = `true metrics-${Date.now()}`;
+    const { code, stdout } = await ssh(rootLogin(), `${marker}; cat /etc/hostname`);
+    expect(code).toBe(0);
+    const pod = stdout.trim();
+    const audit = (await logOfSidecar(pod)).split('\n').find((line) => line.includes(marker.split(' ')[1] ?? ''));
+    const id = /session=(\w+)/.exec(audit ?? '')?.[1];
+    const about = (log: string) => linesOf(log).filter(({ connection }) => connection === id);
+    expect(about(await logOfSidecar(pod))).toContainEqual(expect.objectContaining({ username: demo().rootUser }));
+    await expect
+      .poll(async () => about(await logOf('piper')).map(({ event }) => event), { timeout: 20_000 })
+      .toEqual(['start', 'end']);
+  });
+
+  test('every line of every program has only fields of docs/logs.md', async () => {
+    const names = new Set(Object.keys(LOG_FIELDS));
+    const [pod] = await pods('acme', 'hello');
+    const logs = await Promise.all([
+      ...['operator', 'webhook', 'piper'].map(logOf),
+      logOfSidecar(pod?.metadata.name ?? ''),
+    ]);
+    for (const log of logs) {
+      const lines = linesOf(log);
+      expect(lines.length).toBeGreaterThan(0);
+      expect(lines.flatMap((line) => Object.keys(line).filter((name) => !names.has(name)))).toEqual([]);
+      for (const line of lines)
+        expect(line).toMatchObject({ level: expect.stringMatching(/^(info|warn|error|debug)$/) });
+    }
   });
 });
 
