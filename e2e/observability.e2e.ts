@@ -101,7 +101,7 @@ describe('logs', () => {
       .filter((line) => line.startsWith('{'))
       .map((line) => Line.parse(JSON.parse(line)));
   const logOf = (program: string) =>
-    kubectl(...['logs', '-n', demo().systemNamespace, '-l', `app.kubernetes.io/component=${program}`, '--tail=5000']);
+    kubectl('logs', '-n', demo().systemNamespace, '-l', `app.kubernetes.io/component=${program}`, '--tail=5000');
   const logOfSidecar = (pod: string) => kubectl('logs', '-n', 'acme', pod, '-c', SIDECAR_CONTAINER, '--tail=5000');
 
   test('a connection has the same id in the log of the piper, that of the sidecar, and SSH_AUDIT', async () => {
