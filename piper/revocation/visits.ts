@@ -224,7 +224,7 @@ export class Visits {
     // Once where it is new, and where it lasts: a pod that is starting is nothing to speak of.
     const isNews = visit.tries === (isUnreachable(error) ? RETRIES_MS.length : 1);
     log[isNews ? 'warn' : 'debug'](
-      { err: error, pod: pod.name, users, inMs },
+      { err: error, pod: pod.name, users, retryMs: inMs },
       'the pod could not be told who lost access',
     );
     visit.cancelRest = clock.after(inMs, () => this.#hurry(visit));
