@@ -1,7 +1,8 @@
 /** Documents that name tests: a test that is renamed or gone must not go on proving something. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { DOCUMENTS } from './command-blocks.ts';
 import { projectFolder } from './places.ts';
 import { missingTitles } from './test-titles.ts';
 
@@ -24,3 +25,14 @@ function claims(document: string): { file: string; titles: string[] }[] {
 test.each(claims('docs/security-tests.md'))('docs/security-tests.md: $file', ({ file, titles }) => {
   expect(missingTitles(file, titles), `${file} has no such test`).toEqual([]);
 });
+
+/** Of Markdown, but for those to the web. */
+const LINK = /\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)/g;
+
+test.each([...DOCUMENTS, 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md'])(
+  '%s: its links lead to files',
+  (document) => {
+    const links = [...readFileSync(join(projectFolder, document), 'utf8').matchAll(LINK)].map(([, path = '']) => path);
+    expect(links.filter((path) => !existsSync(join(projectFolder, dirname(document), path)))).toEqual([]);
+  },
+);
