@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 const BESIDE_OTHERS: readonly RegExp[] = [
   /\/broken-app\.e2e\.ts$/,
   /\/conformance\/conformance\.e2e\.ts$/,
+  /\/docs\.e2e\.ts$/,
   /\/faults\.e2e\.ts$/,
   /\/jobs\.e2e\.ts$/,
   /\/main-container[a-z-]*\.e2e\.ts$/,
