@@ -124,7 +124,7 @@ readinessProbe:
   value: {{ .root.Values.logLevel }}
 - name: HEALTH_PORT
   value: '8080'
-{{- if .root.Values.profiling.enabled }}
+{{- if get (.root.Values.profiling | default dict) "enabled" }}
 - name: PROFILING_PORT
   value: '9091'
 {{- end }}
