@@ -1,5 +1,5 @@
 /**
- * From the chart's previous version to this one and back, by the commands of docs/upgrade.md: keys, certificates, SshAccesses and
+ * From the chart's previous version to this one and back, as docs/operations.md says: keys, certificates, SshAccesses and
  * sessions stay. The programs are today's: an older version's images are not there.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -104,7 +104,7 @@ afterAll(async () => {
   for (const shell of shells) shell.end();
   // What the other files find: this version, with what the demo gives it.
   await applyCrds('charts/sshaccess/crds');
-  await helm('upgrade', 'sshaccess', 'charts/sshaccess', '--reset-values', ...given(), ...WAIT);
+  await helm('upgrade', 'sshaccess', 'charts/sshaccess', '--reset-then-reuse-values', ...given(), ...WAIT);
   rmSync(folder, { recursive: true });
   disposeScratch();
 });
