@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import * as z from 'zod';
+import { LABEL_ACCESS } from '../crds/index.ts';
 import { bundlePlugin } from '../scripts/build-plugin.ts';
 import { patternOfWords, SEEDED_FAULTS, type SeededFault } from '../scripts/seeded-faults.ts';
 import { loadImage } from './cluster/deploy.ts';
@@ -16,7 +17,14 @@ import { freePort } from './support/free-port.ts';
 import { apply, get, kubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, scratch, sshCommand } from './support/openssh.ts';
 import { run } from './support/process.ts';
-import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
+import {
+  accessManifest,
+  createWorkload,
+  keySecret,
+  removeNamespace,
+  waitUntilReady,
+  type Workload,
+} from './support/workload.ts';
 
 const namespace = 'e2e-faults';
 const restricted = 'e2e-faults-restricted';
@@ -80,7 +88,7 @@ beforeAll(async () => {
   const place = `[${demo().sshHost}]:${demo().sshPort}`;
   await writeFile(join(scratch, 'other-host'), `${place} ${other.publicKey}\n`);
 
-  // The SshAccesses come first: most pods are made once then.
+  // The SshAccesses come first, as the pods carry their labels.
   await apply(
     [
       namespaceWith(alice.publicKey, namespace),
@@ -119,14 +127,18 @@ afterAll(async () => {
   disposeScratch();
 });
 
+/** With the label from the start: its pods are made once. */
+const create = (workload: Workload): Promise<void> =>
+  createWorkload({ ...workload, podLabels: { [LABEL_ACCESS]: workload.name } });
+
 /** Workloads of which something is wrong with the pods. */
 async function seedPods(): Promise<void> {
-  await createWorkload({ namespace, name: 'app', script });
+  await create({ namespace, name: 'app', script });
   const image = await loadImage(await runningTestCluster(), (withDocker) => testImage('distroless', withDocker));
   const container = { command: undefined, volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }] };
   const volumes = [{ name: 'tmp', emptyDir: {} }];
-  await createWorkload({ namespace, name: 'bare', script, image, container, pod: { volumes } });
-  await createWorkload({ namespace, name: 'stuck', script, pod: { nodeSelector: { no: 'such-node' } } });
+  await create({ namespace, name: 'bare', script, image, container, pod: { volumes } });
+  await create({ namespace, name: 'stuck', script, pod: { nodeSelector: { no: 'such-node' } } });
   const linkDown = {
     name: 'cut',
     image: demo().appImage,
@@ -134,7 +146,7 @@ async function seedPods(): Promise<void> {
     command: ['python3', '-c', LINK_DOWN],
     securityContext: { runAsUser: 0, capabilities: { add: ['NET_ADMIN'] } },
   };
-  await createWorkload({ namespace, name: 'cut', script, pod: { initContainers: [linkDown] } });
+  await create({ namespace, name: 'cut', script, pod: { initContainers: [linkDown] } });
 }
 
 async function seedRestricted(): Promise<void> {
@@ -147,7 +159,7 @@ async function seedRestricted(): Promise<void> {
     seccompProfile: { type: 'RuntimeDefault' },
   };
   const namespaceLabels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
-  await createWorkload({ namespace: restricted, name: 'app', script, container: { securityContext }, namespaceLabels });
+  await create({ namespace: restricted, name: 'app', script, container: { securityContext }, namespaceLabels });
 }
 
 const Webhooks = z.looseObject({ webhooks: z.array(z.looseObject({ namespaceSelector: z.looseObject({}) })) });
@@ -170,7 +182,7 @@ async function seedWebhookless(): Promise<void> {
     }),
   );
   await withoutWebhook('add');
-  await createWorkload({ namespace: webhookless, name: 'app', script });
+  await create({ namespace: webhookless, name: 'app', script });
 }
 
 const Expressions = z.object({

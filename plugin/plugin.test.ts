@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import * as z from 'zod';
 import type { Access } from './accesses.ts';
-import { readCommandLine } from './command-line.ts';
+import { COMMANDS, readCommandLine } from './command-line.ts';
 import { fingerprintOf, keyLine } from './key-match.ts';
 import { kickAnnotation } from './kick.ts';
 import { knownHosts } from './known-hosts.ts';
@@ -58,6 +58,11 @@ describe('the command line', () => {
 
   test.each([[['forward']], [['toString']], [['status', '--wide']]])('%j is refused with a sentence', (args) => {
     expect(() => readCommandLine(args)).toThrow(/command|option/);
+  });
+
+  test.each(Object.keys(COMMANDS))('%s has a row in docs/kubectl-plugin.md', (command) => {
+    const page = readFileSync(join(import.meta.dirname, '../docs/kubectl-plugin.md'), 'utf8');
+    expect(page).toMatch(new RegExp(`^\\| \`kubectl sshaccess ${command}[ \`]`, 'm'));
   });
 
   test.each([[[]], [['help']], [['who', '-h']]])('%j asks for help', (args) => {

@@ -15,6 +15,8 @@ export type Workload = {
   container?: Record<string, unknown>;
   /** More fields of the pod's spec. */
   pod?: Record<string, unknown>;
+  /** More labels of the pods. With that of an SshAccess that is there, they are made with ssh, and not rolled. */
+  podLabels?: Record<string, string>;
   /** Labels of the namespace, such as its Pod Security level. */
   namespaceLabels?: Record<string, string>;
 };
@@ -43,7 +45,7 @@ export async function createWorkload(workload: Workload): Promise<void> {
         replicas: workload.replicas ?? 1,
         selector: { matchLabels: labels },
         template: {
-          metadata: { labels },
+          metadata: { labels: { ...labels, ...workload.podLabels } },
           spec: { terminationGracePeriodSeconds: 1, containers: [app], ...workload.pod },
         },
       },
