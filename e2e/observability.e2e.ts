@@ -135,6 +135,27 @@ describe('logs', () => {
   });
 });
 
+describe('images', () => {
+  const Bill = z.object({
+    bomFormat: z.literal('CycloneDX'),
+    metadata: z.object({ component: z.object({ name: z.string() }) }),
+    components: z.array(z.object({ name: z.string() })),
+  });
+
+  test.each(['operator', 'webhook', 'piper'])(
+    'the %s runs as nobody, and its image says what is in it',
+    async (program) => {
+      const file = `/opt/sshaccess/${program}/sbom.cdx.json`;
+      const where = ['-n', demo().systemNamespace, `deployment/sshaccess-${program}`];
+      const [uid = '', ...bill] = (await kubectl('exec', ...where, '--', 'sh', '-c', `id -u; cat ${file}`)).split('\n');
+      expect(uid).toBe('65532');
+      const { metadata, components } = Bill.parse(JSON.parse(bill.join('\n')));
+      expect(metadata.component.name).toBe(`sshaccess-${program}`);
+      expect(components.map(({ name }) => name)).toEqual(expect.arrayContaining(['pino', 'prom-client', 'zod']));
+    },
+  );
+});
+
 test('the chart has Prometheus and Grafana find it, where somebody wants that', () => {
   const kinds = ['PodMonitor', 'PrometheusRule', 'ConfigMap'];
   expect(render().filter(({ kind }) => kinds.includes(kind))).toEqual([]);

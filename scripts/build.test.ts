@@ -1,6 +1,14 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
-import { isDynamic } from './build.ts';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import * as z from 'zod';
+import { buildEnter, enterFlags, enterSources } from '../sidecar/enter/testing/build-enter.ts';
+import { bundleProgram, isDynamic, programs } from './build.ts';
+import { run } from './machine/command.ts';
+import { projectFolder } from './places.ts';
 
 /** A 64-bit ELF header with program headers of these types. */
 function elf(...types: readonly number[]): Buffer {
@@ -25,4 +33,55 @@ test('one that names none is static', () => {
 
 test('what is no program at all is not taken for a static one', () => {
   expect(isDynamic(Buffer.from('#!/bin/sh\nexit 0\n'.padEnd(100, '#')))).toBe(true);
+});
+
+const Lock = z.object({
+  packages: z.record(z.string(), z.object({ dev: z.boolean().optional(), optional: z.boolean().optional() })),
+});
+
+/** Everything that bundles can be made of, elsewhere: sources, and the packages that are not for development only. */
+async function copyOfProject(): Promise<string> {
+  const copy = await temporaryFolder();
+  const { packages } = Lock.parse(JSON.parse(await readFile(join(projectFolder, 'package-lock.json'), 'utf8')));
+  const needed = Object.entries(packages).flatMap(([folder, { dev = false, optional = false }]) =>
+    folder === '' || dev || optional ? [] : [folder],
+  );
+  for (const path of [...programs, 'crds', 'lib', 'package.json', 'tsconfig.base.json', ...needed])
+    await cp(join(projectFolder, path), join(copy, path), { recursive: true });
+  return copy;
+}
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sshaccess-elsewhere-with-a-longer-name-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+async function contents(folder: string): Promise<Record<string, string>> {
+  const files = (await readdir(folder)).toSorted();
+  const hashes = files.map(async (file) => [file, hashOf(await readFile(join(folder, file)))]);
+  return Object.fromEntries(await Promise.all(hashes));
+}
+
+const hashOf = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
+
+test('bundles are the same bytes, wherever their sources are', { timeout: 300_000 }, async () => {
+  const [copy, output] = [await copyOfProject(), await temporaryFolder()];
+  for (const program of programs) {
+    const [here, elsewhere] = [join(output, 'here', program), join(output, 'elsewhere', program)];
+    await bundleProgram(program, { project: projectFolder, output: here });
+    await bundleProgram(program, { project: copy, output: elsewhere });
+    expect(await contents(here), program).not.toEqual({});
+    expect(await contents(elsewhere), program).toEqual(await contents(here));
+  }
+});
+
+test('the helper is the same bytes, wherever its sources are', { timeout: 120_000 }, async () => {
+  const copy = await temporaryFolder();
+  const here = join(projectFolder, 'sidecar/enter');
+  await cp(here, copy, { recursive: true });
+  const sources = (await enterSources()).map((path) => join(copy, relative(here, path)));
+  const compiled = sources.filter((path) => path.endsWith('.c'));
+  await run('gcc', [...enterFlags, '-I', copy, '-o', join(copy, 'enter'), ...compiled]);
+  expect(hashOf(await readFile(join(copy, 'enter')))).toBe(hashOf(await readFile(await buildEnter())));
 });

@@ -15,6 +15,8 @@ import { messageOf, SetupError } from './machine/errors.ts';
 import { say } from './machine/progress.ts';
 import manifest from '../package.json' with { type: 'json' };
 import { projectFolder } from './places.ts';
+import { type BundledPackage, bundledPackages } from './supply-chain/packages.ts';
+import { billOfMaterials, toolsOfSidecar } from './supply-chain/sbom.ts';
 
 export const programs = ['operator', 'webhook', 'piper', 'sidecar'] as const;
 type Program = (typeof programs)[number];
@@ -32,7 +34,8 @@ export async function build(anew = false): Promise<void> {
   const sources = fingerprint(...(await sourceFiles()));
   if (!anew && existsSync(stamp) && (await readFile(stamp, 'utf8')) === sources) return;
   await rm(dist, { recursive: true, force: true });
-  await Promise.all([...programs.map(bundleProgram), bundlePlugin(dist), buildTools()]);
+  const tools = buildTools();
+  await Promise.all([...programs.map((program) => buildProgram(program, tools)), bundlePlugin(dist), tools]);
   await copyFile(INIT_SCRIPT_FILE, join(dist, 'operator', basename(INIT_SCRIPT_FILE)));
   await writeFile(stamp, sources);
 }
@@ -47,12 +50,30 @@ async function sourceFiles(): Promise<(string | Buffer)[]> {
   return (await Promise.all(all.map(async (path) => [relative(projectFolder, path), await readFile(path)]))).flat();
 }
 
-/** One `main.mjs` or `main.cjs`, and beside it what it loads on demand: chunks, native addons. */
-async function bundleProgram(program: Program): Promise<void> {
+/** With its bill of materials, which goes into the image. */
+async function buildProgram(program: Program, tools: Promise<void>): Promise<void> {
+  const packages = await bundleProgram(program, { project: projectFolder, output: join(dist, program) });
+  const beside = program === 'sidecar' ? await tools.then(toolsOfSidecar) : [];
+  await writeFile(
+    join(dist, program, 'sbom.cdx.json'),
+    await billOfMaterials(`sshaccess-${program}`, packages, beside),
+  );
+}
+
+/**
+ * One `main.mjs` or `main.cjs`, and beside it what it loads on demand: chunks, native addons. The same sources give the same
+ * bytes, wherever they are. @returns what it is made of
+ */
+export async function bundleProgram(
+  program: Program,
+  { project, output }: { project: string; output: string },
+): Promise<BundledPackage[]> {
   const settings = program === 'sidecar' ? commonJs : ecmaScript;
-  await bundle({
-    entryPoints: { main: join(projectFolder, program, 'main.ts') },
-    outdir: join(dist, program),
+  const { metafile } = await bundle({
+    absWorkingDir: project,
+    entryPoints: { main: join(project, program, 'main.ts') },
+    outdir: output,
+    metafile: true,
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -70,6 +91,7 @@ async function bundleProgram(program: Program): Promise<void> {
     external: ['cpu-features'],
     logLevel: 'warning',
   });
+  return await bundledPackages(project, metafile);
 }
 
 /**
