@@ -28,7 +28,7 @@
  * | coordination.k8s.io | leases         | get create update (one Lease: `sshaccess-operator`; of another the creation is only tried, by which the API server asks the webhook: webhook-probe.ts) |
  *
  * `--release-all` in place of all that: what `helm uninstall` runs first, see release-all.ts. It needs in that Role as well
- * patch of the Deployment that OPERATOR_DEPLOYMENT names, and delete of the Lease.
+ * patch of the Deployment that OPERATOR_DEPLOYMENT names, list of pods (are its gone?), and delete of the Lease.
  *
  * Network: TCP to pods of runtime main_container, at port 2222 or spec.mainContainer.port; only the leader looks at them.
  *

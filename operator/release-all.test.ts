@@ -7,9 +7,14 @@ const rig = useOperator();
 const OPERATOR = '/apis/apps/v1/namespaces/sys/deployments/operator';
 const LEASE = '/apis/coordination.k8s.io/v1/namespaces/sys/leases/sshaccess-operator';
 
+const ARE_OPERATORS = { component: 'operator' };
+
 /** One SshAccess that is served, and an operator that has just been stopped. */
 async function served(): Promise<string> {
-  rig.server.put(OPERATOR, { metadata: {}, spec: { replicas: 2, template: {} } });
+  rig.server.put(OPERATOR, {
+    metadata: {},
+    spec: { replicas: 2, selector: { matchLabels: ARE_OPERATORS }, template: {} },
+  });
   const uid = rig.putAccess('web');
   await rig.startOperator();
   await soon(() => expect(rig.labelOf('web')).toBe(true));
@@ -59,6 +64,20 @@ test('nothing is written while an operator leads', async () => {
   expect(finalizers('web')).toEqual([]);
 });
 
+test('the Lease is held until the last operator has ended, though another has long given it back', async () => {
+  await served();
+  const other = '/api/v1/namespaces/sys/pods/operator-2';
+  rig.server.put(other, { metadata: { labels: ARE_OPERATORS } });
+  const released = rig.releaseAll();
+  await soon(() => expect(finalizers('web')).toEqual([]));
+  const asked = () => rig.server.requests.filter((line) => line === 'GET /api/v1/namespaces/sys/pods');
+  await soon(() => expect(asked().length).toBeGreaterThan(1));
+  expect(rig.server.get(LEASE)?.['spec']).toMatchObject({ holderIdentity: 'job-1' });
+  rig.server.remove(other);
+  await released;
+  expect(rig.server.get(LEASE)).toBeUndefined();
+});
+
 test('what fails is tried again', async () => {
   await served();
   rig.server.fail(3, 500, /PATCH .*sshaccesses\/web$/);
@@ -86,7 +105,10 @@ test('an SshAccess that is being deleted, or does not parse, is released as well
 });
 
 test('a workload that people labelled themselves keeps its label', async () => {
-  rig.server.put(OPERATOR, { metadata: {}, spec: { replicas: 1, template: {} } });
+  rig.server.put(OPERATOR, {
+    metadata: {},
+    spec: { replicas: 1, selector: { matchLabels: ARE_OPERATORS }, template: {} },
+  });
   const template = { metadata: { labels: { 'sshaccess.dev/access': 'web' } }, spec: { containers: [{ name: 'app' }] } };
   rig.server.put(deploymentAt('web'), { metadata: {}, spec: { replicas: 1, template } });
   rig.putAccess('web', { rollout: 'Manual' });

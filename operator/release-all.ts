@@ -11,7 +11,7 @@ import { EventRecorder } from '../lib/kube/event-recorder.ts';
 import { isNotFound, KubeError } from '../lib/kube/errors.ts';
 import { runWhenLeader } from '../lib/kube/leader-election.ts';
 import { keyOf } from '../lib/kube/object-key.ts';
-import { DEPLOYMENTS, LEASES, pathOf, SECRETS } from '../lib/kube/resources.ts';
+import { DEPLOYMENTS, LEASES, pathOf, PODS, SECRETS } from '../lib/kube/resources.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { CachedAccess } from './cached-access.ts';
 import type { Config } from './config.ts';
@@ -25,6 +25,8 @@ import { World } from './world.ts';
 const WORKERS = 4;
 /** Between two rounds: what failed is tried again, and the watch brings what others wrote meanwhile. */
 const ROUND_MS = 500;
+/** Longer than a pod may take that is told to end. */
+const OPERATOR_PATIENCE_MS = 45_000;
 
 type Releasing = { client: KubeClient; config: Config; log: Logger };
 
@@ -34,7 +36,7 @@ type Releasing = { client: KubeClient; config: Config; log: Logger };
  */
 export async function releaseAll(releasing: Releasing, signal: AbortSignal): Promise<void> {
   const { client, config, log } = releasing;
-  await stopOperators(releasing, signal);
+  const stopped = await stopOperators(releasing, signal);
   const lease = { namespace: config.systemNamespace, name: FIELD_MANAGERS.operator };
   // An operator that is still there, or comes back, does not lead: it would label everything again.
   await runWhenLeader(
@@ -42,6 +44,7 @@ export async function releaseAll(releasing: Releasing, signal: AbortSignal): Pro
     async (leading) => {
       await releaseAccesses(releasing, leading);
       await deleteRoutes(releasing, leading);
+      if (stopped !== undefined) await awaitEndOf(stopped, releasing, leading);
     },
     signal,
   );
@@ -50,16 +53,45 @@ export async function releaseAll(releasing: Releasing, signal: AbortSignal): Pro
   log.info('nothing of sshaccess is left at any workload');
 }
 
-async function stopOperators({ client, config, log }: Releasing, signal: AbortSignal): Promise<void> {
-  if (config.deployment === undefined) return;
+const Selecting = z.object({
+  spec: z.object({ selector: z.object({ matchLabels: z.record(z.string(), z.string()) }) }),
+});
+
+/** @returns what selects their pods; undefined: there are none */
+async function stopOperators({ client, config, log }: Releasing, signal: AbortSignal): Promise<string | undefined> {
+  if (config.deployment === undefined) return undefined;
   const path = pathOf(DEPLOYMENTS, { namespace: config.systemNamespace, name: config.deployment });
   const options = { fieldManager: FIELD_MANAGERS.operator, signal };
   try {
-    await jsonPatch(client, path, [{ op: 'add', path: '/spec/replicas', value: 0 }], options);
+    const stopped = await jsonPatch(client, path, [{ op: 'add', path: '/spec/replicas', value: 0 }], options);
     log.info({ deployment: config.deployment }, 'operators are sent home');
+    const { matchLabels } = Selecting.parse(stopped).spec.selector;
+    return Object.entries(matchLabels)
+      .map(([label, value]) => `${label}=${value}`)
+      .join(',');
   } catch (error) {
     if (!isNotFound(error)) throw error;
+    return undefined;
   }
+}
+
+/**
+ * Of two operators the one that did not lead may still run when we are done, and would lead as soon as we do not: it would
+ * label everything again. One that does not end (its node is lost) keeps nobody for ever.
+ */
+async function awaitEndOf(
+  labelSelector: string,
+  { client, config, log }: Releasing,
+  signal: AbortSignal,
+): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(OPERATOR_PATIENCE_MS)]);
+  const path = pathOf(PODS, { namespace: config.systemNamespace });
+  while (!limit.aborted) {
+    const { items } = Named.parse(await client.request(path, { query: { labelSelector }, signal }));
+    if (items.length === 0) return;
+    await pause(ROUND_MS, limit);
+  }
+  log.warn('an operator has not ended; we go on without waiting for it');
 }
 
 async function releaseAccesses({ client, config, log }: Releasing, signal: AbortSignal): Promise<void> {
