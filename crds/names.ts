@@ -32,7 +32,10 @@ export const ANNOTATION_ROTATE_MAPPING_KEY = `${GROUP}/rotate-mapping-key`;
 export const ANNOTATION_ROTATE_HOST_KEY = `${GROUP}/rotate-host-key`;
 /** On an SshAccess: whose sessions are to end, in the form of `crds/kicks.ts`. */
 export const ANNOTATION_KICK = `${GROUP}/kick`;
-/** Kept on an SshAccess only while a route Secret exists in the system namespace, where owner references cannot reach. */
+/**
+ * Kept on an SshAccess only while a route Secret exists in the system namespace, where owner references cannot reach; never
+ * with watchNamespaces.
+ */
 export const FINALIZER = `${GROUP}/route`;
 
 export const FIELD_MANAGERS = {

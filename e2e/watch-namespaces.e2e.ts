@@ -9,6 +9,7 @@ import { accessManifest, condition, createWorkload, keySecret, removeNamespace }
 
 const inside = 'e2e-watched';
 const outside = 'e2e-unwatched';
+const leaving = 'e2e-watched-leaving';
 const users = [{ secretRef: { name: 'alice' } }];
 let alice = '';
 
@@ -22,17 +23,17 @@ const serveOnly = (namespaces: readonly string[]): Promise<string> => {
 beforeAll(async () => {
   const { path, publicKey } = await generateKey('alice');
   alice = path;
-  for (const namespace of [inside, outside]) {
+  for (const namespace of [inside, outside, leaving]) {
     await createWorkload({ namespace, name: 'app', script: 'sleep infinity' });
     await apply(keySecret(namespace, 'alice', publicKey));
   }
-  await serveOnly(['acme', inside]);
-  for (const namespace of [inside, outside]) await apply(accessManifest(namespace, 'app', users));
+  await serveOnly(['acme', inside, leaving]);
+  for (const namespace of [inside, outside, leaving]) await apply(accessManifest(namespace, 'app', users));
 });
 
 afterAll(async () => {
   await serveOnly([]);
-  await Promise.all([removeNamespace(inside), removeNamespace(outside)]);
+  await Promise.all([inside, outside, leaving].map(removeNamespace));
   disposeScratch();
 });
 
@@ -108,6 +109,28 @@ describe('with a list of namespaces', () => {
     expect((await second([outside, inside])).stderr).toMatch(/the namespace e2e-watched is served by the installation/);
     expect(await second([outside])).toMatchObject({ code: 0 });
   });
+});
+
+test('one whose Role is gone keeps no program from starting, and can be deleted with what it has', async () => {
+  await eventually(async () => expect(await condition(leaving, 'app', 'Ready')).toMatch(/^True/));
+  const uid = await kubectl('get', 'sshacc', 'app', '-n', leaving, '-o', 'jsonpath={.metadata.uid}');
+  const system = ['-n', demo().systemNamespace];
+  const routes = () => kubectl('get', 'secrets', ...system, '-l', 'sshaccess.dev/route=true', '-o', 'name');
+  expect(await routes()).toContain(uid);
+  await kubectl('delete', 'rolebindings,roles', '-n', leaving, '-l', 'app.kubernetes.io/part-of=sshaccess');
+  const programs = ['deployment/sshaccess-operator', 'deployment/sshaccess-webhook'];
+  await kubectl('rollout', 'restart', ...system, ...programs);
+  // They are ready, and serve the others.
+  for (const program of programs) await kubectl('rollout', 'status', ...system, program, '--timeout=120s');
+  await apply(accessManifest(inside, 'app', users, { banner: 'Hello' }));
+  await eventually(async () => {
+    const { stderr } = await ssh({ user: `${inside}-app`, key: alice }, 'true');
+    expect(stderr).toContain('Hello');
+  });
+  expect(await routes()).toContain(uid);
+
+  await removeNamespace(leaving);
+  await eventually(async () => expect(await routes()).not.toContain(uid));
 });
 
 describe('with the admission policy, an organization', () => {

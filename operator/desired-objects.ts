@@ -31,8 +31,8 @@ const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'sshaccess' };
 export const ANNOTATION_PREVIOUS_CEILING = 'sshaccess.dev/previous-ceiling';
 /** On the pod's Secret: when what sshd in a main_container is told last changed. It reads that only as it starts. */
 export const ANNOTATION_SETTINGS_SINCE = 'sshaccess.dev/sshd-settings-since';
-/** On a route Secret, for the people who look at it. */
-const ANNOTATION_ROUTE_OF = 'sshaccess.dev/route-of';
+/** On a route Secret: whose it is, `namespace/name`. */
+export const ANNOTATION_ROUTE_OF = 'sshaccess.dev/route-of';
 /** On a route Secret: the usernames that belong to its SshAccess, whether anybody can log in under them or not. */
 export const ANNOTATION_USERNAMES = 'sshaccess.dev/usernames';
 export const parseUsernames = (annotation = ''): readonly string[] =>

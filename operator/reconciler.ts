@@ -1,13 +1,12 @@
 /** One SshAccess: read → desired → apply → status. */
-import { FIELD_MANAGERS, FINALIZER, type SshAccess, type SshAccessStatus } from '../crds/index.ts';
+import { FIELD_MANAGERS, type SshAccess, type SshAccessStatus } from '../crds/index.ts';
 import { applyStatus, jsonPatch } from '../lib/kube/apply.ts';
 import { TerminalError, type Reconcile, type Result } from '../lib/kube/controller.ts';
 import { KubeError } from '../lib/kube/errors.ts';
-import { addFinalizer } from '../lib/kube/finalizers.ts';
 import { keyOf } from '../lib/kube/object-key.ts';
 import { pathOf } from '../lib/kube/resources.ts';
 import { awaitsRollout } from './awaits-rollout.ts';
-import { finishDeletion } from './deletion.ts';
+import { clearAway, finalizerPatch, finishDeletion } from './deletion.ts';
 import { finding } from './findings.ts';
 import type { KeyMaterial } from './key-material.ts';
 import { acceptedLines } from './key-rotation.ts';
@@ -29,9 +28,10 @@ import { rotationsOf, turnKeys } from './turn-keys.ts';
 
 export function makeReconciler(options: ReconcilerOptions): Reconcile {
   return async ({ namespace, name }, signal) => {
-    const cached = options.world.accesses.get(namespace, name);
+    const { client, world, config } = options;
+    await clearAway({ namespace, name }, { client, world, systemNamespace: config.systemNamespace, signal });
+    const cached = world.accesses.get(namespace, name);
     if (cached !== undefined) return await reconcile(new Run(options, cached, signal));
-    // Gone: its finalizer has seen to the route, owner references to the rest.
     options.prober.follow(keyOf({ namespace, name }), []);
     return {};
   };
@@ -42,8 +42,7 @@ async function reconcile(run: Run): Promise<Result> {
   const { access, metadata, problem } = run.cached;
   const isGoing = metadata.deletionTimestamp !== undefined || run.options.world.isTerminating(metadata.namespace);
   if (isGoing || access === undefined) run.options.prober.follow(keyOf(metadata), []);
-  // In a namespace that ends nothing new can be made, and a Role that we hold there (watchNamespaces) goes with it: the
-  // finalizer must not wait until the SshAccess itself is deleted.
+  // In a namespace that ends nothing new can be made, and nobody has to wait until the SshAccess itself is deleted.
   if (isGoing) {
     const { client, world } = run.options;
     await finishDeletion(run.cached, { ...run.writer, client, world, tell: run.tell, now: run.now });
@@ -122,9 +121,8 @@ function lookAtPods(
   return look(world.pods(key), context, (targets) => prober.follow(key, targets));
 }
 
-/** Before the first route: else one could outlive its SshAccess. */
 async function holdFinalizer(run: Run): Promise<void> {
-  const patch = addFinalizer(run.cached.metadata, FINALIZER);
+  const patch = finalizerPatch(run.cached.metadata, run.options.config.namespaces);
   if (patch === undefined) return;
   const path = pathOf(SSH_ACCESSES, run.cached.metadata);
   await jsonPatch(run.options.client, path, patch, {

@@ -104,7 +104,9 @@ async function releaseAccesses({ client, config, log }: Releasing, signal: Abort
   try {
     await world.start(following);
     const done = new Set<string>();
-    const held = () => world.accesses.list().filter((cached) => isHeld(cached) && !done.has(cached.metadata.uid));
+    // With a list of namespaces none has a finalizer.
+    const isOurs = (cached: CachedAccess) => namespaces !== undefined || isHeld(cached);
+    const held = () => world.accesses.list().filter((cached) => isOurs(cached) && !done.has(cached.metadata.uid));
     for (let left = held(); left.length > 0 && !signal.aborted; left = held()) {
       const next = left.values();
       const work = async (): Promise<void> => {

@@ -1,13 +1,13 @@
 import { LABEL_ACCESS, LABEL_ENDPOINTS, LABEL_ORGANIZATION, LABEL_ROUTE, routeSecretName } from '../crds/index.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
-import { follow, followNamespaces, type Collection, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
+import { follow, followNamespaces, isRead, type Collection, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
 import { keyOf, parseKey, type ObjectKey } from '../lib/kube/object-key.ts';
 import { PODS, SECRETS, SERVICES } from '../lib/kube/resources.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import * as z from 'zod';
 import { parsePod, type AccessPod } from './access-pod.ts';
 import { parseAccess, type CachedAccess } from './cached-access.ts';
-import { ANNOTATION_USERNAMES, parseUsernames } from './desired-objects.ts';
+import { ANNOTATION_ROUTE_OF, ANNOTATION_USERNAMES, parseUsernames } from './desired-objects.ts';
 import { MultiIndex } from './multi-index.ts';
 import { isSameAccess } from './presence/presence-status.ts';
 import { requestedUsers } from './requested-users.ts';
@@ -31,9 +31,9 @@ const OWN_OBJECT_SUFFIX = '-sshaccess';
 const POD_DELAY_MS = 250;
 
 type KnownNamespace = { readonly organization: string | undefined; readonly isTerminating: boolean };
-/** Of a Secret only that it is there, and of a route whose usernames it says it has: thousands cost little. */
-type KnownSecret = { readonly isRoute: boolean; readonly usernames: readonly string[] };
-const NO_ROUTE: KnownSecret = { isRoute: false, usernames: [] };
+/** Of a Secret only that it is there, and of a route whose it is, and the usernames that it says it has: thousands cost little. */
+type KnownSecret = { readonly isRoute: boolean; readonly usernames: readonly string[]; readonly of: string };
+const NO_ROUTE: KnownSecret = { isRoute: false, usernames: [], of: '' };
 
 export type WorldOptions = {
   client: KubeClient;
@@ -59,6 +59,8 @@ export class World {
   /** SshAccess → what carries its name in our label. */
   readonly #podsOf = new MultiIndex();
   readonly #workloadsOf = new MultiIndex();
+  /** SshAccess → names of its routes: its own, and that of one that had its name before. */
+  readonly #routesOf = new MultiIndex();
   readonly #claims = new UsernameClaims();
 
   constructor(options: WorldOptions) {
@@ -183,14 +185,34 @@ export class World {
       ?.metadata.name;
   }
 
-  /** Names of route Secrets whose SshAccess is gone without its finalizer having run. */
+  /** Names of route Secrets whose SshAccess is gone, and its finalizer has not run or was never there. */
   orphanRoutes(): readonly string[] {
     const { systemNamespace } = this.#options;
     return this.#secrets
       .keys()
-      .filter(({ namespace, name }) => namespace === systemNamespace && this.#secrets.get(namespace, name)?.isRoute)
-      .map(({ name }) => name)
-      .filter((name) => !this.#references.has(routeReference(name)));
+      .filter(({ namespace, name }) => namespace === systemNamespace && this.#isOrphan(name))
+      .map(({ name }) => name);
+  }
+
+  /** Those of them that say that they are of this SshAccess. */
+  orphanRoutesOf(key: string): readonly string[] {
+    return this.#routesOf.get(key).filter((name) => this.#isOrphan(name));
+  }
+
+  hasRoute(name: string): boolean {
+    return this.#secrets.get(this.#options.systemNamespace, name)?.isRoute === true;
+  }
+
+  /** Whether an SshAccess that we do not know is not there: its namespace may be one that we must not look into now. */
+  isWholeKnown(namespace: string): boolean {
+    if (isRead(this.accesses, namespace)) return true;
+    return isRead(this.#namespaces, namespace) && this.#namespaces.get('', namespace) === undefined;
+  }
+
+  #isOrphan(name: string): boolean {
+    const route = this.#secrets.get(this.#options.systemNamespace, name);
+    if (route?.isRoute !== true || this.#references.has(routeReference(name))) return false;
+    return route.of === '' || this.isWholeKnown(parseKey(route.of).namespace);
   }
 
   #workloadInformer(kind: TargetKind): Collection<Workload> {
@@ -238,6 +260,9 @@ export class World {
       this.#touchAll(this.#references.get(routeReference(key.name)));
       const uid = routeOwner(key.name);
       if (uid !== undefined) this.#touchAll(this.#claims.hold(uid, current?.usernames ?? []));
+      const of = current === undefined || current.of === '' ? [] : [current.of];
+      this.#routesOf.set(key.name, of);
+      this.#touchAll(of.filter(() => this.#isOrphan(key.name)));
     }
     this.#onOwnObject(key);
   }
@@ -296,7 +321,8 @@ function referencesOf(cached: CachedAccess): readonly string[] {
 function parseSecret(object: unknown): KnownSecret {
   const { labels, annotations } = SecretMetadata.parse(object).metadata;
   if (labels[LABEL_ROUTE] !== 'true') return NO_ROUTE;
-  return { isRoute: true, usernames: parseUsernames(annotations[ANNOTATION_USERNAMES]) };
+  const of = annotations[ANNOTATION_ROUTE_OF] ?? '';
+  return { isRoute: true, usernames: parseUsernames(annotations[ANNOTATION_USERNAMES]), of };
 }
 
 /** The uid in the name of a route Secret. */

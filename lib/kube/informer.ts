@@ -11,6 +11,7 @@ const PAGE_SIZE = 500;
 const WATCH_SECONDS = 240;
 /** A watch that ended sooner without one event counts as failed, so that a broken proxy is not hammered. */
 const HEALTHY_WATCH_MS = 5_000;
+const LEFT_OUT = 'this cannot be read, and is not served until it can: is the namespace there, and our Role in it?';
 const METADATA_ONLY = {
   list: 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json',
   watch: 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json',
@@ -46,6 +47,11 @@ export type InformerOptions<T> = {
   parse: (object: unknown) => T | undefined;
   /** Sync and small: enqueue. A throw is logged. `current` is undefined when the object is gone. */
   onChange?: (key: ObjectKey, current: T | undefined, previous: T | undefined) => void;
+  /**
+   * One of many, and the others go on without it: {@link Informer.start} does not wait where the API server lets us not see it
+   * (403) or does not know it (404).
+   */
+  mayBeRefused?: boolean;
   log?: Logger;
   backoff?: {
     /** While there is no answer at all: short, so that little is missed when the API server is back. */
@@ -68,8 +74,9 @@ export class Informer<T> {
   #isBroken = false;
   readonly #cache = new Map<string, Entry<T>>();
   #resourceVersion: string | undefined;
-  #synced = Promise.withResolvers<void>();
+  #settled = Promise.withResolvers<void>();
   #isSynced = false;
+  #isRefused = false;
   #running: Promise<void> | undefined;
   #lastContact: number | undefined;
 
@@ -82,6 +89,11 @@ export class Informer<T> {
   /** True once one list has succeeded; stays true. */
   get synced(): boolean {
     return this.#isSynced;
+  }
+
+  /** It answered last that we may not see the collection, or that there is none; it is asked again. */
+  get isRefused(): boolean {
+    return this.#isRefused;
   }
 
   /** When the API server was last heard on this collection, in milliseconds since the epoch. */
@@ -109,11 +121,11 @@ export class Informer<T> {
 
   /**
    * Starts the loop, once, whoever calls how often, until `signal` aborts. Never rejects.
-   * @returns when the first list has succeeded, or `signal` aborted before
+   * @returns when the first list has succeeded, or was refused where that may be, or `signal` aborted before
    */
   async start(signal: AbortSignal): Promise<void> {
     this.#running ??= this.#run(signal);
-    await Promise.race([this.#synced.promise, this.#running]);
+    await Promise.race([this.#settled.promise, this.#running]);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -138,7 +150,13 @@ export class Informer<T> {
     // One warning for each outage; an expired version is the ordinary course of things.
     const level = this.#isBroken || error.isExpired ? 'debug' : 'warn';
     this.#isBroken ||= !error.isExpired;
-    this.#options.log?.[level]({ err: error, path: this.#options.path, retryMs: Math.round(waitMs) }, 'watch broke');
+    this.#isRefused = error.status === 403 || error.isNotFound;
+    const isLeftOut = this.#isRefused && this.#options.mayBeRefused === true;
+    if (isLeftOut) this.#settled.resolve();
+    this.#options.log?.[level](
+      { err: error, path: this.#options.path, retryMs: Math.round(waitMs) },
+      isLeftOut ? LEFT_OUT : 'watch broke',
+    );
     await pause(waitMs, signal);
   }
 
@@ -155,6 +173,7 @@ export class Informer<T> {
     this.#outage.reset();
     if (this.#isBroken) this.#options.log?.info({ path: this.#options.path }, 'watch recovered');
     this.#isBroken = false;
+    this.#isRefused = false;
   }
 
   /** @returns the resource version to watch from */
@@ -177,7 +196,7 @@ export class Informer<T> {
     } while (next !== undefined && next !== '');
     for (const id of this.#cache.keys()) if (!seen.has(id)) this.#remove(id);
     this.#isSynced = true;
-    this.#synced.resolve();
+    this.#settled.resolve();
     return resourceVersion;
   }
 
