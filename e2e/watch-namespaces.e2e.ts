@@ -122,11 +122,14 @@ test('one whose Role is gone keeps no program from starting, and can be deleted 
   await kubectl('rollout', 'restart', ...system, ...programs);
   // They are ready, and serve the others.
   for (const program of programs) await kubectl('rollout', 'status', ...system, program, '--timeout=120s');
-  await apply(accessManifest(inside, 'app', users, { banner: 'Hello' }));
-  await eventually(async () => {
-    const { stderr } = await ssh({ user: `${inside}-app`, key: alice }, 'true');
-    expect(stderr).toContain('Hello');
-  });
+  const login = () => ssh({ user: `${inside}-app`, key: alice }, 'true');
+  for (const [enabled, code] of [
+    [false, 255],
+    [true, 0],
+  ] as const) {
+    await apply(accessManifest(inside, 'app', users, { enabled }));
+    await eventually(async () => expect(await login()).toMatchObject({ code }));
+  }
   expect(await routes()).toContain(uid);
 
   await removeNamespace(leaving);
