@@ -31,6 +31,8 @@ const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'sshaccess' };
 export const ANNOTATION_PREVIOUS_CEILING = 'sshaccess.dev/previous-ceiling';
 /** On the pod's Secret: when what sshd in a main_container is told last changed. It reads that only as it starts. */
 export const ANNOTATION_SETTINGS_SINCE = 'sshaccess.dev/sshd-settings-since';
+/** On the pod's Secret: when its keys were first made for this SshAccess. */
+export const ANNOTATION_KEYS_SINCE = 'sshaccess.dev/keys-since';
 /** On a route Secret: whose it is, `namespace/name`. */
 export const ANNOTATION_ROUTE_OF = 'sshaccess.dev/route-of';
 /** On a route Secret: the usernames that belong to its SshAccess, whether anybody can log in under them or not. */
@@ -55,10 +57,12 @@ export type PodSecretContent = {
   initScript: string | undefined;
   /** When what sshd is told last changed; undefined: never. */
   settingsSince: string | undefined;
+  /** When the keys were made; undefined: nobody has noted it. */
+  keysSince: string | undefined;
 };
 
 export function podSecret(metadata: Metadata, content: PodSecretContent): SecretManifest {
-  const { hostKey, mappingKey, ceiling, previous, initScript, settingsSince } = content;
+  const { hostKey, mappingKey, ceiling, previous, initScript, settingsSince, keysSince } = content;
   return {
     metadata: {
       namespace: metadata.namespace,
@@ -68,6 +72,7 @@ export function podSecret(metadata: Metadata, content: PodSecretContent): Secret
         ...rotationNote(ANNOTATION_HOST_KEY_ROTATION, hostKey),
         ...(previous !== undefined && { [ANNOTATION_PREVIOUS_CEILING]: JSON.stringify(previous) }),
         ...(settingsSince !== undefined && { [ANNOTATION_SETTINGS_SINCE]: settingsSince }),
+        ...(keysSince !== undefined && { [ANNOTATION_KEYS_SINCE]: keysSince }),
       },
       ownerReferences: [controllerReference(SSH_ACCESSES, metadata)],
     },

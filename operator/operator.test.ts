@@ -4,7 +4,7 @@ import { Ceiling, FINALIZER, LABEL_ACCESS } from '../crds/index.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { parseAccess } from './cached-access.ts';
 import { encode, textOf } from './secret.ts';
-import { at, deploymentAt, secretAt, serviceAt, soon, useOperator } from './testing/rig.ts';
+import { at, deploymentAt, podAt, secretAt, serviceAt, soon, useOperator } from './testing/rig.ts';
 import { publicLine } from './testing/samples.ts';
 
 const rig = useOperator();
@@ -131,6 +131,33 @@ test('what an SshAccess of that name has left, and nobody collects, is taken ove
   for (const key of ['host-key', 'mapping-key.pub']) expect(keys?.[key]).not.toBe(before.keys?.[key]);
   const hostKey = PrivateKey.parse(textOf(rig.secretOf(secretAt('web-sshaccess')), 'host-key') ?? '');
   expect(rig.routeOf(uid)?.hostKeys).toEqual([hostKey.publicKey.toLine()]);
+});
+
+test('an SshAccess that is made again is not Ready before a pod that outlived the one before can have its keys', async () => {
+  const template = {
+    metadata: { labels: { app: 'web', [LABEL_ACCESS]: 'web' } },
+    spec: { containers: [{ name: 'app' }] },
+  };
+  rig.server.put(deploymentAt('web'), { metadata: {}, spec: { replicas: 1, template } });
+  rig.putAccess('web', { rollout: 'Manual' });
+  await rig.startOperator();
+  rig.putPod('web-1', 'web');
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('SshReady'));
+  const stored = rig.server.get(podAt('web-1'));
+  const creationTimestamp = new Date(Date.now() - 60_000).toISOString();
+  rig.server.put(podAt('web-1'), { ...stored, metadata: { ...stored?.metadata, creationTimestamp } });
+  rig.server.remove(at('web'));
+  await soon(() => expect(rig.server.get(at('web'))).toBeUndefined());
+  rig.putAccess('web', { rollout: 'Manual' });
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('SshNotReady'));
+  expect(rig.condition('web', 'Ready')?.message).toMatch(/web-1: .* before, and learns the keys of this one until /);
+  // One that was started for it has them.
+  rig.clock = () => new Date(Date.now() + 5_000);
+  rig.putPod('web-2', 'web');
+  await soon(() => expect(rig.condition('web', 'Ready')?.message).toMatch(/ready in 1 of 2 pods/));
+  rig.clock = () => new Date(Date.now() + 125_000);
+  rig.putPod('web-3', 'web');
+  await soon(() => expect(rig.condition('web', 'Ready')?.message).toMatch(/ready in 3 of 3 pods/));
 });
 
 test('C5: no Secret and no workload of another namespace is read or labelled, whatever the spec says', async () => {

@@ -19,6 +19,7 @@ import { isControlledBy, OwnerReference } from '../lib/kube/owner-reference.ts';
 import { pathOf, type Resource, SECRETS, SERVICES } from '../lib/kube/resources.ts';
 import type { Metadata } from './cached-access.ts';
 import {
+  ANNOTATION_KEYS_SINCE,
   ANNOTATION_PREVIOUS_CEILING,
   ANNOTATION_SETTINGS_SINCE,
   ANNOTATION_USERNAMES,
@@ -230,6 +231,10 @@ export const storedUsernames = (secret: Secret | undefined): readonly string[] =
 
 export const storedCeiling = (secret: Secret | undefined): Ceiling | undefined =>
   parseJson(Ceiling, textOf(secret, POD_SECRET_KEYS.ceiling));
+
+/** When the keys of the pods were made: now, where there are none. */
+export const keysSince = (secret: Secret | undefined, now: Date): string | undefined =>
+  secret === undefined ? now.toISOString() : secret.metadata.annotations[ANNOTATION_KEYS_SINCE];
 
 /** When what sshd is told last changed, once `ceiling` is written. */
 export function settingsSince(secret: Secret | undefined, ceiling: Ceiling, now: Date): string | undefined {

@@ -11,7 +11,15 @@ import { finding } from './findings.ts';
 import type { KeyMaterial } from './key-material.ts';
 import { acceptedLines } from './key-rotation.ts';
 import { look, type Look } from './look.ts';
-import { readOwnObjects, settingsSince, storedRoute, storedSightings, type OwnObjects } from './own-objects.ts';
+import { markOldMounts, mountsOldUntil } from './old-mounts.ts';
+import {
+  keysSince,
+  readOwnObjects,
+  settingsSince,
+  storedRoute,
+  storedSightings,
+  type OwnObjects,
+} from './own-objects.ts';
 import { ceilingOf } from './policies.ts';
 import { isSameStatus, withPresence } from './presence/presence-status.ts';
 import { hostKeyProblem, servingOf } from './serving.ts';
@@ -118,7 +126,11 @@ function lookAtPods(
     ownHostKeys: acceptedLines(hostKey),
     sightings: storedSightings(objects.routeSecret),
   };
-  return look(world.pods(key), context, (targets) => prober.follow(key, targets));
+  const { config } = run.options;
+  const oldUntil = mountsOldUntil(keysSince(objects.podSecret, run.now), config.secretDelayMs, run.now);
+  const pods = markOldMounts(world.pods(key), run.cached.metadata, oldUntil);
+  if (oldUntil !== undefined && pods.length > 0) run.requeueAt(oldUntil.toISOString());
+  return look(pods, context, (targets) => prober.follow(key, targets));
 }
 
 async function holdFinalizer(run: Run): Promise<void> {

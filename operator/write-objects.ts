@@ -6,6 +6,7 @@ import type { Finding } from './findings.ts';
 import { keyMaterial, type KeyMaterial } from './key-material.ts';
 import { acceptedLines } from './key-rotation.ts';
 import {
+  keysSince,
   nameTaken,
   readOwnObjects,
   settingsSince,
@@ -85,7 +86,14 @@ export async function writeObjects(
     const since = settingsSince(objects.podSecret, ceiling, run.now);
     await writeSecret(
       objects.podSecret,
-      podSecret(metadata, { ...keys, ceiling, previous, initScript, settingsSince: since }),
+      podSecret(metadata, {
+        ...keys,
+        ceiling,
+        previous,
+        initScript,
+        settingsSince: since,
+        keysSince: keysSince(objects.podSecret, run.now),
+      }),
       run.writer,
       objects.left.podSecret,
     );
