@@ -56,8 +56,10 @@ describe('a namespace of the list that we may not look into', () => {
     await rig.quiet();
     await rig.stopOperator();
     refused('beta');
-    rig.server.remove('/api/v1/namespaces/beta');
     await rig.startOperator();
+    await rig.quiet();
+    expect(rig.routeOf(other)).toBeDefined();
+    rig.server.remove('/api/v1/namespaces/beta');
     await soon(() => expect(rig.routeOf(other)).toBeUndefined());
   });
 });

@@ -86,7 +86,7 @@ export class World {
       metadataOnly: true,
       resyncMs: 0,
       parse: parseNamespace,
-      onChange: (key) => this.#onNamespace(key.name),
+      onChange: (key, current) => this.#onNamespace(key.name, current),
     });
     this.#secrets = follow(SECRETS, secretNamespaces, {
       ...common,
@@ -246,7 +246,13 @@ export class World {
     this.#touchAll(this.#claims.set(key, { key, uid, createdAt: creationTimestamp, usernames, isNative }));
   }
 
-  #onNamespace(namespace: string): void {
+  #onNamespace(namespace: string, current: KnownNamespace | undefined): void {
+    // Of a namespace that we could not look into it is known only now that nothing is in it.
+    if (current === undefined) {
+      const { systemNamespace } = this.#options;
+      const owners = this.orphanRoutes().map((name) => this.#secrets.get(systemNamespace, name)?.of ?? '');
+      this.#touchAll(owners.filter((key) => key.startsWith(`${namespace}/`)));
+    }
     for (const key of this.#references.get(namespaceReference(namespace))) {
       this.#claim(key, this.accesses.get(namespace, parseKey(key).name));
       this.#options.touch(key);
