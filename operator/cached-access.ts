@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import {
   ANNOTATION_KICK,
@@ -33,6 +34,15 @@ export type CachedAccess = {
   readonly kicks: string | undefined;
   /** What is written in it now, as far as it is ours. */
   readonly status: SshAccessStatus;
+};
+
+/** Whether they ask for the same: what else differs, we have most often written ourselves. */
+export const isAsAsked = (left: CachedAccess, right: CachedAccess): boolean =>
+  isDeepStrictEqual(asAsked(left), asAsked(right));
+
+const asAsked = ({ metadata, access, status: _, ...rest }: CachedAccess): unknown => {
+  const { resourceVersion: _version, finalizers: _finalizers, ...kept } = metadata;
+  return { ...rest, metadata: kept, spec: access?.spec };
 };
 
 const Parts = z.object({ metadata: Metadata, spec: z.unknown(), status: z.unknown().optional() });

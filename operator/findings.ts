@@ -120,7 +120,6 @@ export const SENTENCES = {
     `rotating the ${what}: these pods were started before, and know only the old one: ${pods}; ${cure}`,
   Uninstalled: () => 'sshaccess is uninstalled; everything of this SshAccess is made again when it is installed',
   // Events only
-  KeysCreated: () => 'made the host key and the mapping key',
   HostKeyRemade: () => 'the host key was lost or damaged; made a new one',
   MappingKeyRemade: () => 'the mapping key was lost or damaged; made a new one',
   RouteUpdated: (changes: string) => changes,

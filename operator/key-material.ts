@@ -41,7 +41,6 @@ export function keyMaterial(
   });
   const isFirst = podSecret === undefined && routeSecret === undefined;
   const findings: Finding[] = [];
-  if (isFirst) findings.push(finding('KeysCreated'));
   if (!isFirst && hostKey === undefined) findings.push(finding('HostKeyRemade'));
   if (!isFirst && mappingKey === undefined) findings.push(finding('MappingKeyRemade'));
   return {

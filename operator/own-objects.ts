@@ -81,6 +81,17 @@ export function nameTaken(objects: OwnObjects, name: string, uid: string): Findi
 
 export type Writer = { client: KubeClient; systemNamespace: string; signal: AbortSignal };
 
+/** What a first run finds, where there is nothing yet: were there something after all, nothing could be created over it. */
+export const NO_OBJECTS: OwnObjects = {
+  podSecret: undefined,
+  isPodSecretForeign: false,
+  routeSecret: undefined,
+  isRouteSecretForeign: false,
+  service: undefined,
+  isServiceForeign: false,
+  left: { podSecret: undefined, service: undefined },
+};
+
 export async function readOwnObjects(metadata: Metadata, { client, systemNamespace, signal }: Writer) {
   const { namespace, name, uid } = metadata;
   const routeKey = { namespace: systemNamespace, name: routeSecretName(uid) };

@@ -14,6 +14,7 @@ import { look, type Look } from './look.ts';
 import { markOldMounts, mountsOldUntil } from './old-mounts.ts';
 import {
   keysSince,
+  NO_OBJECTS,
   readOwnObjects,
   settingsSince,
   storedRoute,
@@ -71,8 +72,9 @@ async function reconcile(run: Run): Promise<Result> {
 }
 
 async function bring(run: Run, access: SshAccess): Promise<void> {
-  await holdFinalizer(run);
-  const objects = await readOwnObjects(run.cached.metadata, run.writer);
+  const isFirst = await holdFinalizer(run);
+  const isNew = isFirst && run.options.world.hasNothingOf(run.cached.metadata);
+  const objects = isNew ? NO_OBJECTS : await readOwnObjects(run.cached.metadata, run.writer);
   const users = await judgeUsers(run, access);
   const keys = turnKeys(run, objects);
   const seen = lookAtPods(run, access, objects, { ...users, keys });
@@ -133,14 +135,16 @@ function lookAtPods(
   return look(pods, context, (targets) => prober.follow(key, targets));
 }
 
-async function holdFinalizer(run: Run): Promise<void> {
+/** @returns whether it has got one now: nobody has done anything for it before */
+async function holdFinalizer(run: Run): Promise<boolean> {
   const patch = finalizerPatch(run.cached.metadata, run.options.config.namespaces);
-  if (patch === undefined) return;
+  if (patch === undefined) return false;
   const path = pathOf(SSH_ACCESSES, run.cached.metadata);
   await jsonPatch(run.options.client, path, patch, {
     fieldManager: FIELD_MANAGERS.operator,
     signal: run.signal,
   });
+  return run.options.config.namespaces === undefined;
 }
 
 async function writeStatus(run: Run, desired: SshAccessStatus): Promise<void> {

@@ -6,7 +6,7 @@ import { PODS, SECRETS, SERVICES } from '../lib/kube/resources.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import * as z from 'zod';
 import { parsePod, type AccessPod } from './access-pod.ts';
-import { parseAccess, type CachedAccess } from './cached-access.ts';
+import { isAsAsked, parseAccess, type CachedAccess } from './cached-access.ts';
 import { ANNOTATION_ROUTE_OF, ANNOTATION_USERNAMES, parseUsernames } from './desired-objects.ts';
 import { MultiIndex } from './multi-index.ts';
 import { isSameAccess } from './presence/presence-status.ts';
@@ -27,8 +27,8 @@ const Namespace = z.object({
 /** Secrets that are never a user's and come in masses; the API server filters them. */
 const SECRET_TYPES = ['kubernetes.io/service-account-token', 'helm.sh/release.v1', 'kubernetes.io/dockerconfigjson'];
 const OWN_OBJECT_SUFFIX = '-sshaccess';
-/** Pods change many times while they start. */
-const POD_DELAY_MS = 250;
+/** Pods change many times while they start, and what changes in our own objects is most often what we have just written. */
+const SETTLE_MS = 250;
 
 type KnownNamespace = { readonly organization: string | undefined; readonly isTerminating: boolean };
 /** Of a Secret only that it is there, and of a route whose it is, and the usernames that it says it has: thousands cost little. */
@@ -62,6 +62,7 @@ export class World {
   /** SshAccess → names of its routes: its own, and that of one that had its name before. */
   readonly #routesOf = new MultiIndex();
   readonly #claims = new UsernameClaims();
+  #isRead = false;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -128,6 +129,7 @@ export class World {
   /** Returns when everything has been read once, or `signal` aborted. */
   async start(signal: AbortSignal): Promise<void> {
     await Promise.all(this.#all.map((informer) => informer.start(signal)));
+    this.#isRead = true;
   }
 
   get synced(): boolean {
@@ -185,6 +187,13 @@ export class World {
       ?.metadata.name;
   }
 
+  /** Neither Secret nor Service of this SshAccess is there, as far as we have heard. */
+  hasNothingOf({ namespace, name, uid }: { namespace: string; name: string; uid: string }): boolean {
+    const own = `${name}${OWN_OBJECT_SUFFIX}`;
+    const found = this.#secrets.get(namespace, own) ?? this.#services.get(namespace, own);
+    return found === undefined && this.#secrets.get(this.#options.systemNamespace, routeSecretName(uid)) === undefined;
+  }
+
   /** Names of route Secrets whose SshAccess is gone, and its finalizer has not run or was never there. */
   orphanRoutes(): readonly string[] {
     const { systemNamespace } = this.#options;
@@ -235,7 +244,7 @@ export class World {
       if (reference !== undefined) this.#touchAll(this.#references.get(reference).filter((other) => other !== key));
     }
     this.#claim(key, current);
-    this.#options.touch(key);
+    this.#touch(key, current && previous && current !== previous && isAsAsked(current, previous) ? SETTLE_MS : 0);
   }
 
   #claim(key: string, cached: CachedAccess | undefined): void {
@@ -255,7 +264,7 @@ export class World {
     }
     for (const key of this.#references.get(namespaceReference(namespace))) {
       this.#claim(key, this.accesses.get(namespace, parseKey(key).name));
-      this.#options.touch(key);
+      this.#touch(key);
     }
   }
 
@@ -263,7 +272,7 @@ export class World {
     this.#touchAll(this.#references.get(secretReference(key.namespace, key.name)));
     // Only here: a tenant may write a Secret that says it is a route, but not in our namespace.
     if (key.namespace === this.#options.systemNamespace) {
-      this.#touchAll(this.#references.get(routeReference(key.name)));
+      this.#touchAll(this.#references.get(routeReference(key.name)), SETTLE_MS);
       const uid = routeOwner(key.name);
       if (uid !== undefined) this.#touchAll(this.#claims.hold(uid, current?.usernames ?? []));
       const of = current === undefined || current.of === '' ? [] : [current.of];
@@ -277,14 +286,14 @@ export class World {
   #onOwnObject({ namespace, name }: ObjectKey): void {
     if (!name.endsWith(OWN_OBJECT_SUFFIX)) return;
     const owner = { namespace, name: name.slice(0, -OWN_OBJECT_SUFFIX.length) };
-    if (this.accesses.get(owner.namespace, owner.name) !== undefined) this.#options.touch(keyOf(owner));
+    if (this.accesses.get(owner.namespace, owner.name) !== undefined) this.#touch(keyOf(owner), SETTLE_MS);
   }
 
   #onPod(key: ObjectKey, current: AccessPod | undefined, previous: AccessPod | undefined): void {
     const ownerOf = (pod: AccessPod) => keyOf({ namespace: pod.namespace, name: pod.access });
     this.#podsOf.set(keyOf(key), current === undefined ? [] : [ownerOf(current)]);
     for (const pod of [current, previous]) {
-      if (pod !== undefined) this.#options.touch(ownerOf(pod), POD_DELAY_MS);
+      if (pod !== undefined) this.#touch(ownerOf(pod), SETTLE_MS);
     }
   }
 
@@ -295,11 +304,17 @@ export class World {
     this.#workloadsOf.set(`${kind}/${keyOf(key)}`, now);
     // Replica counts and progress change all the time; none of it is ours to look at.
     if (current !== undefined && previous !== undefined && isSameWorkload(current, previous)) return;
-    this.#touchAll([...owners, ...this.#references.get(`target ${key.namespace}/${kind}/${key.name}`)]);
+    const delayMs = current === undefined || previous === undefined ? 0 : SETTLE_MS;
+    this.#touchAll([...owners, ...this.#references.get(`target ${key.namespace}/${kind}/${key.name}`)], delayMs);
   }
 
-  #touchAll(keys: readonly string[]): void {
-    for (const key of new Set(keys)) this.#options.touch(key);
+  /** What is there when we begin is looked at once: nothing of it will settle. */
+  #touch(key: string, delayMs = 0): void {
+    this.#options.touch(key, this.#isRead ? delayMs : 0);
+  }
+
+  #touchAll(keys: readonly string[], delayMs = 0): void {
+    for (const key of new Set(keys)) this.#touch(key, delayMs);
   }
 }
 

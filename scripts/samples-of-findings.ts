@@ -72,7 +72,6 @@ export const SAMPLES: Samples = {
   KeysRotating: ['mapping key', '<time>'],
   KeysWaitForPods: ['mapping key', POD, 'kubectl rollout restart …'],
   Uninstalled: [],
-  KeysCreated: [],
   HostKeyRemade: [],
   MappingKeyRemade: [],
   RouteUpdated: ['<who may log in now, who no longer>'],

@@ -130,7 +130,7 @@ test('a controller reference is recognised by uid', () => {
 test('events are written once, and never fail their reporter', async () => {
   const recorder = new EventRecorder({ client: server.client(), controller: 'x/operator', instance: 'pod', log });
   const regarding = { apiVersion: 'x/v1', kind: 'X', namespace: 'ns', name: 'a', uid: 'u1' };
-  const details = { type: 'Normal' as const, reason: 'KeysCreated', action: 'Reconcile', note: 'ä'.repeat(2_000) };
+  const details = { type: 'Normal' as const, reason: 'RouteUpdated', action: 'Reconcile', note: 'ä'.repeat(2_000) };
   await recorder.record(regarding, details);
   await recorder.record(regarding, details);
   expect(server.requests).toEqual(['POST /apis/events.k8s.io/v1/namespaces/ns/events']);
