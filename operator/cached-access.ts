@@ -40,10 +40,12 @@ export type CachedAccess = {
 export const isAsAsked = (left: CachedAccess, right: CachedAccess): boolean =>
   isDeepStrictEqual(asAsked(left), asAsked(right));
 
-const asAsked = ({ metadata, access, status: _, ...rest }: CachedAccess): unknown => {
-  const { resourceVersion: _version, finalizers: _finalizers, ...kept } = metadata;
-  return { ...rest, metadata: kept, spec: access?.spec };
-};
+const asAsked = (cached: CachedAccess): unknown => ({
+  ...cached,
+  metadata: { ...cached.metadata, resourceVersion: '', finalizers: [] },
+  access: cached.access?.spec,
+  status: {},
+});
 
 const Parts = z.object({ metadata: Metadata, spec: z.unknown(), status: z.unknown().optional() });
 
