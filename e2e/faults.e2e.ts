@@ -70,7 +70,7 @@ const ASKED: Readonly<Record<SeededFault, () => Promise<string>>> = {
   wrongPort: async () => login(`${namespace}-app`, '-p', String(await freePort())),
 };
 
-/** Takes the network from a pod: what comes to it is lost, as where a NetworkPolicy forbids it. */
+/** Takes the network from a pod: not every cluster of ours enforces NetworkPolicies, and to the piper it is the same. */
 const LINK_DOWN = `
 import fcntl, socket, struct
 SIOCSIFFLAGS = 0x8914
@@ -147,6 +147,8 @@ async function seedPods(): Promise<void> {
     securityContext: { runAsUser: 0, capabilities: { add: ['NET_ADMIN'] } },
   };
   await create({ namespace, name: 'cut', script, pod: { initContainers: [linkDown] } });
+  // Before it runs it does not answer either.
+  await kubectl('rollout', 'status', 'deployment/cut', '-n', namespace, '--timeout=150s');
 }
 
 async function seedRestricted(): Promise<void> {

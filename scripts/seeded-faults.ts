@@ -73,11 +73,10 @@ export const SEEDED_FAULTS = {
   },
   networkPolicy: {
     title: 'a NetworkPolicy keeps the gateway out',
-    symptom: 'the login takes five seconds, and is refused',
+    symptom: 'the login takes seconds, and is refused',
     ask: 'ssh',
     says: refusal('unreachable'),
-    remedy:
-      'a NetworkPolicy that lets the namespace `sshaccess-system` in to TCP port 2222 of the pods with the label `sshaccess.dev/access`',
+    remedy: 'a NetworkPolicy that lets the piper in to port 2222: [network-policies.md](network-policies.md)',
   },
   noReadyPod: {
     title: 'no pod is ready',
