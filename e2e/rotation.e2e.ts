@@ -8,7 +8,8 @@ import { z } from 'zod';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { freePort } from './support/free-port.ts';
-import { get, kubectl, Pod, pods } from './support/kubectl.ts';
+import { createGuests, type Guest, loggedIn, rootOf } from './support/guests.ts';
+import { apply, get, kubectl, Pod, pods } from './support/kubectl.ts';
 import {
   clientOptions,
   disposeScratch,
@@ -20,7 +21,7 @@ import {
   ssh,
 } from './support/openssh.ts';
 import { type Finished, run, succeed } from './support/process.ts';
-import { condition } from './support/workload.ts';
+import { accessManifest, condition, createWorkload, removeNamespace, waitUntilReady } from './support/workload.ts';
 
 const PROMISED_MS = 5_000;
 /** Real ones are minutes; what has to reach pods meanwhile is hurried, see {@link hurry}. */
@@ -41,6 +42,14 @@ function block(words: string): string {
 let env: NodeJS.ProcessEnv;
 const shell = (script: string): Promise<string> => succeed(['sh', '-euc', `cd ${scratch}; ${script}`], { env });
 
+const place = 'e2e-rotation';
+/** Its pods know only the keys that they were started with. */
+const guest: Guest = { namespace: place, name: 'sshd', image: 'contract-12', uid: 1000 };
+const late: Login = { user: `${place}-late`, key: demo().rootKey };
+let others: Promise<Others> | undefined;
+/** The keys of the gateway change meanwhile, which is not what they are asked about. */
+const CARELESS = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'];
+
 let hurrying: NodeJS.Timeout | undefined;
 const children: ChildProcess[] = [];
 let hostKeysBefore: Record<string, string>;
@@ -52,8 +61,11 @@ beforeAll(async () => {
   env = { ...process.env, PATH: path, KUBECONFIG: demo().kubeconfig };
   loadedBefore = await loaded();
   hostKeysBefore = (await secret(demo().systemNamespace, HOST_KEYS)).data;
-  await setDelays(DELAYS);
+  await Promise.all([setDelays(DELAYS), bringOthers()]);
   hurrying = setInterval(() => void hurry().catch(() => undefined), 2_000);
+  // It takes its time, in which the demo has its turn.
+  others = rotateOthers();
+  others.catch(() => undefined);
 });
 
 afterAll(async () => {
@@ -62,9 +74,20 @@ afterAll(async () => {
   await kubectl('patch', 'secret', '-n', demo().systemNamespace, HOST_KEYS, '--type', 'merge', '-p', patch);
   await eventually(async () => expect(await loaded()).toEqual(loadedBefore));
   clearInterval(hurrying);
-  await setDelays(USUAL_DELAYS);
+  await Promise.all([setDelays(USUAL_DELAYS), removeNamespace(place)]);
   disposeScratch();
 });
+
+async function bringOthers(): Promise<void> {
+  await removeNamespace(place);
+  await createGuests([guest]);
+  await createWorkload({ namespace: place, name: 'late', script: 'sleep infinity' });
+  await apply(accessManifest(place, 'late', [{ secretRef: { name: 'root-key' } }]));
+  for (const name of ['sshd', 'late']) {
+    await waitUntilReady(place, name);
+    await kubectl('rollout', 'status', `deployment/${name}`, '-n', place, '--timeout=120s');
+  }
+}
 
 async function setDelays(delays: readonly string[]): Promise<void> {
   const where = ['-n', demo().systemNamespace];
@@ -76,6 +99,7 @@ async function setDelays(delays: readonly string[]): Promise<void> {
 async function hurry(): Promise<void> {
   const note = `e2e.example.com/looked-at=${Date.now()}`;
   await kubectl('annotate', 'pods', '-n', 'acme', '-l', 'app=hello', '--overwrite', note);
+  await kubectl('annotate', 'pods', '-n', place, '--all', '--overwrite', note);
   await kubectl('annotate', 'pods', '-n', demo().systemNamespace, '-l', PIPERS, '--overwrite', note);
 }
 
@@ -197,8 +221,9 @@ test('keys of users: in effect within 5 s at each piper, for sessions too; statu
 const fingerprintOf = async (key: string): Promise<string> =>
   (await succeed(['ssh-keygen', '-l', '-f', `${key}.pub`])).split(' ')[1] ?? '';
 
-async function podKeys(): Promise<{ hostKey: string | undefined; mappingKeys: readonly string[] }> {
-  const { data } = await secret('acme', 'hello-sshaccess');
+type PodKeys = { hostKey: string | undefined; mappingKeys: readonly string[] };
+async function podKeys(namespace = 'acme', name = 'hello'): Promise<PodKeys> {
+  const { data } = await secret(namespace, `${name}-sshaccess`);
   const text = Buffer.from(data['mapping-key.pub'] ?? '', 'base64').toString();
   return { hostKey: data['host-key'], mappingKeys: text.trim().split('\n') };
 }
@@ -239,6 +264,62 @@ test('keys between gateway and pods: both are rotated, no login fails, no sessio
   expect(await uidsOfPods()).toEqual(uids);
   held.go();
   expect(await held.finished).toMatchObject({ code: 0, stdout: 'before\nafter\n' });
+});
+
+/** What was seen of the rotations in {@link place}. */
+type Others = { refusals: readonly string[]; keys: readonly PodKeys[]; uids: readonly string[] };
+
+/** All at once: the keys of both; of the one, a pod is added meanwhile; the other's have to be restarted. */
+async function rotateOthers(): Promise<Others> {
+  const now = ['sshaccess.dev/rotate-mapping-key=1', 'sshaccess.dev/rotate-host-key=1'];
+  const [keys, [before]] = [await podKeys(place, 'sshd'), await pods(place, 'sshd')];
+  await kubectl('annotate', 'sshacc', '-n', place, 'sshd', 'late', ...now);
+  await eventually(async () => expect(await condition(place, 'late', 'KeysRotated')).toMatch(/^False: KeysRotating/));
+  const [early] = await pods(place, 'late');
+  await kubectl('scale', 'deployment/late', '-n', place, '--replicas=2');
+  const added = await eventually(async () => {
+    const found = (await pods(place, 'late')).find(({ metadata }) => metadata.uid !== early?.metadata.uid);
+    expect(found?.status.containerStatuses.map(({ ready }) => ready)).toEqual([true]);
+    return found?.metadata.name ?? '';
+  });
+  const [ofLate, ofSshd] = await Promise.all([
+    failuresUntilRotated('late', [late.user, `${late.user}--${early?.metadata.name}`, `${late.user}--${added}`]),
+    failuresUntilRotated('sshd', [rootOf(guest).user]),
+  ]);
+  await loggedIn(rootOf(guest), 'true', CARELESS);
+  const after = (await pods(place, 'sshd')).map(({ metadata }) => metadata.uid);
+  return {
+    refusals: [...ofLate, ...ofSshd],
+    keys: [keys, await podKeys(place, 'sshd')],
+    uids: [before?.metadata.uid ?? '', ...after],
+  };
+}
+
+/** Tries to log in as each of them until the keys are rotated; answers what was said where a key was the reason that it failed. */
+async function failuresUntilRotated(name: string, usernames: readonly string[]): Promise<readonly string[]> {
+  const failures: string[] = [];
+  await eventually(async () => {
+    for (const user of usernames) {
+      const { code, stderr } = await ssh({ ...late, user }, 'true', { ssh: CARELESS });
+      // Who comes just as a pod begins or ends may be told that.
+      if (code !== 0 && /host-key|mapping-key/.test(stderr)) failures.push(stderr);
+    }
+    expect(await condition(place, name, 'KeysRotated')).toMatch(/^True: KeysRotated/);
+  });
+  return failures;
+}
+
+test('a pod that starts meanwhile lets users in, and main_container is restarted for it: no key is ever the wrong one', async () => {
+  const { refusals, keys, uids } = (await others) ?? expect.fail('it was not begun');
+  expect(refusals).toEqual([]);
+  const [before, after] = keys;
+  expect(after?.mappingKeys).toHaveLength(1);
+  expect([after?.hostKey === before?.hostKey, after?.mappingKeys[0] === before?.mappingKeys[0]]).toEqual([
+    false,
+    false,
+  ]);
+  expect(uids).toHaveLength(2);
+  expect(new Set(uids).size).toBe(2);
 });
 
 test('a mapping key that has leaked is replaced at once: sessions end, and users come back with the next', async () => {
