@@ -1,4 +1,7 @@
-/** An upgrade of every program under people who work: nobody is dropped, nobody is turned away. */
+/**
+ * An upgrade of every program under people who work, and whatever else replaces pipers: nobody is dropped, nobody is turned
+ * away.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +22,11 @@ import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilRe
 
 const namespace = 'e2e-rollout';
 const SHELLS = 50;
+/** More of them, on the pipers that are replaced next. */
+const JOINING = 10;
 const BYTES = 1024 ** 3;
+/** Of the piper, by the chart. */
+const REPLICAS = 2;
 /** Of the download, in Kbit/s: so it takes a quarter of a minute, or the rollout would find it done. */
 const SPEED = 600_000;
 /** Where it waits for the rollout, if that takes longer. */
@@ -64,10 +71,17 @@ beforeAll(async () => {
   revision = String(Release.parse(JSON.parse(await helm('get', 'metadata', 'sshaccess', '-o', 'json'))).revision);
 });
 
+/** As it was before. */
+async function rollBack(): Promise<void> {
+  const to = revision;
+  revision = '';
+  if (to !== '') await helm('rollback', 'sshaccess', to, '--wait', ...HELM_TIMEOUT);
+}
+
 afterAll(async () => {
   for (const shell of shells) shell.end();
   download?.kill('SIGKILL');
-  if (revision !== '') await helm('rollback', 'sshaccess', revision, '--wait', ...HELM_TIMEOUT);
+  await rollBack();
   await removeNamespace(namespace);
   disposeScratch();
 });
@@ -80,6 +94,15 @@ async function meanwhile<T>(work: Promise<unknown>, attempt: () => Promise<T>): 
   const outcomes: T[] = [];
   while (!over.signal.aborted) outcomes.push(await attempt());
   return outcomes;
+}
+
+/** Logs in again and again meanwhile, and answers how often; none may fail. */
+async function loggingIn(work: Promise<unknown>): Promise<number> {
+  const loops = [1, 2].map(() => meanwhile(work, async () => ssh(login(), 'true')));
+  await work;
+  const attempts = (await Promise.all(loops)).flat();
+  expect(attempts.filter(({ code }) => code !== 0).map(({ stderr }) => stderr)).toEqual([]);
+  return attempts.length;
 }
 
 /** What there is to set that wants another environment of the piper; the log level is every program's. */
@@ -124,10 +147,8 @@ async function isInjected(): Promise<boolean> {
 }
 
 describe('an upgrade that replaces every program', { timeout: 2 * HELM_MS }, () => {
-  let old: string[] = [];
-
   test('drops none of 50 live shells nor a download of 1 GiB, and every new login succeeds meanwhile', async () => {
-    old = (await piperPods()).map(({ metadata }) => metadata.uid);
+    const old = (await piperPods()).map(({ metadata }) => metadata.uid);
     shells.push(...(await HeldShell.openAll(Array.from({ length: SHELLS }, () => login()))));
     const to = join(scratch, 'big');
     const { goOn, done } = startDownload(to);
@@ -144,14 +165,10 @@ describe('an upgrade that replaces every program', { timeout: 2 * HELM_MS }, () 
       },
     });
     const changed = delay(1000).then(() => apply(manifest(latecomer)));
-    const logins = [1, 2].map(() => meanwhile(upgrading, async () => ssh(login(), 'true')));
     const injections = meanwhile(upgrading, isInjected);
-    await Promise.all([upgrading, changed]);
-
-    const attempts = (await Promise.all(logins)).flat();
-    expect(attempts.filter(({ code }) => code !== 0).map(({ stderr }) => stderr)).toEqual([]);
+    const [logins] = await Promise.all([loggingIn(upgrading), changed]);
     expect(await injections).not.toContain(false);
-    console.log(`meanwhile: ${attempts.length} logins, ${(await injections).length} pods admitted`);
+    console.log(`meanwhile: ${logins} logins, ${(await injections).length} pods admitted`);
     const replaced = (await piperPods()).filter(({ metadata }) => old.includes(metadata.uid));
     expect(replaced.map(({ metadata }) => metadata.deletionTimestamp !== undefined)).toEqual(old.map(() => true));
     expect(sizeOf(to)).toBeLessThan(BYTES);
@@ -164,15 +181,6 @@ describe('an upgrade that replaces every program', { timeout: 2 * HELM_MS }, () 
     await Promise.all(shells.map((shell) => shell.prove()));
     // What was asked of the operator while it was replaced is done.
     await eventually(async () => expect((await ssh(login('-late'), 'true')).code).toBe(0), 60_000);
-  });
-
-  test('and when the last of them leaves, the old pods go at once', async () => {
-    for (const shell of shells.splice(0)) shell.end();
-    download?.kill('SIGKILL');
-    await eventually(async () => {
-      const left = (await piperPods()).map(({ metadata }) => metadata.uid);
-      expect(left.filter((uid) => old.includes(uid))).toEqual([]);
-    }, 60_000);
   });
 });
 
@@ -243,5 +251,85 @@ describe('what it has set is so', () => {
       const told = await kubectl('get', 'events', '-n', demo().systemNamespace, '--field-selector=reason=SourceBanned');
       expect(told).toMatch(ban);
     }, 90_000);
+  });
+});
+
+/** Those that serve, and are not on their way out. */
+const serving = async (): Promise<string[]> =>
+  (await piperPods())
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map(({ metadata }) => metadata.name);
+
+/** More shells, on the pipers that serve now. */
+async function comeToo(): Promise<void> {
+  shells.push(...(await HeldShell.openAll(Array.from({ length: JOINING }, () => login()))));
+}
+
+const proveAll = (): Promise<unknown> => Promise.all(shells.map((shell) => shell.prove()));
+
+/** As a drain of its node does it: again and again, until the PodDisruptionBudget lets it. */
+async function evict(name: string): Promise<void> {
+  const { systemNamespace: where } = demo();
+  const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name, namespace: where } };
+  const path = `/api/v1/namespaces/${where}/pods/${name}/eviction`;
+  await eventually(async () => {
+    const { code, stderr } = await tryKubectl(['create', '--raw', path, '-f', '-'], JSON.stringify(eviction));
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+  }, HELM_MS);
+}
+
+async function scale(replicas: number): Promise<void> {
+  const piper = ['deployment/sshaccess-piper', '-n', demo().systemNamespace];
+  await kubectl('scale', ...piper, `--replicas=${replicas}`);
+  await kubectl('rollout', 'status', ...piper, '--timeout=280s');
+  await eventually(async () => expect(await serving()).toHaveLength(replicas), HELM_MS);
+}
+
+describe('what else replaces pipers', { timeout: 2 * HELM_MS }, () => {
+  test('the nodes of all of them are drained: none of those who were there before goes, nor of those who came since', async () => {
+    await comeToo();
+    const old = await serving();
+    const evicting = (async () => {
+      for (const name of old) await evict(name);
+    })();
+    console.log(`meanwhile: ${await loggingIn(evicting)} logins`);
+    expect((await serving()).filter((name) => old.includes(name))).toEqual([]);
+    await proveAll();
+  });
+
+  test('nor from one replica to three and back to one', async () => {
+    const scaling = (async () => {
+      await scale(1);
+      await scale(3);
+      await comeToo();
+      await scale(1);
+    })();
+    try {
+      console.log(`meanwhile: ${await loggingIn(scaling)} logins`);
+      await proveAll();
+    } finally {
+      // As in the chart: Helm takes nothing back that somebody else has set.
+      await scale(REPLICAS);
+    }
+  });
+
+  test('nor with a rollback', async () => {
+    await comeToo();
+    const old = await serving();
+    console.log(`meanwhile: ${await loggingIn(rollBack())} logins`);
+    const present = await serving();
+    expect(present).toHaveLength(REPLICAS);
+    expect(present.filter((name) => old.includes(name))).toEqual([]);
+    await proveAll();
+  });
+
+  test('and when the last of them leaves, all old pods go at once', async () => {
+    const present = await serving();
+    for (const shell of shells.splice(0)) shell.end();
+    download?.kill('SIGKILL');
+    await eventually(async () => {
+      const left = (await piperPods()).map(({ metadata }) => metadata.name);
+      expect(left.toSorted()).toEqual(present.toSorted());
+    }, 60_000);
   });
 });

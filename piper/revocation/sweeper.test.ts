@@ -1,12 +1,9 @@
 /** Over the wire: every pod hears who has lost their access, whoever is connected. */
-import { afterEach, expect, test, vi } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import type { LeftoversOrder, Roster } from '../../crds/index.ts';
 import { FakeClock } from '../../lib/ssh/testing/fake-clock.ts';
 import { Inbox } from '../testing/inbox.ts';
 import { keys, startRig, type Rig } from '../testing/rig.ts';
-
-// A bound against hanging, not a measure.
-vi.setConfig({ testTimeout: 60_000 });
 
 const rigs: Rig[] = [];
 afterEach(async () => {
