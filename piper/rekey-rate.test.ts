@@ -39,7 +39,10 @@ test('B4: what a connection may do, many of the same user may not do all at once
     for (let count = 0; count < 30 && !client.link.transport.closed; count++) {
       client.link.transport.rekey();
       await expect
-        .poll(() => client.link.transport.closed || !client.link.transport.isExchangingKeys, { timeout: 20_000, interval: 5 })
+        .poll(() => client.link.transport.closed || !client.link.transport.isExchangingKeys, {
+          timeout: 20_000,
+          interval: 5,
+        })
         .toBe(true);
       if (!client.link.transport.closed) exchanges++;
     }

@@ -128,8 +128,8 @@ test('E1: a piper that has started tells each pod once who may stay, and spares 
     { username: 'acme-hello', role: 'root', uidOffset: 0, fingerprints: [keys.alice.publicKey.fingerprint] },
     { username: 'acme-hello-dev', role: 'limited', uidOffset: 7, fingerprints: [keys.bob.publicKey.fingerprint] },
   ];
-  const roster = await rosters.take();
-  expect(roster).toMatchObject({ version: 1, residents });
+  await expect.poll(() => rosters.size, { timeout: 20_000 }).toBe(1);
+  expect(await rosters.take()).toMatchObject({ version: 1, residents });
   await expect.poll(() => rig.lines.some(({ msg }) => msg === 'the pod knows who may stay')).toBe(true);
   clock.pass(60_000);
   // A pod that comes later may have been away.
@@ -186,5 +186,6 @@ test('E1: what a key let in ends when its time is over, though nobody is connect
   expect(orders.size).toBe(0);
   clock.pass(1_001);
   const fingerprints = [keys.alice.publicKey.fingerprint];
+  await expect.poll(() => orders.size, { timeout: 20_000 }).toBe(1);
   expect(await orders.take()).toMatchObject({ endings: [{ username: 'acme-hello', fingerprints }] });
 });
