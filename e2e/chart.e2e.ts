@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LABEL_ACCESS, LABEL_WEBHOOK_PROBE } from '../crds/index.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
 import { Config } from '../webhook/config.ts';
-import { chart, find, podTemplate, render, type Rendered } from './support/chart.ts';
+import { chart, find, podTemplate, render, type Rendered, template } from './support/chart.ts';
 import { demo } from './support/demo.ts';
 import { kubectl, tryKubectl } from './support/kubectl.ts';
 import { run, succeed } from './support/process.ts';
@@ -24,6 +24,38 @@ const VARIANTS: readonly (readonly [string, ...string[]])[] = [
   ['networkPolicy.enabled=true', 'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring'],
   ['piper.nodeSelector.pool=ssh', 'piper.tolerations[0].operator=Exists', 'endpoint.host=ssh.example.com'],
 ];
+
+/** What is rendered, as files to read: `npx vitest run --project e2e e2e/chart.e2e.ts -t golden -u` writes them. */
+const GOLDEN: readonly (readonly [string, ...string[]])[] = [
+  ['defaults'],
+  [
+    'one-of-each-on-a-node',
+    'operator.replicas=1',
+    'webhook.replicas=1',
+    'piper.hostPort=2222',
+    'piper.service.type=ClusterIP',
+  ],
+  ['closed', 'watchNamespaces={acme,globex}', 'admissionPolicy.enabled=true', 'networkPolicy.enabled=true'],
+  [
+    'own-keys',
+    'webhook.tls.certManager.enabled=true',
+    'piper.hostKeys.existingSecret=keys',
+    'piper.service.type=NodePort',
+  ],
+  [
+    'large',
+    'piper.autoscaling.enabled=true',
+    'webhook.failurePolicy=Fail',
+    `image.digests.piper=sha256:${'1'.repeat(64)}`,
+  ],
+];
+
+/** Keys and certificates are made anew each time. */
+const withoutKeys = (text: string): string =>
+  text
+    .replaceAll(/(tls\.crt|tls\.key|ca\.crt|caBundle|ed25519-host-key): \S+$/gm, '$1: <made>')
+    .replaceAll(/(sshaccess\.dev\/expires): "\d+"/g, '$1: <made>')
+    .replaceAll(/^\s*$\n/gm, '');
 
 describe('the chart', () => {
   const defaults = render();
@@ -97,6 +129,10 @@ describe('the chart', () => {
       { image: expect.stringMatching(/operator:/) },
     ]);
     expect(() => render('image.digests.piper=latest')).toThrow(/digests/);
+  });
+
+  test.each(GOLDEN)('renders the golden file %s', async (name, ...set) => {
+    await expect(withoutKeys(template(...set))).toMatchFileSnapshot(`testdata/chart/${name}.golden.yaml`);
   });
 
   // As another release: what the API server would say, and nothing is made.
