@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LABEL_ACCESS, LABEL_WEBHOOK_PROBE } from '../crds/index.ts';
 import { parseEnvironment } from '../lib/process/config.ts';
 import { Config } from '../webhook/config.ts';
+import { tools } from './cluster/tools.ts';
 import { chart, find, podTemplate, render, type Rendered, template } from './support/chart.ts';
 import { demo } from './support/demo.ts';
 import { kubectl, tryKubectl } from './support/kubectl.ts';
@@ -49,6 +50,17 @@ const GOLDEN: readonly (readonly [string, ...string[]])[] = [
     `image.digests.piper=sha256:${'1'.repeat(64)}`,
   ],
 ];
+
+/** The first time on a machine it is built. */
+const BUILD_MS = 600_000;
+/** What kube-score asks for, and why we do not. */
+const UNSCORED: Readonly<Record<string, string>> = {
+  'container-image-pull-policy': 'a value; IfNotPresent, since a release is never another image under the same name',
+  'container-ephemeral-storage-request-and-limit': 'no program of ours writes to its file system, which is read-only',
+  'deployment-has-host-podantiaffinity': 'replicas spread over nodes by topologySpreadConstraints',
+};
+/** They run once, by helm, and so no policy selects them. */
+const HOOKS = new Set(['sshaccess-test', 'sshaccess-release-all']);
 
 /** Keys and certificates are made anew each time. */
 const withoutKeys = (text: string): string =>
@@ -129,6 +141,27 @@ describe('the chart', () => {
       { image: expect.stringMatching(/operator:/) },
     ]);
     expect(() => render('image.digests.piper=latest')).toThrow(/digests/);
+  });
+
+  test('has nothing that kube-score finds wrong, but for what is said above', { timeout: BUILD_MS }, async () => {
+    const kubeScore = (await tools(['kube-score']))('kube-score');
+    const ignored = Object.keys(UNSCORED).flatMap((name) => ['--ignore-test', name]);
+    // Whoever reaches the CPU's limit is slowed down, with all its users; what is requested is had.
+    const flags = [
+      '--output-format',
+      'ci',
+      '--ignore-container-cpu-limit',
+      '--kubernetes-version',
+      'v1.29',
+      ...ignored,
+    ];
+    const input = template('networkPolicy.enabled=true');
+    const { stdout } = await run([kubeScore, 'score', ...flags, '-'], { input });
+    const lines = stdout.split('\n').filter((line) => /^\[(CRITICAL|WARNING)\]/.test(line));
+    const ofHooks = (line: string): boolean =>
+      line.includes('does not have a matching NetworkPolicy') && HOOKS.has(/\] (\S+?)\//.exec(line)?.[1] ?? '');
+    expect(stdout).toContain('[OK] sshaccess-piper');
+    expect(lines.filter((line) => !ofHooks(line))).toEqual([]);
   });
 
   test.each(GOLDEN)('renders the golden file %s', async (name, ...set) => {

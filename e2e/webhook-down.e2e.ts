@@ -162,19 +162,23 @@ time.sleep(1e6)'`;
     expect(await admitted(demo().systemNamespace, optedIn)).toBe('admitted');
   });
 
-  test('with all our pods deleted, and the machine rebooted where it is ours, everything comes back', async () => {
-    await inSystem('delete', 'pod', 'mute', '--now');
-    await scale(1);
-    await inSystem('delete', 'pods', '-l', 'app.kubernetes.io/instance=sshaccess', '--wait=false');
-    // Its new pod needs a webhook, which waits for nobody.
-    await kubectl('delete', 'pods', '-n', namespace, '-l', 'app=app', '--wait=false');
-    await faults?.reboot();
-    for (const login of [alice, rootLogin()]) {
-      await eventually(async () => expect(await ssh(login, 'true')).toMatchObject({ code: 0, stderr: '' }), 300_000);
-    }
-    expect(await injected()).toContain('sshaccess');
-    for (const program of ['operator', 'webhook', 'piper']) {
-      await inSystem('rollout', 'status', `deployment/sshaccess-${program}`, '--timeout=120s');
-    }
-  });
+  test(
+    'with all our pods deleted, and the machine rebooted where it is ours, everything comes back',
+    { timeout: 900_000 },
+    async () => {
+      await inSystem('delete', 'pod', 'mute', '--now');
+      await scale(1);
+      await inSystem('delete', 'pods', '-l', 'app.kubernetes.io/instance=sshaccess', '--wait=false');
+      // Its new pod needs a webhook, which waits for nobody.
+      await kubectl('delete', 'pods', '-n', namespace, '-l', 'app=app', '--wait=false');
+      await faults?.reboot();
+      for (const login of [alice, rootLogin()]) {
+        await eventually(async () => expect(await ssh(login, 'true')).toMatchObject({ code: 0, stderr: '' }), 300_000);
+      }
+      expect(await injected()).toContain('sshaccess');
+      for (const program of ['operator', 'webhook', 'piper']) {
+        await inSystem('rollout', 'status', `deployment/sshaccess-${program}`, '--timeout=120s');
+      }
+    },
+  );
 });

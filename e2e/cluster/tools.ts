@@ -17,6 +17,7 @@ const packages = {
   kubectl: { module: 'kubernetes', path: 'k8s.io/kubernetes/cmd/kubectl' },
   etcd: { module: 'kubernetes', path: 'go.etcd.io/etcd/server/v3' },
   helm: { module: 'helm', path: 'helm.sh/helm/v4/cmd/helm' },
+  'kube-score': { module: 'kube-score', path: 'github.com/zegl/kube-score/cmd/kube-score' },
 } as const;
 
 export type Tool = keyof typeof packages;
@@ -30,9 +31,13 @@ export function goUnavailable(): string | undefined {
 
 /** The programs' paths; they are built the first time, which takes minutes, and cached outside the repository. */
 export async function tools<Name extends Tool>(names: readonly Name[]): Promise<(name: Name) => string> {
-  const folders = { kubernetes: await binariesOf('kubernetes'), helm: await binariesOf('helm') };
+  const folders = {
+    kubernetes: await binariesOf('kubernetes'),
+    helm: await binariesOf('helm'),
+    'kube-score': await binariesOf('kube-score'),
+  };
   const pathOf = (name: Tool): string => join(folders[packages[name].module].path, name);
-  for (const module of ['kubernetes', 'helm'] as const) {
+  for (const module of ['kubernetes', 'helm', 'kube-score'] as const) {
     const missing = names.filter((name) => packages[name].module === module && !existsSync(pathOf(name)));
     if (missing.length > 0) await build(folders[module], module, missing);
   }
