@@ -1,9 +1,11 @@
 import { defineConfig } from 'vitest/config';
+import { BesideOthersFirst } from './e2e/support/order.ts';
 
 const everywhere = { exclude: ['**/node_modules/**', 'dist/**', '.local/**', '.tsc/**'] };
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: BesideOthersFirst },
     projects: [
       // Pure units and wire-level tests on loopback: seconds, no cluster.
       {

@@ -7,27 +7,14 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-
-/** Files that touch nothing but namespaces of their own, and measure nothing. They wait more than they work. */
-const BESIDE_OTHERS: readonly RegExp[] = [
-  /\/broken-app\.e2e\.ts$/,
-  /\/conformance\/conformance\.e2e\.ts$/,
-  /\/docs\.e2e\.ts$/,
-  /\/faults\.e2e\.ts$/,
-  /\/jobs\.e2e\.ts$/,
-  /\/main-container[a-z-]*\.e2e\.ts$/,
-  /\/network-policies\.e2e\.ts$/,
-  /\/observability\.e2e\.ts$/,
-  /\/pod-security\.e2e\.ts$/,
-  /\/process-namespace\.e2e\.ts$/,
-];
+import { isBesideOthers } from './beside-others.ts';
 
 const LONGEST_WAIT_MS = 3_600_000;
 let holder: ChildProcess | undefined;
 
 beforeAll(async () => {
   const file = expect.getState().testPath ?? '';
-  const mode = BESIDE_OTHERS.some((pattern) => pattern.test(file)) ? '--shared' : '--exclusive';
+  const mode = isBesideOthers(file) ? '--shared' : '--exclusive';
   mkdirSync('.local', { recursive: true });
   // `cat` ends with its input, so with us.
   holder = spawn('flock', [mode, join('.local', 'e2e-turn'), 'sh', '-c', 'echo ours; exec cat'], {
