@@ -1,11 +1,13 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
-import { isBesideOthers } from './beside-others.ts';
+import { placeBesideOthers } from './beside-others.ts';
 
-/** Those first: they wait for each other only where one that wants to be alone comes between. */
+const placeOf = ({ moduleId }: TestSpecification): number => placeBesideOthers(moduleId) ?? Infinity;
+
+/** Files that may run beside others come first: they wait only where one that wants to be alone comes between. */
 export class BesideOthersFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const [beside, alone] = [true, false].map((is) => sorted.filter(({ moduleId }) => isBesideOthers(moduleId) === is));
-    return [...(beside ?? []), ...(alone ?? [])];
+    // Infinity - Infinity is NaN, which sorts as 0: the others stay as they are.
+    return sorted.toSorted((one, other) => placeOf(one) - placeOf(other) || 0);
   }
 }

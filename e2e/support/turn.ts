@@ -7,14 +7,14 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { isBesideOthers } from './beside-others.ts';
+import { placeBesideOthers } from './beside-others.ts';
 
 const LONGEST_WAIT_MS = 3_600_000;
 let holder: ChildProcess | undefined;
 
 beforeAll(async () => {
   const file = expect.getState().testPath ?? '';
-  const mode = isBesideOthers(file) ? '--shared' : '--exclusive';
+  const mode = placeBesideOthers(file) === undefined ? '--exclusive' : '--shared';
   mkdirSync('.local', { recursive: true });
   // `cat` ends with its input, so with us.
   holder = spawn('flock', [mode, join('.local', 'e2e-turn'), 'sh', '-c', 'echo ours; exec cat'], {
