@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TestApiServer } from '../lib/kube/testing/api-server.ts';
 import { createLogger } from '../lib/process/logger.ts';
 import { ClusterView } from './cluster-view.ts';
+import { WebhookMetrics } from './metrics.ts';
 import { mutatePod } from './mutate-pod.ts';
 
 const log = createLogger('webhook', { level: 'silent' });
@@ -32,6 +33,7 @@ const newView = (): ClusterView =>
     client: server.client(),
     namespaces: undefined,
     log,
+    metrics,
     systemNamespace: 'sys',
     defaultLevel: 'privileged',
   });
@@ -44,15 +46,21 @@ async function deafView(): Promise<ClusterView> {
   return view;
 }
 
-const request = (labels: Record<string, unknown> = { 'sshaccess.dev/access': 'web' }) => ({
+const request = (labels: Record<string, unknown> = { 'sshaccess.dev/access': 'web' }, namespace = 'acme') => ({
   uid: 'u',
   kind: { group: '', version: 'v1', kind: 'Pod' },
-  namespace: 'acme',
+  namespace,
   operation: 'CREATE',
   object: { metadata: { name: 'web-1', labels }, spec: { containers: [{ name: 'app' }] } },
 });
 const decide = async (view: ClusterView) => mutatePod(request(), await view.about(request()), settings).record;
-const questions = (): string[] => server.requests.filter((line) => /\/(acme|web)$/.test(line));
+const metrics = new WebhookMetrics();
+/** Beyond those with which the copies began. */
+const questions = (): string[] => server.requests.filter((line) => /\/namespaces\/[^/]+(\/sshaccesses)?$/.test(line));
+const refused = async (): Promise<number | undefined> => {
+  const counted = await metrics.registry.getSingleMetric('sshaccess_webhook_questions_total')?.get();
+  return counted?.values.find(({ labels }) => labels['result'] === 'refused' && labels['about'] === 'namespace')?.value;
+};
 
 test('an SshAccess and a Namespace that are newer than the copies are asked for', async () => {
   const view = await deafView();
@@ -85,20 +93,35 @@ test('what the copies have is not asked for, nor what nobody selects', async () 
 test('that there is none is said where the API server says so, and nowhere else', async () => {
   server.put(namespaceAt, {});
   const view = await deafView();
-  server.fail(1, 403, /web$/);
+  server.fail(1, 403, /sshaccesses$/);
   await expect(decide(view)).rejects.toMatchObject({ status: 403 });
   expect(await decide(view)).toMatchObject({ decision: 'skipped', reason: 'access-not-found' });
 });
 
-test('a flood of reviews does not become as many questions', async () => {
+test('F2: a flood of reviews in the name of a tenant is one question at a time, and its own pod is seen to', async () => {
+  server.put(namespaceAt, {});
   const view = await deafView();
-  const flood = (name: (index: number) => string): Promise<unknown> =>
-    Promise.allSettled(
-      Array.from({ length: 500 }, (_, index) => view.about(request({ 'sshaccess.dev/access': name(index) }))),
-    );
-  await flood(() => 'web');
-  expect(questions()).toHaveLength(2);
-  await flood((index) => `no-${index}`);
-  expect(server.requests.filter((line) => line.includes('/no-'))).toHaveLength(10);
-  await expect(view.about(request())).resolves.toBeDefined();
+  const flood = Array.from({ length: 500 }, (_, index) =>
+    view.about(request({ 'sshaccess.dev/access': `no-${index}` })),
+  );
+  server.put(accessAt, { spec });
+  expect(await decide(view)).toMatchObject({ decision: 'injected' });
+  await Promise.all(flood);
+  expect(questions().length).toBeLessThan(5);
+});
+
+test('F2: namespaces that somebody makes up take no turn of those that there are; how many were refused is counted', async () => {
+  server.put(namespaceAt, {});
+  const view = await deafView();
+  server.put(accessAt, { spec });
+  const before = (await refused()) ?? 0;
+  const flood = Promise.allSettled(
+    Array.from({ length: 1_100 }, (_, index) => view.about(request({ 'sshaccess.dev/access': 'web' }, `no-${index}`))),
+  );
+  expect(await decide(view)).toMatchObject({ decision: 'injected' });
+  expect(((await refused()) ?? 0) - before).toBe(100);
+  expect(questions().length).toBeLessThan(20);
+  await server.stop();
+  await flood;
+  await server.start();
 });

@@ -4,26 +4,34 @@ import { API_VERSION, KIND, LABEL_ACCESS, PLURAL } from '../crds/index.ts';
 import { getIfExists } from '../lib/kube/apply.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
 import { follow, followNamespaces, type Collection, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
-import { NAMESPACES, type Resource } from '../lib/kube/resources.ts';
+import { NAMESPACES, pathOf, type Resource } from '../lib/kube/resources.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { AdmissionRequest } from './admission-review.ts';
 import { Access, type Cluster } from './injection-plan.ts';
 import { LimitRange } from './limit-range.ts';
 import { Namespace } from './namespace.ts';
-import { Questions } from './questions.ts';
+import type { WebhookMetrics } from './metrics.ts';
+import { Questions, TooManyQuestions } from './questions.ts';
 
 const ACCESSES: Resource = { apiVersion: API_VERSION, kind: KIND, plural: PLURAL };
 const LIMIT_RANGES: Resource = { apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges' };
 
 /** The API server waits for us as well (`webhook.timeoutSeconds`). */
 const ANSWER_MS = 2_000;
+/** Of all namespaces that there are: each gets its turn, however many a stranger names. */
+const ACCESSES_AT_ONCE = 50;
+/** Names of namespaces can be made up without end; one that is so new that we have not seen it is rare. */
+const NAMESPACES_AT_ONCE = 10;
 
+const Listed = z.object({ items: z.array(z.unknown()).nullable() });
+const Named = z.object({ metadata: z.object({ name: z.string() }) });
 const Labelled = z.object({ metadata: z.object({ labels: z.record(z.string(), z.unknown()) }) });
 
 export type ClusterViewOptions = {
   client: KubeClient;
   namespaces: WatchedNamespaces;
   log: Logger;
+  metrics: Pick<WebhookMetrics, 'asked'>;
 } & Pick<Cluster, 'systemNamespace' | 'defaultLevel'>;
 
 /** Follows what decides on injections. */
@@ -32,13 +40,16 @@ export class ClusterView {
   readonly #namespaces: Collection<Namespace>;
   readonly #limitRanges: Collection<LimitRange>;
   readonly #copies: Cluster;
-  readonly #accessQuestions: Questions<Access>;
-  readonly #namespaceQuestions: Questions<Namespace>;
+  readonly #accessQuestions: Questions<readonly unknown[]>;
+  readonly #namespaceQuestions: Questions<Namespace | undefined>;
+  readonly #metrics: ClusterViewOptions['metrics'];
 
-  constructor({ client, namespaces: watched, log, systemNamespace, defaultLevel }: ClusterViewOptions) {
+  constructor(options: ClusterViewOptions) {
+    const { client, namespaces: watched, log, metrics, systemNamespace, defaultLevel } = options;
     const common = { client, log };
-    this.#accessQuestions = new Questions((namespace, name) => ask(client, Access, ACCESSES, { namespace, name }));
-    this.#namespaceQuestions = new Questions((_, name) => ask(client, Namespace, NAMESPACES, { name }));
+    this.#metrics = metrics;
+    this.#accessQuestions = new Questions((name) => askForAccesses(client, name), { atOnce: ACCESSES_AT_ONCE });
+    this.#namespaceQuestions = new Questions((name) => askForNamespace(client, name), { atOnce: NAMESPACES_AT_ONCE });
     this.#accesses = follow(ACCESSES, watched, { ...common, parse: (object) => Access.parse(object) });
     this.#namespaces = followNamespaces(watched, {
       ...common,
@@ -73,21 +84,43 @@ export class ClusterView {
     const isCopied = copied !== undefined && copied.metadata.deletionTimestamp === undefined;
     const copiedLabels = this.#copies.namespaceLabels(namespace);
     if (isCopied && copiedLabels !== undefined) return this.#copies;
-    const [access, labels] = await Promise.all([
-      isCopied ? copied : this.#accessQuestions.about(namespace, name),
-      copiedLabels ?? this.#namespaceQuestions.about(namespace, namespace).then((found) => found?.metadata.labels),
-    ]);
+    const labels = copiedLabels ?? (await this.#labelsOf(namespace));
+    // Without a namespace there is nothing in it to ask about.
+    if (labels === undefined) return this.#copies;
+    const access = isCopied ? copied : await this.#accessOf(namespace, name);
     return { ...this.#copies, access: () => access, namespaceLabels: () => labels };
+  }
+
+  async #labelsOf(namespace: string): Promise<Namespace['metadata']['labels'] | undefined> {
+    const found = await this.#asked('namespace', this.#namespaceQuestions.about(namespace));
+    return found?.metadata.labels;
+  }
+
+  /** By all of the namespace: so names that somebody makes up are no more questions than one. */
+  async #accessOf(namespace: string, name: string): Promise<Access | undefined> {
+    const all = await this.#asked('accesses', this.#accessQuestions.about(namespace));
+    // As with the copies: one that cannot be read is none.
+    return Access.safeParse(all.find((object) => Named.safeParse(object).data?.metadata.name === name)).data;
+  }
+
+  async #asked<T>(about: 'namespace' | 'accesses', question: Promise<T>): Promise<T> {
+    try {
+      const answer = await question;
+      this.#metrics.asked({ about, result: 'answered' });
+      return answer;
+    } catch (error) {
+      this.#metrics.asked({ about, result: error instanceof TooManyQuestions ? 'refused' : 'failed' });
+      throw error;
+    }
   }
 }
 
-async function ask<T>(
-  client: KubeClient,
-  schema: z.ZodType<T>,
-  resource: Resource,
-  key: { namespace?: string; name: string },
-): Promise<T | undefined> {
-  const found = await getIfExists(client, resource, key, AbortSignal.timeout(ANSWER_MS));
-  // As with the copies: one that cannot be read is none.
-  return schema.safeParse(found).data;
+async function askForAccesses(client: KubeClient, namespace: string): Promise<readonly unknown[]> {
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  return Listed.parse(await client.request(pathOf(ACCESSES, { namespace }), { signal })).items ?? [];
+}
+
+async function askForNamespace(client: KubeClient, name: string): Promise<Namespace | undefined> {
+  const found = await getIfExists(client, NAMESPACES, { name }, AbortSignal.timeout(ANSWER_MS));
+  return Namespace.safeParse(found).data;
 }

@@ -34,6 +34,7 @@ runProgram(log, async (signal) => {
     client: loadClient(FIELD_MANAGERS.webhook, apiMetrics(metrics.registry)),
     namespaces: parseNamespaces(config.WATCH_NAMESPACES),
     log,
+    metrics,
     systemNamespace: config.POD_NAMESPACE,
     defaultLevel: config.DEFAULT_POD_SECURITY_LEVEL,
   });

@@ -25,6 +25,11 @@ export class WebhookMetrics extends Metrics {
     'Pods that were left without ssh, by reason; the pod has it in an audit annotation, and its maker as a warning.',
     { reason: Object.keys(SKIP_REASONS).filter(isSkipReason) },
   );
+  readonly #asked = this.counter(
+    'sshaccess_webhook_questions_total',
+    'Reviews that waited for a question to the API server, because what they need was not in our copies yet; refused: more waited than there is room for. Many that nobody explains: somebody in the cluster sends us reviews.',
+    { about: ['namespace', 'accesses'], result: ['answered', 'failed', 'refused'] },
+  );
   readonly #duration = this.seconds(
     'sshaccess_webhook_review_duration_seconds',
     'From the review, read, to its answer.',
@@ -60,6 +65,11 @@ export class WebhookMetrics extends Metrics {
   skipped({ reason }: Pick<DecisionRecord, 'reason'>): void {
     if (reason !== undefined) this.#skipped({ reason });
   }
+
+  readonly asked = (question: {
+    about: 'namespace' | 'accesses';
+    result: 'answered' | 'failed' | 'refused';
+  }): void => this.#asked(question);
 
   readonly refreshed = (result: 'changed' | 'failed'): void => this.#refreshes({ result });
 }

@@ -1,58 +1,110 @@
 import { expect, test } from 'vitest';
-import { Questions } from './questions.ts';
+import { Questions, TooManyQuestions } from './questions.ts';
 
-/** Questions that are answered when the test says so. */
-function questionsOf() {
-  const clock = { time: 0 };
-  const asked: { name: string; answer: (answer: string | undefined) => void; fail: (error: Error) => void }[] = [];
-  const ask = (_namespace: string, name: string): Promise<string | undefined> => {
-    const { promise, resolve, reject } = Promise.withResolvers<string | undefined>();
-    asked.push({ name, answer: resolve, fail: reject });
+/** Questions that are answered, and rest, when the test says so. */
+function questionsOf(atOnce = 10) {
+  const asked: { subject: string; answer: (answer: string) => void; fail: (error: Error) => void }[] = [];
+  const rests: (() => void)[] = [];
+  const ask = (subject: string): Promise<string> => {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    asked.push({ subject, answer: resolve, fail: reject });
     return promise;
   };
-  return { clock, asked, questions: new Questions(ask, () => clock.time) };
+  const rest = () => new Promise<void>((resolve) => rests.push(resolve));
+  const questions = new Questions(ask, { atOnce, rest });
+  const subjects = () => asked.map(({ subject }) => subject);
+  const endRests = (): void => rests.splice(0).forEach((end) => end());
+  return { asked, questions, subjects, endRests };
 }
 
-test('the same question is asked once, and all who wait hear the answer, or that there is none', async () => {
-  const { asked, questions } = questionsOf();
-  const both = [questions.about('acme', 'web'), questions.about('acme', 'web')];
-  expect(asked).toHaveLength(1);
-  asked[0]?.answer('here');
-  expect(await Promise.all(both)).toEqual(['here', 'here']);
-  const failing = [questions.about('acme', 'web'), questions.about('acme', 'web')];
-  asked[1]?.fail(new Error('away'));
+/** What was promised by now has happened. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test('who comes while a question is under way is told by the next, which knows what has come to be since', async () => {
+  const { asked, questions, subjects, endRests } = questionsOf();
+  const first = [questions.about('acme'), questions.about('acme')];
+  await settled();
+  const later = [questions.about('acme'), questions.about('acme')];
+  await settled();
+  expect(subjects()).toEqual(['acme']);
+  asked[0]?.answer('nothing');
+  expect(await Promise.all(first)).toEqual(['nothing', 'nothing']);
+  endRests();
+  await settled();
+  expect(subjects()).toEqual(['acme', 'acme']);
+  asked[1]?.answer('here');
+  expect(await Promise.all(later)).toEqual(['here', 'here']);
+});
+
+test('that there is no answer is heard by all who wait, and nobody else', async () => {
+  const { asked, questions, endRests } = questionsOf();
+  const failing = [questions.about('acme'), questions.about('acme')];
+  await settled();
+  asked[0]?.fail(new Error('away'));
   for (const { status } of await Promise.allSettled(failing)) expect(status).toBe('rejected');
-  expect(asked).toHaveLength(2);
+  const again = questions.about('acme');
+  await settled();
+  endRests();
+  await settled();
+  asked[1]?.answer('here');
+  expect(await again).toBe('here');
 });
 
-test('that there is nothing is believed for a second, that there is something never', async () => {
-  const { clock, asked, questions } = questionsOf();
-  const first = questions.about('acme', 'web');
-  asked[0]?.answer(undefined);
-  expect(await first).toBeUndefined();
-  clock.time += 999;
-  expect(await questions.about('acme', 'web')).toBeUndefined();
+test('a thousand reviews in the name of a tenant are one question, and the tenant hears its answer', async () => {
+  const { asked, questions, endRests } = questionsOf();
+  const flood = Array.from({ length: 1_000 }, () => questions.about('acme'));
+  await settled();
+  asked[0]?.answer('before');
+  await Promise.all(flood);
+  const tenants = questions.about('acme');
+  const more = Array.from({ length: 1_000 }, () => questions.about('acme'));
+  await settled();
   expect(asked).toHaveLength(1);
-  clock.time += 1;
-  for (let times = 2; times <= 3; times++) {
-    const again = questions.about('acme', 'web');
-    asked.at(-1)?.answer('here');
-    expect([await again, asked.length]).toEqual(['here', times]);
-  }
+  endRests();
+  await settled();
+  expect(asked).toHaveLength(2);
+  asked[1]?.answer('now');
+  expect(new Set(await Promise.all([tenants, ...more]))).toEqual(new Set(['now']));
 });
 
-test('a namespace has its share of the questions, and all together have no more than there are', async () => {
-  const { asked, questions } = questionsOf();
-  const ask = (namespace: string, count: number): Promise<unknown>[] =>
-    Array.from({ length: count }, (_, index) => questions.about(namespace, `web-${index}`).catch(() => 'too many'));
-  const flood = ask('mallory', 1_000);
+test('subjects take turns: whoever names many makes the others wait, and keeps nobody out', async () => {
+  const { asked, questions, subjects, endRests } = questionsOf(10);
+  const flood = Array.from({ length: 25 }, (_, index) => questions.about(`mallory-${index}`));
+  const tenants = questions.about('acme');
+  const more = Array.from({ length: 25 }, (_, index) => questions.about(`trudy-${index}`));
+  for (const end of [10, 20, 30]) {
+    await settled();
+    expect(asked).toHaveLength(end);
+    for (const { answer } of asked) answer('here');
+    await settled();
+    // Nor does an answer make room: how often we ask is a rate.
+    expect(asked).toHaveLength(end);
+    endRests();
+  }
+  expect(subjects()).toContain('acme');
+  expect(await tenants).toBe('here');
+  for (let rounds = 0; rounds < 5; rounds++) {
+    await settled();
+    for (const { answer } of asked) answer('here');
+    await settled();
+    endRests();
+  }
+  await Promise.all([...flood, ...more]);
+});
+
+test('no more than a thousand subjects wait', async () => {
+  const { asked, questions } = questionsOf(10);
+  const flood = Array.from({ length: 2_000 }, (_, index) => questions.about(`mallory-${index}`).catch(String));
+  await settled();
+  const refused = flood.slice(1_000);
+  expect(new Set(await Promise.all(refused))).toEqual(
+    new Set([String(new TooManyQuestions('too many questions to the API server at once'))]),
+  );
   expect(asked).toHaveLength(10);
-  const others = ['a', 'b', 'c', 'd', 'e'].flatMap((namespace) => ask(namespace, 10));
-  expect(asked).toHaveLength(50);
+  // Who names what waits already is heard with it.
+  const joined = questions.about('mallory-5');
+  await settled();
   for (const { answer } of asked) answer('here');
-  expect((await Promise.all(flood)).filter((answer) => answer === 'too many')).toHaveLength(990);
-  expect((await Promise.all(others)).filter((answer) => answer === 'too many')).toHaveLength(10);
-  const later = questions.about('mallory', 'web');
-  asked.at(-1)?.answer('here');
-  expect(await later).toBe('here');
+  await expect(flood[5]).resolves.toBe('here');
+  void joined;
 });

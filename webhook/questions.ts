@@ -1,56 +1,87 @@
-/** Whoever reaches our port may send reviews: they must not become as many questions to the API server. */
-const MOST_AT_ONCE = 50;
-/** A tenant whose pods name SshAccesses that there are not leaves the others room. */
-const MOST_OF_NAMESPACE = 10;
-/** A controller whose pods name one that there is not makes them by the dozen. */
-const REMEMBERS_MISS_MS = 1_000;
-const MOST_MISSES = 1_000;
+import { setTimeout as delay } from 'node:timers/promises';
 
-/** Questions of one kind that wait for their answers, and the latest answers that there is nothing. */
+/**
+ * A subject is not asked about again before it has rested: so long at least, and longer where the answer took long, that of
+ * somebody who has made thousands of objects say. So whoever sends us reviews has no more questions asked than that.
+ */
+const SHORTEST_REST_MS = 100;
+const LONGEST_REST_MS = 1_000;
+const REST_PER_WORK = 9;
+/** How many subjects wait for their question; beyond, nobody is kept in memory for a review that the API server gives up on. */
+const MOST_WAITING = 1_000;
+
+export type QuestionsOptions = {
+  /** How many questions may be under way or rest. Who comes later waits their turn. */
+  atOnce: number;
+  /** After a question that took so long. */
+  rest?: (tookMs: number) => Promise<unknown>;
+};
+
+/** There is no room for one more: nobody knows the answer, and the failurePolicy decides. */
+export class TooManyQuestions extends Error {
+  override readonly name = 'TooManyQuestions';
+}
+
+/**
+ * Questions to the API server, one at a time about each subject. Whoever reaches our port may send reviews in the name of any
+ * tenant. So there is nothing to use up that the tenant would need: all who ask about a subject, whoever they are, wait for
+ * its next question together, and subjects take turns.
+ */
 export class Questions<Answer> {
-  readonly #ask: (namespace: string, name: string) => Promise<Answer | undefined>;
-  readonly #now: () => number;
-  /** By namespace and name. */
-  readonly #waiting = new Map<string, Map<string, Promise<Answer | undefined>>>();
-  #count = 0;
-  /** The oldest first: until when that is so. */
-  readonly #misses = new Map<string, number>();
+  readonly #ask: (subject: string) => Promise<Answer>;
+  readonly #rest: (tookMs: number) => Promise<unknown>;
+  #places: number;
+  /** For a place, the first first. */
+  readonly #queue: (() => void)[] = [];
+  /** Those that have not begun. One that has does not know what has come to be since, a pod and its SshAccess say. */
+  readonly #next = new Map<string, Promise<Answer>>();
+  readonly #resting = new Map<string, Promise<void>>();
 
-  /** @param now milliseconds that only go forward */
-  constructor(ask: (namespace: string, name: string) => Promise<Answer | undefined>, now = () => performance.now()) {
+  constructor(ask: (subject: string) => Promise<Answer>, { atOnce, rest = restAfter }: QuestionsOptions) {
     this.#ask = ask;
-    this.#now = now;
+    this.#places = atOnce;
+    this.#rest = rest;
   }
 
-  /** @throws where there are too many; and what the question throws */
-  async about(namespace: string, name: string): Promise<Answer | undefined> {
-    const key = `${namespace}/${name}`;
-    if (this.#now() < (this.#misses.get(key) ?? -Infinity)) return undefined;
-    const theirs = this.#waiting.get(namespace) ?? new Map<string, Promise<Answer | undefined>>();
-    const asked = theirs.get(name);
-    if (asked !== undefined) return asked;
-    if (this.#count >= MOST_AT_ONCE || theirs.size >= MOST_OF_NAMESPACE)
-      throw new Error('too many questions to the API server at once');
-    this.#waiting.set(namespace, theirs);
-    this.#count++;
-    const answer = this.#ask(namespace, name);
-    theirs.set(name, answer);
-    try {
-      const found = await answer;
-      if (found === undefined) this.#missed(key);
-      return found;
-    } finally {
-      this.#count--;
-      theirs.delete(name);
-      if (theirs.size === 0) this.#waiting.delete(namespace);
-    }
+  /**
+   * What is so now: never an answer from before.
+   * @throws TooManyQuestions; and what the question throws
+   */
+  async about(subject: string): Promise<Answer> {
+    const joined = this.#next.get(subject);
+    if (joined !== undefined) return await joined;
+    if (this.#next.size >= MOST_WAITING) throw new TooManyQuestions('too many questions to the API server at once');
+    const next = this.#begin(subject);
+    this.#next.set(subject, next);
+    return await next;
   }
 
-  #missed(key: string): void {
-    this.#misses.delete(key);
-    this.#misses.set(key, this.#now() + REMEMBERS_MISS_MS);
-    if (this.#misses.size <= MOST_MISSES) return;
-    const [oldest] = this.#misses.keys();
-    if (oldest !== undefined) this.#misses.delete(oldest);
+  async #begin(subject: string): Promise<Answer> {
+    await this.#resting.get(subject);
+    await this.#place();
+    this.#next.delete(subject);
+    const began = performance.now();
+    const answer = this.#ask(subject);
+    const rested = Promise.allSettled([answer]).then(() => this.#rest(performance.now() - began));
+    this.#resting.set(
+      subject,
+      rested.then(() => this.#over(subject)),
+    );
+    return await answer;
+  }
+
+  async #place(): Promise<void> {
+    if (this.#places > 0) this.#places--;
+    else await new Promise<void>((resolve) => this.#queue.push(resolve));
+  }
+
+  #over(subject: string): void {
+    this.#resting.delete(subject);
+    const turn = this.#queue.shift();
+    if (turn === undefined) this.#places++;
+    else turn();
   }
 }
+
+const restAfter = (tookMs: number): Promise<unknown> =>
+  delay(Math.min(LONGEST_REST_MS, Math.max(SHORTEST_REST_MS, REST_PER_WORK * tookMs)), undefined, { ref: false });

@@ -53,9 +53,14 @@ export function admissionServer(certificate: ServingCertificate, options: Admiss
   return server;
 }
 
+/** Kubernetes has no longer names; whoever calls us may. */
+const MOST_OF_A_NAME = 253;
+
 /** `level` is the line's own. */
 const lineOf = ({ access, level, ...record }: DecisionRecord) => ({
   ...record,
+  pod: record.pod.slice(0, MOST_OF_A_NAME),
+  ...(record.container === undefined ? {} : { container: record.container.slice(0, MOST_OF_A_NAME) }),
   ...(access === undefined ? {} : { sshAccess: `${record.namespace}/${access}` }),
   podSecurityLevel: level,
 });
