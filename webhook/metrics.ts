@@ -30,6 +30,11 @@ export class WebhookMetrics extends Metrics {
     'Reviews that waited for a question to the API server, because what they need was not in our copies yet; refused: more waited than there is room for. Many that nobody explains: somebody in the cluster sends us reviews.',
     { about: ['namespace', 'accesses'], result: ['answered', 'failed', 'refused'] },
   );
+  readonly #cutOff = this.counter(
+    'sshaccess_webhook_callers_cut_off_total',
+    'Connections to our port that were ended because of what their address held or did: too many connections, bytes of bodies, or new connections in a second. API servers do not come near it: somebody else calls.',
+    { because: ['connections', 'bytes', 'rate'] },
+  );
   readonly #duration = this.seconds(
     'sshaccess_webhook_review_duration_seconds',
     'From the review, read, to its answer.',
@@ -66,10 +71,10 @@ export class WebhookMetrics extends Metrics {
     if (reason !== undefined) this.#skipped({ reason });
   }
 
-  readonly asked = (question: {
-    about: 'namespace' | 'accesses';
-    result: 'answered' | 'failed' | 'refused';
-  }): void => this.#asked(question);
+  readonly asked = (question: { about: 'namespace' | 'accesses'; result: 'answered' | 'failed' | 'refused' }): void =>
+    this.#asked(question);
+
+  readonly cutOff = (of: { because: 'connections' | 'bytes' | 'rate' }): void => this.#cutOff(of);
 
   readonly refreshed = (result: 'changed' | 'failed'): void => this.#refreshes({ result });
 }

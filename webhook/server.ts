@@ -2,8 +2,10 @@ import { fastify, type FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import type { Logger } from '../lib/process/logger.ts';
 import { AdmissionReview, reviewOf, type AdmissionRequest } from './admission-review.ts';
+import { Callers } from './callers.ts';
 import type { WebhookMetrics } from './metrics.ts';
 import type { DecisionRecord, Outcome } from './mutate-pod.ts';
+import { TooManyQuestions } from './questions.ts';
 import type { ServingCertificate } from './serving-certificate.ts';
 
 /**
@@ -11,6 +13,8 @@ import type { ServingCertificate } from './serving-certificate.ts';
  * less than 1 MiB of its own: 2 × 3 + 1 (controller-runtime counts the same way).
  */
 const BODY_LIMIT = 7 * 1024 * 1024;
+/** Of TLS, and of the headers after it: an API server has them ready. */
+const GREETING_MS = 10_000;
 /** Nobody waits longer than the API server's longest webhook timeout. */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than the API server keeps idle connections (90 s), so that it is never us who closes one it is about to use. */
@@ -30,12 +34,19 @@ export function admissionServer(certificate: ServingCertificate, options: Admiss
   const { answer, isStopping, metrics, log } = options;
   const server = fastify({
     logger: false,
-    https: { ...certificate, minVersion: 'TLSv1.2' },
+    https: { ...certificate, minVersion: 'TLSv1.2', handshakeTimeout: GREETING_MS },
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     // Idle connections of the API server must not hold a stopping webhook.
     forceCloseConnections: 'idle',
+  });
+  server.server.headersTimeout = GREETING_MS;
+  const callers = new Callers(metrics, BODY_LIMIT);
+  server.server.on('connection', callers.connected);
+  server.addHook('onRequest', (request, reply, done) => {
+    callers.asks(request.raw, reply.raw);
+    done();
   });
   answerErrors(server, options);
   server.addHook('onSend', (_request, reply, _payload, done) => {
@@ -83,6 +94,8 @@ function answerErrors(
         .send({ error: `not an AdmissionReview v1 of a Pod: ${z.prettifyError(error).slice(0, 500)}` });
     }
     if (fault.success) return reply.code(fault.data.statusCode).send({ error: fault.data.message });
+    // Counted; a line for each would be a flood of our own.
+    if (error instanceof TooManyQuestions) return reply.code(503).send({ error: error.message });
     log.error({ err: error }, 'review failed');
     return reply.code(500).send({ error: 'the webhook failed; its log says why' });
   });

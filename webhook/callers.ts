@@ -1,0 +1,55 @@
+/** Bounds what those who reach our port can make us hold: they need not be the API server, and most of the cluster may. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { RateLimiter, type Rate } from '../lib/process/rate-limiter.ts';
+import type { WebhookMetrics } from './metrics.ts';
+import { Shares } from './shares.ts';
+
+/** An API server has no more than 200 changes under way (`--max-mutating-requests-inflight`), each on one connection at most. */
+const MOST_CONNECTIONS = 500;
+/** Of bodies, until they are answered. What JSON becomes takes ten times as much, and `webhook.resources` are 384 MiB. */
+const MOST_BYTES = 16 * 1024 * 1024;
+/** Who sends nothing has sent headers. */
+const LEAST_BYTES = 4 * 1024;
+/** New connections of one place: each is a signature of ours. API servers keep theirs. */
+const ARRIVALS: Rate = { burst: 1_000, everyMs: 5 };
+
+export class Callers {
+  readonly #metrics: Pick<WebhookMetrics, 'cutOff'>;
+  readonly #arrivals = new RateLimiter(ARRIVALS);
+  readonly #connections = new Shares(MOST_CONNECTIONS);
+  readonly #bytes = new Shares(MOST_BYTES);
+  readonly #mostOfBody: number;
+
+  constructor(metrics: Pick<WebhookMetrics, 'cutOff'>, mostOfBody: number) {
+    this.#metrics = metrics;
+    this.#mostOfBody = mostOfBody;
+  }
+
+  /** Before any TLS. */
+  readonly connected = (socket: Socket): void => {
+    const place = socket.remoteAddress ?? '';
+    const cutOff = (): void => void socket.destroy();
+    if (!this.#arrivals.take(place)) {
+      this.#metrics.cutOff({ because: 'rate' });
+      return cutOff();
+    }
+    const giveBack = this.#connections.take(place, 1, () => {
+      this.#metrics.cutOff({ because: 'connections' });
+      cutOff();
+    });
+    socket.once('close', giveBack);
+  };
+
+  /** Before the body, by the length that is declared; one that is not may be any. */
+  asks(request: IncomingMessage, response: ServerResponse): void {
+    const { socket, headers } = request;
+    const declared = Number(headers['content-length'] ?? this.#mostOfBody);
+    const amount = Math.max(LEAST_BYTES, Math.min(declared, this.#mostOfBody));
+    const giveBack = this.#bytes.take(socket.remoteAddress ?? '', amount, () => {
+      this.#metrics.cutOff({ because: 'bytes' });
+      socket.destroy();
+    });
+    response.once('close', giveBack);
+  }
+}
