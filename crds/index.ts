@@ -9,6 +9,7 @@ export * from './policy-bounds.ts';
 export * from './secret-contract.ts';
 export * from './session-policy.ts';
 export * from './session-report.ts';
+export * from './skip-record.ts';
 export * from './ssh-access-status.ts';
 export * from './ssh-access.ts';
 export * from './usernames.ts';

@@ -21,6 +21,8 @@ export const LABEL_ENDPOINTS = `${GROUP}/endpoints`;
 export const LABEL_ORGANIZATION = `${GROUP}/organization`;
 /** On a pod: what the webhook did, as JSON of `crds/injection-record.ts`. */
 export const ANNOTATION_INJECTED = `${GROUP}/injected`;
+/** On a pod that has no ssh on purpose: why, as JSON of `crds/skip-record.ts`. */
+export const ANNOTATION_SKIPPED = `${GROUP}/skipped`;
 /**
  * On a Lease whose creation the operator only tries (dry run): the API server asks the webhook about it as it would about a
  * pod, and who answers leaves the annotation on it. So it is known whether pods that are made now are injected.

@@ -1,10 +1,13 @@
 import * as z from 'zod';
 import {
   ANNOTATION_INJECTED,
+  ANNOTATION_SKIPPED,
   InjectionRecord,
   LABEL_ACCESS,
   MOST_RECORD_LENGTH,
+  MOST_SKIP_LENGTH,
   SIDECAR_CONTAINER,
+  SkipRecord,
 } from '../crds/index.ts';
 
 /** Kubernetes writes a time that is not known as null: of a container that ended before anybody saw it start, say. */
@@ -86,6 +89,8 @@ export type AccessPod = {
   readonly access: string;
   /** Undefined: it was started without ssh. */
   readonly record: InjectionRecord | undefined;
+  /** Why that was so on purpose, in the webhook's words, or in those of whoever made the pod. */
+  readonly skipped: SkipRecord | undefined;
   /** It takes connections: as the kubelet says of the sidecar, and the prober of a main_container. */
   readonly isReady: boolean;
   /** Why it does not, in the words of the kubelet or the scheduler. */
@@ -118,7 +123,8 @@ export function parsePod(object: unknown): AccessPod | undefined {
   const access = metadata.labels[LABEL_ACCESS];
   if (access === undefined || metadata.deletionTimestamp !== undefined) return undefined;
   if (status.phase === 'Succeeded' || status.phase === 'Failed') return undefined;
-  const record = parseRecord(metadata.annotations[ANNOTATION_INJECTED]);
+  const record = parseRecord(InjectionRecord, metadata.annotations[ANNOTATION_INJECTED], MOST_RECORD_LENGTH);
+  const skipped = parseRecord(SkipRecord, metadata.annotations[ANNOTATION_SKIPPED], MOST_SKIP_LENGTH);
   const isMain = record?.runtime === 'main_container';
   const named = (statuses: readonly ContainerStatus[], wanted: string) => statuses.find(({ name }) => name === wanted);
   const server = isMain
@@ -136,6 +142,7 @@ export function parsePod(object: unknown): AccessPod | undefined {
     address: spec.hostNetwork ? undefined : status.podIP,
     access,
     record,
+    skipped: record === undefined ? skipped : undefined,
     isReady: isMain ? false : (server?.ready ?? false),
     waiting: [reason, message]
       .filter((part) => part !== '')
@@ -178,10 +185,10 @@ function crashingOf({ name, restartCount, lastState }: ContainerStatus): Crashin
   return livedMs <= SHORT_LIFE_MS ? { container: name, exitCode: terminated.exitCode } : undefined;
 }
 
-function parseRecord(annotation: string | undefined): InjectionRecord | undefined {
-  if (annotation === undefined || annotation.length > MOST_RECORD_LENGTH) return undefined;
+function parseRecord<T>(schema: z.core.$ZodType<T>, annotation: string | undefined, longest: number): T | undefined {
+  if (annotation === undefined || annotation.length > longest) return undefined;
   try {
-    return InjectionRecord.parse(JSON.parse(annotation));
+    return z.parse(schema, JSON.parse(annotation));
   } catch {
     // Somebody else's words under our name: as good as none.
     return undefined;

@@ -4,7 +4,7 @@ import type { SshAccess } from '../crds/index.ts';
 import { keyOf } from '../lib/kube/object-key.ts';
 import type { AccessPod } from './access-pod.ts';
 import { finding, type Finding } from './findings.ts';
-import { cureOf, injectionFinding, notInjected } from './injection.ts';
+import { cureOf, injectionFinding, missedAmong, notInjected } from './injection.ts';
 import { nextRoll } from './missed-pods.ts';
 import { labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
 import { decideLabel, type Labeller } from './template-label.ts';
@@ -92,7 +92,7 @@ async function rollMissed(
   workload: Workload,
   pods: readonly AccessPod[],
 ): Promise<Finding> {
-  const missed = pods.filter(({ record }) => record === undefined);
+  const missed = missedAmong(pods, access.spec);
   const injected = run.cached.status.conditions?.find(({ type }) => type === 'Injected');
   const next = nextRoll(workload, missed, injected?.lastTransitionTime);
   if (next.step === 'given-up') return notInjected(missed, workload, 'again');

@@ -99,6 +99,8 @@ export const SENTENCES = {
     const before = restart === 'again' ? ', though they were restarted for it before' : '';
     return `these pods were started without ssh${before}: ${pods}; ${restarting(restart, cure)}`;
   },
+  PodsSkipped: (pods: string, why: string, cure: string) =>
+    `these pods are left without ssh, and so would be those in their place: ${pods}: ${why}; when that has changed, ${cure}`,
   PodsOutdated: (pods: string, because: string, cure: string, notes: readonly string[] = []) =>
     [`${because}, and these pods were started before: ${pods}; ${cure}`, ...notes].join('; '),
   // PolicyEnforced, SshdPatched, Bootstrapped: of runtime main_container only
@@ -162,6 +164,7 @@ const WARNINGS: ReadonlySet<Reason> = new Set<Reason>([
   'ContainerNotFound',
   'TargetTaken',
   'PodsNotInjected',
+  'PodsSkipped',
   'JobNotLabelled',
   'LabelContested',
   'TargetControlled',

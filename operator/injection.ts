@@ -1,5 +1,5 @@
 /** Pure: what the pods say about whether ssh is in them. */
-import type { Role, SshAccess } from '../crds/index.ts';
+import { isLastingSkip, LASTING_SKIPS, skipSettings, type Role, type SshAccess } from '../crds/index.ts';
 import type { AccessPod } from './access-pod.ts';
 import { finding, type Finding, type Restart } from './findings.ts';
 import { insistenceNotes } from './process-namespace.ts';
@@ -8,7 +8,10 @@ import { describeWorkload, type Workload } from './workload.ts';
 
 const MAX_NAMED = 5;
 
-/** The first of: the problem of the target, no pods, pods without ssh, pods of an earlier spec; else all is well. */
+/**
+ * The first of: the problem of the target, no pods, pods without ssh, pods of an earlier spec, pods that can have none; else all
+ * is well.
+ */
 export function injectionFinding(
   pods: readonly AccessPod[],
   workload: Workload | undefined,
@@ -18,7 +21,7 @@ export function injectionFinding(
   if (problem !== undefined) return problem;
   if (pods.length === 0) return absence(workload);
   const cure = cureOf(workload);
-  const missed = pods.filter(({ record }) => record === undefined);
+  const missed = missedAmong(pods, spec);
   if (missed.length > 0) {
     const isRepeated = missed.some(({ createdAt }) => isSinceRoll(createdAt, workload));
     return notInjected(missed, workload, isRepeated ? 'again' : 'yours');
@@ -29,8 +32,23 @@ export function injectionFinding(
     return because === undefined ? [] : [{ name: pod.name, because }];
   });
   const [first] = outdated;
-  if (first === undefined) return finding('PodsInjected', pods.length, notes);
-  return finding('PodsOutdated', nameSome(outdated.map(({ name }) => name)), first.because, cure, notes);
+  if (first !== undefined)
+    return finding('PodsOutdated', nameSome(outdated.map(({ name }) => name)), first.because, cure, notes);
+  return skipFinding(pods, cure) ?? finding('PodsInjected', pods.length, notes);
+}
+
+/** Those that were started without ssh, and would not be again: for this spec the webhook has not said so. */
+export const missedAmong = (pods: readonly AccessPod[], spec: SshAccess['spec']): readonly AccessPod[] =>
+  pods.filter(({ record, skipped }) => record === undefined && skipped?.settings !== skipSettings(spec));
+
+/** Of those that the webhook leaves alone, in its words: to make them anew would change nothing. */
+function skipFinding(pods: readonly AccessPod[], cure: string): Finding | undefined {
+  const skips = pods.flatMap(({ name, skipped }) => (skipped === undefined ? [] : [{ name, reason: skipped.reason }]));
+  const [first] = skips;
+  if (first === undefined) return undefined;
+  const names = nameSome(skips.filter(({ reason }) => reason === first.reason).map(({ name }) => name));
+  const why = isLastingSkip(first.reason) ? LASTING_SKIPS[first.reason] : first.reason;
+  return finding('PodsSkipped', names, why, cure);
 }
 
 /** @param restart whose turn it is to make them anew */

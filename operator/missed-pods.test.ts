@@ -1,7 +1,9 @@
 /** Pods that were started without ssh, and what is done so that there are none. */
 import { describe, expect, test } from 'vitest';
 import { CALM_MS, nextRoll, ROLL_AFTER_MS } from './missed-pods.ts';
-import { deploymentAt, podAt, soon, useOperator } from './testing/rig.ts';
+import { skipSettings } from '../crds/index.ts';
+import { parseAccess } from './cached-access.ts';
+import { at as accessAt, deploymentAt, podAt, soon, useOperator } from './testing/rig.ts';
 import { pod } from './testing/samples.ts';
 
 const BEGIN = Date.parse('2026-01-01T10:00:00Z');
@@ -127,4 +129,48 @@ test('pods that were missed are rolled when the webhook is back, again if that d
   put('web-5');
   await soon(() => expect(attempt()).toBe('1'));
   expect(rolledAt()).not.toBe(last);
+});
+
+/** As the webhook leaves a pod alone, for the SshAccess as it is now. */
+function putSkipped(name: string, reason = 'host-pid'): void {
+  rig.putPod(name, 'web', false);
+  const stored = rig.server.get(podAt(name));
+  const { access: current } = parseAccess(rig.server.get(accessAt('web')));
+  if (current === undefined) throw new Error('put an SshAccess first');
+  const record = { version: 1, reason, settings: skipSettings(current.spec) };
+  const creationTimestamp = rig.clock().toISOString();
+  const annotations = { 'sshaccess.dev/skipped': JSON.stringify(record) };
+  rig.server.put(podAt(name), { ...stored, metadata: { ...stored?.metadata, creationTimestamp, annotations } });
+}
+
+test('pods that the webhook leaves alone on purpose are not rolled, and the condition says why', async () => {
+  rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.labelOf('web')).toBe(true));
+  rig.clock = () => new Date(Date.now() + 60_000);
+  putSkipped('web-1');
+  await soon(() => expect(rig.reason('web', 'Injected')).toBe('PodsSkipped'));
+  expect(sentence()).toMatch(
+    /^these pods are left without ssh, .*: web-1: the pod sees its node's processes, .*; when/,
+  );
+  await soon(() => expect(rig.reason('web', 'Ready')).toBe('PodsSkipped'));
+  rig.clock = () => new Date(Date.now() + CALM_MS);
+  await rig.quiet();
+  expect(rolledAt()).toBeUndefined();
+  // Another spec may take them: those of the old one are made anew.
+  rig.putAccess('web', { target: { name: 'web', container: 'app' } });
+  await soon(() => expect(attempt()).toBe('1'));
+});
+
+test('whoever writes that onto a pod of their own keeps no other pod from its roll', async () => {
+  rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.labelOf('web')).toBe(true));
+  rig.clock = () => new Date(Date.now() + 60_000);
+  putSkipped('a-forged', 'x'.repeat(64));
+  await soon(() => expect(sentence()).toMatch(/a-forged: x{64}; when/));
+  rig.putPod('web-1', 'web', false);
+  await soon(() => expect(rig.reason('web', 'Injected')).toBe('PodsNotInjected'));
+  expect(sentence()).not.toContain('a-forged');
+  await soon(() => expect(attempt()).toBe('1'));
 });

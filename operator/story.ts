@@ -19,6 +19,7 @@ export function storyteller(events: EventRecorder, metadata: Metadata, signal: A
 /** Their messages name pods, and change with each. */
 const TOLD_ONCE: ReadonlySet<Reason> = new Set<Reason>([
   'PodsNotInjected',
+  'PodsSkipped',
   'PodsOutdated',
   'SshdVulnerable',
   'SshdSettingsOutdated',

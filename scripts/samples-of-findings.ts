@@ -60,6 +60,7 @@ export const SAMPLES: Samples = {
   LabelMissing: ['kubectl patch …'],
   WebhookNotServing: [TARGET, '<what keeps it>'],
   PodsNotInjected: [POD, 'kubectl rollout restart …'],
+  PodsSkipped: [POD, '<why>', 'kubectl rollout restart …'],
   PodsOutdated: [POD, '<what has changed>', 'kubectl rollout restart …'],
   PolicyEnforceable: [],
   SftpRefused: [USER, '<why>'],

@@ -40,7 +40,7 @@ export type AdmissionResponse = {
  */
 
 /** The object passes as it is. */
-export function allowed(uid: string, reason: string, warning?: string): AdmissionResponse {
+function allowed(uid: string, reason: string, warning?: string): AdmissionResponse {
   return {
     uid,
     allowed: true,
@@ -50,9 +50,9 @@ export function allowed(uid: string, reason: string, warning?: string): Admissio
 }
 
 /** The object passes, changed. An empty patch is none: the API server would still count it as a change. */
-export function patched(uid: string, reason: string, patch: readonly Operation[]): AdmissionResponse {
-  if (patch.length === 0) return allowed(uid, reason);
-  return { ...allowed(uid, reason), patchType: 'JSONPatch', patch: encode(patch) };
+export function patched(uid: string, reason: string, patch: readonly Operation[], warning?: string): AdmissionResponse {
+  if (patch.length === 0) return allowed(uid, reason, warning);
+  return { ...allowed(uid, reason, warning), patchType: 'JSONPatch', patch: encode(patch) };
 }
 
 export const reviewOf = (response: AdmissionResponse) => ({

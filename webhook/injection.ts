@@ -1,5 +1,12 @@
 /** Pure: an injection as a thing, put into a pod and taken out of it. */
-import { ANNOTATION_INJECTED, MARKER_ENV, SSH_ENV, SSH_PORT, type InjectionRecord } from '../crds/index.ts';
+import {
+  ANNOTATION_INJECTED,
+  ANNOTATION_SKIPPED,
+  MARKER_ENV,
+  SSH_ENV,
+  SSH_PORT,
+  type InjectionRecord,
+} from '../crds/index.ts';
 import { evictableVolumes } from './evictable.ts';
 import { injectedBefore } from './injected-before.ts';
 import { exchange } from './named-list.ts';
@@ -54,6 +61,8 @@ export function putInjection(pod: Pod, injection: Injection): Pod {
     ...metadata.annotations,
     [ANNOTATION_INJECTED]: injection.record && JSON.stringify(injection.record),
     [ANNOTATION_SIDECAR_IMAGE]: injection.image,
+    // From a pod that it was copied from.
+    [ANNOTATION_SKIPPED]: undefined,
     ...evictableVolumes(
       metadata.annotations,
       VOLUMES.runtime,
