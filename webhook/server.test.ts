@@ -164,10 +164,12 @@ test('what is not the creation of a pod passes unchanged', async () => {
   }
 });
 
-test('a pod that is skipped passes, and whoever made it is told why', async () => {
+test('a pod that is skipped passes with a word about it, and whoever made it is told why', async () => {
   const spec = { hostNetwork: true, containers: [{ name: 'app' }] };
   const response = await send(review({ object: { metadata: review().request.object.metadata, spec } }));
-  expect(response.patch).toBeUndefined();
+  expect(JSON.parse(Buffer.from(response.patch ?? '', 'base64').toString())).toEqual([
+    expect.objectContaining({ op: 'add', path: '/metadata/annotations' }),
+  ]);
   expect(response.warnings).toEqual([expect.stringContaining('the network of its node')]);
 });
 
