@@ -26,11 +26,11 @@ export const REFUSALS = {
   },
   idle: {
     reason: DISCONNECT.BY_APPLICATION,
-    sentence: 'nothing has passed on this connection for longer than your policy allows (idleTimeout)',
+    sentence: 'nothing has passed on this connection for longer than your policy allows (idleTimeoutSeconds)',
   },
   'session-too-long': {
     reason: DISCONNECT.BY_APPLICATION,
-    sentence: 'this connection has lasted as long as your policy allows (maxSessionDuration); connect again',
+    sentence: 'this connection has lasted as long as your policy allows (maxDurationSeconds); connect again',
   },
   stale: {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,

@@ -1,6 +1,7 @@
 /** `npm run generate`: the tables of docs/troubleshooting.md, from what the programs say. `--check` writes nothing. */
 import { SENTENCES } from '../operator/findings.ts';
 import { REFUSALS } from '../piper/refusals.ts';
+import { SKIP_REASONS } from '../webhook/skip-reasons.ts';
 import { cell, fillDocument, table } from './generated-document.ts';
 import { SAMPLES } from './samples-of-findings.ts';
 import { QUESTIONS, SEEDED_FAULTS } from './seeded-faults.ts';
@@ -32,4 +33,5 @@ await fillDocument('docs/troubleshooting.md', {
     Object.entries(REFUSALS).map(([code, { sentence }]) => [code, sentence]),
   ),
   findings: byReason('its message', Object.entries(SENTENCES).map(spoken)),
+  skips: byReason('what the webhook says', Object.entries(SKIP_REASONS)),
 });

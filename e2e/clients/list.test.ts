@@ -22,24 +22,21 @@ async function clientsDocument(): Promise<string> {
   const rows: Client[] = Object.values(CLIENTS);
   const parts = [
     INTRODUCTION,
-    '| client | tested | from | a connection agrees on |\n| --- | --- | --- | --- |',
-    ...rows.map((row) => `| ${row.name} | ${row.version} | ${row.source} | ${row.negotiates} |`),
-    ...rows.map((row) => `\n## ${row.name}\n\n${section(row)}`),
+    '| client | its line | what to know |\n| --- | --- | --- |',
+    ...rows.map(({ name, line, note = '' }) => `| ${name} | \`${line}\` | ${note} |`),
     NOT_TESTED,
+    ...rows.map((row) => `\n### ${row.name}\n\n${section(row)}`),
   ];
   return format(parts.join('\n'), { ...(await resolveConfig(document)), parser: 'markdown' });
 }
 
-function section({ line, works, note }: Client): string {
-  const parts = [`\`\`\`\n${line}\n\`\`\``, works.map((title) => `- ${title}`).join('\n'), note ?? ''];
-  return parts.filter((part) => part !== '').join('\n\n');
+function section({ version, source, negotiates, works }: Client): string {
+  return `${version} (${source}); a connection agrees on ${negotiates}.\n\n${works.map((title) => `- ${title}`).join('\n')}`;
 }
 
 const INTRODUCTION = `# Clients
 
-Every client here logs in through the piper to a pod on a real cluster, in \`npm run test:e2e\` (\`e2e/clients\`), and what it
-transfers is compared. This page is written from the tests' own list (\`e2e/clients/list.ts\`), and a test compares the two.
-\`hello\` stands for an entry in \`ssh_config\`:
+Each with the line that a user types. How to set up the larger ones (VS Code, Ansible, JetBrains, GitHub Actions): [recipes.md](recipes.md). \`hello\` stands for an entry in \`ssh_config\`:
 
 \`\`\`
 Host hello
@@ -50,9 +47,13 @@ Host hello
 \`\`\`
 `;
 
-const NOT_TESTED = `
-## Not here
+const NOT_TESTED = `| JetBrains Gateway | \`hello\` as the host of a new SSH connection | Not run by our tests. [recipes.md](recipes.md#jetbrains-gateway) |
+| GitHub Actions | \`ssh -i ~/.ssh/key -p 2222 acme-hello-ci@ssh.example.com ./migrate\` | Not run by our tests. [recipes.md](recipes.md#github-actions) |
+| WinSCP, FileZilla, Cyberduck | \`sftp://acme-hello@ssh.example.com:2222\` | Not run by our tests. WinSCP wants the key as a \`.ppk\`: [key-pairs.md](key-pairs.md#a-pem) |
+| mosh | – | Impossible: it speaks UDP to a server on the pod, and only SSH leads there. |
 
-- JetBrains Gateway, WinSCP, FileZilla, Cyberduck: exec, sftp and \`-L\`, as the rows above; not run here.
-- mosh: impossible. It speaks UDP to a server on the pod, and only SSH leads there.
+## What is tested of each
+
+Each of these logs in through the piper to a pod on a real cluster, in \`npm run test:e2e\` (\`e2e/clients\`), and what it transfers is compared. This
+page is written from the tests' own list (\`e2e/clients/list.ts\`), and a test compares the two.
 `;

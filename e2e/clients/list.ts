@@ -40,6 +40,7 @@ export const CLIENTS = {
       'ssh -O proxy: another ssh inside of the connection',
       'tmux outlives the connection',
     ],
+    note: '`scp` and `sftp` want a capital letter: `-P 2222`.',
   },
   rsync: {
     name: 'rsync',
@@ -110,7 +111,7 @@ export const CLIENTS = {
       'ssh -T -D port host bash, with the script on stdin: the server answers through SOCKS5, and outlives the session',
       'ssh -T -D port -o ConnectTimeout=15 host sh, the same',
     ],
-    note: 'It brings a server of its own, which wants glibc, libstdc++ and a home that can be written. Root only: it needs `-D`.',
+    note: 'It brings a server of its own, which wants glibc, libstdc++, tar and a home that can be written. It needs `-D`: `root`, or a policy with `localForwarding: loopback`.',
   },
   tramp: {
     name: 'Emacs TRAMP',
@@ -199,7 +200,7 @@ export const CLIENTS = {
     line: 'dbclient -i key.db -p 2222 acme-hello@ssh.example.com',
     negotiates: 'curve25519-sha256 ssh-ed25519 aes128-ctr hmac-sha2-256',
     works: ['a command, its input and its exit status; -L reaches the loopback of the pod'],
-    note: 'It is one of the two that are offered a MAC over the plaintext, since they have no newer one.',
+    note: 'It has no newer MAC than hmac-sha2-256, which the gateway offers for it and for older curl.',
   },
   curl: {
     name: 'curl sftp:// (libssh2 1.10)',
@@ -210,7 +211,7 @@ export const CLIENTS = {
     line: 'curl --key key sftp://acme-hello@ssh.example.com:2222/srv/file',
     negotiates: 'curve25519-sha256 ssh-ed25519 aes128-ctr hmac-sha2-256',
     works: ['a file there and back'],
-    note: 'The other of the two. From libssh2 1.11 on it agrees on AES-GCM (the row above).',
+    note: 'From libssh2 1.11 on it agrees on AES-GCM.',
   },
 } as const satisfies Readonly<Record<string, Client>>;
 
