@@ -43,7 +43,7 @@ const activeSessions = z
 const lastLogin = z.iso.datetime({ offset: true }).describe('When somebody last got to a pod.').optional();
 
 export const UserStatus = z.object({
-  username: z.string(),
+  username: z.string().describe('What to log in as.'),
   access: z.enum(ROLES),
   effectiveUser: z
     .string()
@@ -58,33 +58,46 @@ export const UserStatus = z.object({
     .max(KEY_STATUS_LIMITS.keys)
     .describe(`The same keys with what their lines say of them; the first ${KEY_STATUS_LIMITS.keys}.`)
     .optional(),
-  expiresAt: z.string().optional(),
-  command: z.string().describe('The ready-to-use line.').optional(),
+  expiresAt: z.string().describe('No login and no session after this time.').optional(),
+  command: z.string().describe('The ready-to-use line; none for who may not log in.').optional(),
   activeSessions,
   lastLogin,
 });
 export type UserStatus = z.infer<typeof UserStatus>;
 
 export const SshAccessStatus = z.object({
-  observedGeneration: z.int().optional(),
+  observedGeneration: z.int().describe('The generation of spec that this is about.').optional(),
   conditions: z
     .array(Condition)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] })
+    .describe('What holds and what does not, each with what to do: docs/troubleshooting.md.')
     .optional(),
-  endpoint: z.object({ host: z.string(), port: z.int32(), hostKeys: z.optional(GatewayHostKeys) }).optional(),
-  runtime: z.string().optional(),
-  sessionEntry: z.enum(SESSION_ENTRIES).optional(),
-  /** Username of the primary user, for the printer column. */
-  primaryUser: z.string().optional(),
+  endpoint: z
+    .object({ host: z.string(), port: z.int32(), hostKeys: z.optional(GatewayHostKeys) })
+    .describe(
+      'Where users reach the gateway; none where the administrator has not said it (endpoint.host of the chart).',
+    )
+    .optional(),
+  runtime: z.string().describe('Whose sshd the pods have: sidecar or main_container.').optional(),
+  sessionEntry: z
+    .enum(SESSION_ENTRIES)
+    .describe(
+      'Where sessions open. chroot: in the app; toolbox: in the sidecar; sshd: in the container of a main_container.',
+    )
+    .optional(),
+  // For the printer column.
+  primaryUser: z.string().describe('Username of the primary user.').optional(),
   activeSessions,
   lastLogin,
   users: z
     .array(UserStatus)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['username'] })
+    .describe('Every user of spec, with what is found of them.')
     .optional(),
   pods: z
-    .array(z.object({ name: z.string(), ready: z.boolean() }))
+    .array(z.object({ name: z.string(), ready: z.boolean().describe('true: a login reaches it.') }))
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    .describe('The pods of the target, the first 50 by name.')
     .optional(),
 });
 export type SshAccessStatus = z.infer<typeof SshAccessStatus>;

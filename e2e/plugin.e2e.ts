@@ -1,14 +1,18 @@
 /** `kubectl sshaccess`, as kubectl runs it, on the demo. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { symlink } from 'node:fs/promises';
+import { chmod, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
 import { bundlePlugin } from '../scripts/build-plugin.ts';
+import { projectFolder } from '../scripts/places.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
+import { apply, kubectl } from './support/kubectl.ts';
 import { clientOptions, disposeScratch, limitedLogin, rootLogin, scratch, ssh } from './support/openssh.ts';
 import { run, succeed } from './support/process.ts';
 import { endsWithin, stay } from './support/stay.ts';
+import { createWorkload, removeNamespace } from './support/workload.ts';
 
 let env: NodeJS.ProcessEnv;
 
@@ -78,4 +82,78 @@ test('why shows what the gateway recorded of a refusal', async () => {
   const { stderr } = await ssh(rootLogin(), 'true', { ssh: ['-l', `${demo().rootUser}.99`, '-o', 'LogLevel=INFO'] });
   const [, id = ''] = /connection ([0-9a-f]+)\]/.exec(stderr) ?? [];
   await eventually(async () => expect(await plugin('why', id)).toMatch(/"event":"refused".*"reason":"/), 20_000);
+});
+
+describe('a tenant, with the role edit of their namespace and the roles of docs/kubectl-plugin.md', () => {
+  const namespace = 'e2e-plugin';
+  const document = readFileSync(join(projectFolder, 'docs/kubectl-plugin.md'), 'utf8');
+  const [, roles = ''] = /```yaml\n(apiVersion: rbac[^]*?)```/.exec(document) ?? [];
+  const asTenant = (...args: string[]) => run(['kubectl', ...args], { env: { ...env, KUBECONFIG: tenant } });
+  const tenant = join(scratch, 'tenant');
+
+  beforeAll(async () => {
+    await removeNamespace(namespace);
+    await createWorkload({ namespace, name: 'app', script: 'sleep infinity' });
+    await apply(roles);
+    await kubectl('create', 'serviceaccount', 'tenant', '-n', namespace);
+    const whose = ['--clusterrole=edit', `--serviceaccount=${namespace}:tenant`];
+    await kubectl('create', 'rolebinding', 'tenant', '-n', namespace, ...whose);
+    const token = await kubectl('create', 'token', 'tenant', '-n', namespace);
+    await writeFile(tenant, readFileSync(demo().kubeconfig), { mode: 0o600 });
+    const config = (...args: string[]) => succeed(['kubectl', '--kubeconfig', tenant, 'config', ...args], { env });
+    await config('set-credentials', 'tenant', `--token=${token.trim()}`);
+    await config('set-context', '--current', '--user=tenant', `--namespace=${namespace}`);
+  }, 120_000);
+  afterAll(async () => {
+    await kubectl('delete', 'clusterrole', 'sshaccess-view', 'sshaccess-edit', '--ignore-not-found');
+    await removeNamespace(namespace);
+  });
+
+  test('makes keys and an SshAccess, logs in, and does all that is done there by the plugin', async () => {
+    const key = join(scratch, 'tenant-key');
+    const secret = await asTenant('sshaccess', 'keygen', 'key', '--file', key);
+    const access = stringify({
+      apiVersion: 'sshaccess.dev/v1alpha1',
+      kind: 'SshAccess',
+      metadata: { name: 'app' },
+      spec: { target: { name: 'app' }, users: [{ secretRef: { name: 'key' } }] },
+    });
+    const input = `${secret.stdout}---\n${access}`;
+    // The roles reach `edit` in the time of a controller.
+    const applying = { env: { ...env, KUBECONFIG: tenant }, input };
+    await eventually(() => succeed(['kubectl', 'apply', '-f', '-'], applying));
+    const status = ['sshaccess', 'status', 'app', '-i', key];
+    await eventually(
+      async () => expect((await asTenant(...status)).stdout).toMatch(/^\S+: ready [^]* is a key of e2e-plugin-app$/m),
+      90_000,
+    );
+    expect((await ssh({ user: `${namespace}-app`, key }, 'echo in')).stdout).toBe('in\n');
+    for (const command of ['command', 'config', 'known-hosts', 'status', 'who'])
+      expect(await asTenant('sshaccess', command, 'app'), command).toMatchObject({ code: 0, stderr: '' });
+    expect(await asTenant('sshaccess', 'sessions')).toMatchObject({ code: 0 });
+    expect(await asTenant('sshaccess', 'kick', 'app', `${namespace}-app`)).toMatchObject({ code: 0 });
+  });
+
+  test('reads nothing of other namespaces, nor the logs of the gateway', async () => {
+    for (const words of [
+      ['status', '-n', 'acme'],
+      ['why', '0123abcd'],
+    ])
+      expect(await asTenant('sshaccess', ...words)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('forbidden'),
+      });
+  });
+
+  test('has commands, names and users completed by kubectl, with the flags of the line', async () => {
+    const program = join(scratch, 'kubectl_complete-sshaccess');
+    await writeFile(program, await plugin('completion'));
+    await chmod(program, 0o755);
+    const offered = async (...words: string[]) =>
+      (await succeed(['kubectl', '__complete', 'sshaccess', ...words], { env })).split('\n');
+    expect(await offered('kno')).toContain('known-hosts');
+    expect(await offered('status', '-n', 'acme', '')).toContain('hello');
+    expect(await offered('-n', 'acme', 'kick', 'hello', '')).toContain(demo().limitedUser);
+    expect(await offered('status', '-n', namespace, '')).toContain('app');
+  });
 });

@@ -127,7 +127,7 @@ const REFUSED: readonly Refused[] = [
   {
     code: 'mapping-key-refused',
     reason: 'MappingKeyRefused',
-    sentence: "did not accept the platform's key",
+    sentence: "did not accept the gateway's key",
     pod: { mappingKey: keys.stranger },
   },
   {

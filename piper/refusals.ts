@@ -14,7 +14,7 @@ export const REFUSALS = {
   expired: {
     reason: DISCONNECT.BY_APPLICATION,
     sentence:
-      'your access to this workload has expired (expiresAt of the user, expiry-time of the key, or the certificate)',
+      'your access to this workload has expired (expiresAt of the user, expiry-time of the key, or the certificate); who gave it to you can prolong it',
   },
   revoked: {
     reason: DISCONNECT.BY_APPLICATION,
@@ -57,7 +57,8 @@ export const REFUSALS = {
   },
   'host-key-mismatch': {
     reason: DISCONNECT.HOST_KEY_NOT_VERIFIABLE,
-    sentence: 'the pod could not prove that it belongs to this workload (its host key is another one)',
+    sentence:
+      'the pod could not prove that it belongs to this workload (its host key is another one), so the gateway did not log in to it; an administrator should see what answers there',
   },
   'host-key-unknown': {
     reason: DISCONNECT.HOST_KEY_NOT_VERIFIABLE,
@@ -71,7 +72,8 @@ export const REFUSALS = {
   },
   'mapping-key-refused': {
     reason: DISCONNECT.BY_APPLICATION,
-    sentence: "the pod did not accept the platform's key; it may run with an outdated Secret",
+    sentence:
+      "the pod did not accept the gateway's key; it may run with an outdated Secret: try again in two minutes, or restart the pod",
   },
   'ceiling-refused': {
     reason: DISCONNECT.BY_APPLICATION,
@@ -126,7 +128,7 @@ const OF_MAIN_CONTAINER: Readonly<Partial<Record<RefusalCode, string>>> = {
   'host-key-mismatch':
     "the pod's host key is none that is known of this workload; where the pod has just started, try again in a moment",
   'mapping-key-refused':
-    "the image's sshd refused the platform's key; set mainContainer.setup: Image if it does not run /ssh-init/05-ssh-init.sh; if not managed, check user and authorizedKeysPath",
+    "the image's sshd refused the gateway's key; set mainContainer.setup: Image if it does not run /ssh-init/05-ssh-init.sh; if not managed, check user and authorizedKeysPath",
 };
 
 /** What is wrong, and what to do. */

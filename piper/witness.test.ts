@@ -7,6 +7,7 @@ import { FakeClock } from '../lib/ssh/testing/fake-clock.ts';
 import { BanEvents } from './abuse/ban-events.ts';
 import type { Ban } from './abuse/failures.ts';
 import { eventBudget } from './event-budget.ts';
+import { REFUSALS } from './refusals.ts';
 import { keys, startRig } from './testing/rig.ts';
 import { KubernetesWitness } from './witness.ts';
 
@@ -42,7 +43,7 @@ test('B3: a pod with another host key is an Event about the SshAccess, once howe
   expect(server.list(TENANT)[0]).toMatchObject({
     type: 'Warning',
     reason: 'HostKeyMismatch',
-    note: 'acme-hello was refused: the pod could not prove that it belongs to this workload (its host key is another one)',
+    note: `acme-hello was refused: ${REFUSALS['host-key-mismatch'].sentence}`,
     regarding: { kind: 'SshAccess', namespace: 'acme', name: 'hello', uid: 'u-1' },
   });
 });
