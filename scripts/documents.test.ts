@@ -29,7 +29,7 @@ test.each(claims('docs/security-tests.md'))('docs/security-tests.md: $file', ({ 
 /** Of Markdown, but for those to the web. */
 const LINK = /\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)/g;
 
-test.each([...DOCUMENTS, 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md'])(
+test.each([...DOCUMENTS, 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md', 'charts/sshaccess/README.md'])(
   '%s: its links lead to files',
   (document) => {
     const links = [...readFileSync(join(projectFolder, document), 'utf8').matchAll(LINK)].map(([, path = '']) => path);

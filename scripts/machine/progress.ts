@@ -3,7 +3,11 @@ export async function step<T>(name: string, work: () => Promise<T>): Promise<T> 
   const begin = performance.now();
   const seconds = (): string => `${((performance.now() - begin) / 1000).toFixed(1)} s`;
   // A line that ends nothing is better than silence: a log viewer shows it while the work runs.
-  const alive = setInterval(() => say(`  … ${name}, ${seconds()} so far`), 15_000);
+  let told = name;
+  const alive = setInterval(() => {
+    say(`  … ${told}, ${seconds()} so far`);
+    told = brief(name);
+  }, 15_000);
   try {
     const result = await work();
     say(`  ✓ ${name} (${seconds()})`);
@@ -15,6 +19,9 @@ export async function step<T>(name: string, work: () => Promise<T>): Promise<T> 
     clearInterval(alive);
   }
 }
+
+/** What is said once more every quarter of a minute need not be said whole. */
+const brief = (name: string): string => (name.length <= 40 ? name : `${name.slice(0, 39)}…`);
 
 /** Progress goes to stderr, so that stdout stays usable in a pipe. */
 export function say(line: string): void {
