@@ -53,7 +53,8 @@ async function copyOfProject(): Promise<string> {
 
 async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'sshaccess-elsewhere-with-a-longer-name-'));
-  onTestFinished(() => rm(folder, { recursive: true }));
+  // Thousands of files: on a loaded machine that takes longer than the ten seconds of a hook.
+  onTestFinished(() => rm(folder, { recursive: true }), 120_000);
   return folder;
 }
 
