@@ -1,0 +1,126 @@
+/** Sends spans to a collector: OTLP over HTTP, as JSON. A file of its own, so that it is loaded only where traces are wanted. */
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { setTimeout as delay } from 'node:timers/promises';
+import { encodeRequest, encodeTrace } from './otlp-json.ts';
+import type { Attributes, CountSpans, Span } from './span.ts';
+
+/** Spans that wait or are on their way: some 1 MiB. A trace for which there is no room is dropped. */
+const MOST_SPANS = 2_048;
+const MOST_IN_A_BATCH = 512;
+/** A trace is seen so much later; where many come, a batch goes as soon as it is full. */
+const BATCH_DELAY_MS = 5_000;
+/** For a batch as a whole, whatever the collector does meanwhile. */
+const TIMEOUT_MS = 5_000;
+/** Some words of a problem are the collector's: those of its certificate, say. */
+const LONGEST_PROBLEM = 200;
+
+export type TracingOptions = {
+  /** Where traces are posted to. */
+  url: string;
+  /** Of so many traces, from 0 to 1. */
+  ratio: number;
+  /** Who we are. */
+  resource: Attributes;
+  count: CountSpans;
+  /** The collector takes no more, or takes some again (undefined). */
+  onChange: (problem: string | undefined) => void;
+  batchDelayMs?: number;
+  timeoutMs?: number;
+};
+
+export type Tracing = {
+  /** Never throws, and never waits. */
+  record: (root: Span) => void;
+  /** Sends what is left, and gives up on a collector that does not take it in time. */
+  stop: (waitMs?: number) => Promise<void>;
+};
+
+export function startTracing(options: TracingOptions): Tracing {
+  return new OtlpSender(options);
+}
+
+/** One batch at a time; what the collector does not take is lost, and counted. */
+class OtlpSender implements Tracing {
+  readonly #options: TracingOptions;
+  readonly #request: typeof http.request;
+  readonly #frame: readonly [string, string];
+  /** Spans, encoded. */
+  #waiting: string[] = [];
+  #onTheirWay = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #sending: Promise<void> | undefined;
+  #fails = false;
+
+  constructor(options: TracingOptions) {
+    this.#options = options;
+    this.#request = options.url.startsWith('https:') ? https.request : http.request;
+    this.#frame = encodeRequest(options.resource, process.env['SSHACCESS_VERSION'] ?? 'unbuilt');
+  }
+
+  readonly record = (root: Span): void => {
+    const { ratio, count } = this.#options;
+    if (Math.random() >= ratio) return;
+    // The time of day as it is now: over weeks it may have been set anew. One for all, so that steps stay within their span.
+    const spans = encodeTrace(root, Date.now() - performance.now());
+    if (this.#waiting.length + this.#onTheirWay + spans.length > MOST_SPANS) return count('dropped', spans.length);
+    this.#waiting.push(...spans);
+    this.#schedule();
+  };
+
+  readonly stop = async (waitMs = TIMEOUT_MS): Promise<void> => {
+    const given = delay(waitMs, 'over' as const, { ref: false });
+    while (this.#sending !== undefined || this.#waiting.length > 0)
+      if ((await Promise.race([(this.#sending ??= this.#send()), given])) === 'over') break;
+  };
+
+  /** What comes while a batch is on its way waits for it, and then for its own time. */
+  #schedule(): void {
+    const { batchDelayMs = BATCH_DELAY_MS } = this.#options;
+    if (this.#sending !== undefined || this.#waiting.length === 0) return;
+    const send = (): void => void (this.#sending ??= this.#send());
+    if (this.#waiting.length >= MOST_IN_A_BATCH) send();
+    else this.#timer ??= setTimeout(send, batchDelayMs).unref();
+  }
+
+  async #send(): Promise<void> {
+    const { count, onChange } = this.#options;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const batch = this.#waiting.splice(0, MOST_IN_A_BATCH);
+    this.#onTheirWay = batch.length;
+    const problem = await this.#post(batch.join(','));
+    this.#onTheirWay = 0;
+    this.#sending = undefined;
+    count(problem === undefined ? 'exported' : 'failed', batch.length);
+    const fails = problem !== undefined;
+    if (fails !== this.#fails) onChange(problem?.slice(0, LONGEST_PROBLEM));
+    this.#fails = fails;
+    this.#schedule();
+  }
+
+  /** @returns what went wrong */
+  async #post(spans: string): Promise<string | undefined> {
+    const { url, timeoutMs = TIMEOUT_MS } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    const headers = { 'content-type': 'application/json' };
+    const signal = AbortSignal.timeout(timeoutMs);
+    let answer: IncomingMessage | undefined;
+    // A connection for each: that a collector gives up on an idle one is then no loss.
+    const request = this.#request(url, { method: 'POST', headers, agent: false, signal }, (response) => {
+      answer = response;
+      // What it says is not read; that it goes on for ever is the signal's matter.
+      response.on('error', () => undefined).resume();
+    });
+    request.once('error', (error) => resolve(signal.aborted ? 'no answer in time' : error.message));
+    request.once('close', () => resolve(problemOf(answer)));
+    request.end(this.#frame.join(spans));
+    return await promise;
+  }
+}
+
+function problemOf(answer: IncomingMessage | undefined): string | undefined {
+  if (answer?.complete !== true) return 'no whole answer';
+  const { statusCode = 0 } = answer;
+  return statusCode >= 200 && statusCode < 300 ? undefined : `it answered ${statusCode}`;
+}
