@@ -29,6 +29,12 @@ test.each([
   ['a port that is none', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', PORT: 'ssh' }],
   ['a network that is none', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', PROXY_PROTOCOL_FROM: '10.0.0.0/99' }],
   ['an authority that is none', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', TRUSTED_USER_CAS: 'ssh-ed25519 AAAA' }],
+  ['a collector that is none', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', TRACES_ENDPOINT: 'collector:4317' }],
+  [
+    'a password of a collector',
+    { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', TRACES_ENDPOINT: 'http://me:secret@collector' },
+  ],
+  ['more traces than there are', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', TRACES_RATIO: '2' }],
   ['a drain of years', { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system', DRAIN_GRACE: '99999999' }],
 ])('%s is a configuration error', (_what, environment) => {
   expect(() => readConfig(environment, [])).toThrow(ConfigError);
@@ -45,6 +51,15 @@ test('authorities are lines of public keys, and each is nothing but that', () =>
   for (const options of ['restrict', 'principals="root"', 'cert-authority'])
     expect(() => readConfig({ ...environment, TRUSTED_USER_CAS: `${options} ${lines[0]}` }, [])).toThrow('line 1');
   expect(readConfig(environment, []).authorities).toEqual([]);
+});
+
+test('traces go to the path of OTLP below the endpoint, and nowhere where there is none', () => {
+  const environment = { HOST_KEY_DIR: '/a', POD_NAMESPACE: 'system' };
+  expect(readConfig(environment, []).tracing).toBeUndefined();
+  expect(readConfig({ ...environment, TRACES_ENDPOINT: '' }, []).tracing).toBeUndefined();
+  const tracing = (endpoint: string) => readConfig({ ...environment, TRACES_ENDPOINT: endpoint }, []).tracing;
+  expect(tracing('http://collector:4318')).toEqual({ url: 'http://collector:4318/v1/traces', ratio: 1 });
+  expect(tracing('https://[2001:db8::1]/otlp/')?.url).toBe('https://[2001:db8::1]/otlp/v1/traces');
 });
 
 test('an unknown option is a configuration error', () => {

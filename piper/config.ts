@@ -31,6 +31,12 @@ const authorities = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** Of a collector, as OTEL_EXPORTER_OTLP_ENDPOINT is: the path of the signal is put behind it. */
+const endpoint = z
+  .url({ protocol: /^https?$/ })
+  .refine((text) => !/[@?#]/.test(text), 'no username, password, query or fragment: what is here stands in logs')
+  .transform((text) => `${text.replace(/\/+$/, '')}/v1/traces`);
+
 /** The environment; an option of the command line takes the place of its variable. */
 const Environment = z.object({
   PORT: port.default(2222),
@@ -65,6 +71,10 @@ const Environment = z.object({
   REKEY_AFTER_MIB: z.coerce.number().int().min(1).max(1024).default(1024),
   PROXY_PROTOCOL_FROM: networks.prefault(''),
   TRUSTED_USER_CAS: authorities.prefault(''),
+  /** Of a collector that speaks OTLP over HTTP; empty: no traces. */
+  TRACES_ENDPOINT: z.literal('').or(endpoint).default(''),
+  /** Of so many logins, from 0 to 1. */
+  TRACES_RATIO: z.coerce.number().min(0).max(1).default(1),
   /** Of our own pod, for Events. */
   POD_NAME: z.string().optional(),
   POD_UID: z.string().optional(),
@@ -98,6 +108,8 @@ export type PiperConfig = {
   drainGraceMs: number;
   drainQuietMs: number;
   maxStalenessMs: number;
+  /** Where traces of how many logins are posted to. */
+  tracing: { url: string; ratio: number } | undefined;
   limits: Limits;
 };
 
@@ -124,6 +136,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string
     drainGraceMs: parsed.DRAIN_GRACE * 1000,
     drainQuietMs: parsed.DRAIN_QUIET * 1000,
     maxStalenessMs: parsed.MAX_STALENESS * 1000,
+    tracing: tracingTo(parsed.TRACES_ENDPOINT, parsed.TRACES_RATIO),
     limits: {
       loginGraceMs: parsed.LOGIN_GRACE * 1000,
       maxTries: parsed.MAX_TRIES,
@@ -142,6 +155,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, args: readonly string
     },
   };
 }
+
+const tracingTo = (url: string, ratio: number): PiperConfig['tracing'] => (url === '' ? undefined : { url, ratio });
 
 const podOf = (name = '', uid = ''): PiperConfig['pod'] => (name === '' || uid === '' ? undefined : { name, uid });
 

@@ -20,6 +20,7 @@ import { type Destination, inOrder, podsFor } from './directory/destination.ts';
 import { Downstream } from './downstream.ts';
 import type { EndReason } from './end-reasons.ts';
 import { nextEnding } from './lifetime.ts';
+import type { BeginTrace, LoginTrace } from './login-trace.ts';
 import type { PiperMetrics } from './metrics.ts';
 import { Pipe } from './pipe.ts';
 import { PODS_END, sayEnd } from './pod-end.ts';
@@ -27,8 +28,9 @@ import type { Objection } from './policy/rules.ts';
 import { describeSshd } from './policy/sshd.ts';
 import type { Logins } from './presence/logins.ts';
 import type { Presence } from './presence/presence.ts';
+import { printable } from './printable.ts';
 import { ConnectionRecord, type Traffic } from './record.ts';
-import { RefusalError, refusalText, type RefusalCode } from './refusals.ts';
+import { RefusalError, refusalText, TURNED_AWAY, type RefusalCode } from './refusals.ts';
 import type { RekeyRate } from './rekey-rate.ts';
 import type { Witness } from './witness.ts';
 import { connectUpstream, type Upstream } from './upstream.ts';
@@ -47,6 +49,8 @@ export type ConnectionContext = {
   witness: Witness;
   limits: Limits;
   log: Logger;
+  /** Undefined: no traces. */
+  beginTrace?: BeginTrace | undefined;
   /** The time of day, in milliseconds. */
   now: () => number;
   clock: Clock;
@@ -55,6 +59,8 @@ export type ConnectionContext = {
 /** A connection that has been accepted. */
 type NewConnection = {
   socket: Socket;
+  /** By the clock of `performance`. */
+  acceptedAt: number;
   client: Client;
   arrival: Arrival;
   /** Somebody has logged in, or it is over: it is no start-up any more. */
@@ -63,15 +69,6 @@ type NewConnection = {
 
 /** The time of day may be set anew, so an expiry that is far off is looked at again. */
 const LONGEST_WAIT_MS = 86_400_000;
-
-/** What says nothing about anybody: so strangers hear it, too. */
-const TURNED_AWAY = {
-  'start-ups': [DISCONNECT.TOO_MANY_CONNECTIONS, 'too many others are logging in; try again'],
-  starting: [
-    DISCONNECT.SERVICE_NOT_AVAILABLE,
-    'this gateway has started and has not heard from the cluster yet who may come in; try again in a moment',
-  ],
-} as const;
 
 /**
  * One client's connection, from its first byte to its record: authenticated, admitted, connected to a pod, piped, ended.
@@ -82,6 +79,7 @@ export class Connection implements LiveConnection {
   readonly #context: ConnectionContext;
   readonly #client: { clientAddress: string; clientPort: number };
   readonly #record: ConnectionRecord;
+  readonly #trace: LoginTrace | undefined;
   readonly #downstream: Downstream;
   readonly #arrival: Arrival;
   readonly #onSettled: () => void;
@@ -99,11 +97,13 @@ export class Connection implements LiveConnection {
   #tellingAttempt: RefusedAttempt | undefined;
   #ended = false;
 
-  constructor({ socket, client, arrival, onSettled }: NewConnection, context: ConnectionContext) {
+  constructor({ socket, acceptedAt, client, arrival, onSettled }: NewConnection, context: ConnectionContext) {
     this.#context = context;
     this.#arrival = arrival;
     this.#client = { clientAddress: client.address, clientPort: client.port };
-    this.#record = new ConnectionRecord(context.log.child({ connection: this.id, ...this.#client }));
+    this.#trace = context.beginTrace?.({ connectionId: this.id, acceptedAt, clock: context.clock });
+    const log = context.log.child({ connection: this.id, ...this.#client });
+    this.#record = new ConnectionRecord(log, this.#trace);
     this.#onSettled = onSettled;
     this.#grace = setTimeout(() => this.#loginTookTooLong(), context.limits.loginGraceMs);
     this.#downstream = new Downstream({
@@ -113,6 +113,7 @@ export class Connection implements LiveConnection {
       maxTries: context.limits.maxTries,
       rekeyAfterBytes: context.limits.rekeyAfterBytes,
       admitRekey: this.#admitRekey,
+      onKeysExchanged: this.#trace?.keysExchanged,
       onVerified: (user) => this.#verified(user),
       onRefused: (attempt) => this.#refused(attempt),
       onClose: (error) => this.#clientClosed(error),
@@ -224,6 +225,7 @@ export class Connection implements LiveConnection {
   }
 
   #verified(user: VerifiedUser): void {
+    this.#trace?.verified();
     const destination = readDestination(this.#context.directory, user.username);
     const { username } = destination;
     this.#context.failures.succeeded(this.clientAddress, username);
@@ -249,6 +251,7 @@ export class Connection implements LiveConnection {
   async #connect(grant: Grant): Promise<void> {
     const { login } = grant;
     const { directory, connections } = this.#context;
+    this.#trace?.choosing();
     const pods = podsFor(directory.pods(login.route), grant.destination);
     if (pods.length === 0 && grant.destination.pod !== undefined)
       throw new RefusalError('no-such-pod', JSON.stringify(grant.destination.pod));
@@ -260,6 +263,7 @@ export class Connection implements LiveConnection {
       rekeyAfterBytes: this.#context.limits.rekeyAfterBytes,
       admitRekey: this.#admitRekey,
       signal: this.#gone.signal,
+      onAttempt: (pod) => this.#trace?.attempt(pod, login.route.port),
     });
     if (this.#ended) return upstream.link.close();
     this.#upstream = upstream;
@@ -391,10 +395,3 @@ export class Connection implements LiveConnection {
     this.#stopWatching = clock.after(Math.min(ending.inMs, LONGEST_WAIT_MS), () => this.recheck());
   }
 }
-
-/** Lines of text, and nothing that moves a terminal's cursor or title: not every client filters what it prints. */
-const printable = (text: string): string =>
-  text
-    .trimEnd()
-    .replaceAll(/[^\P{C}\n\t]/gu, '')
-    .replaceAll('\n', '\r\n');

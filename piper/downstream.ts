@@ -23,6 +23,8 @@ export type DownstreamOptions = {
   rekeyAfterBytes: number;
   /** The client begins a key exchange for no reason that is seen. */
   admitRekey: () => boolean;
+  /** For the first time. */
+  onKeysExchanged?: (() => void) | undefined;
   onVerified: (user: VerifiedUser) => void;
   onRefused: (attempt: RefusedAttempt) => void;
   onClose: (error: SshError | undefined) => void;
@@ -48,7 +50,7 @@ export class Downstream {
       software: IDENT,
       hostKeys,
       userCertificates: true,
-      onReady: () => undefined,
+      onReady: options.onKeysExchanged ?? (() => undefined),
       onMessage: (payload) => this.#receive(payload),
       onClose,
       onDrain: onChange,

@@ -50,24 +50,25 @@ export class Listener {
 
   #accept(socket: Socket): void {
     const { limits, log } = this.#context;
-    this.lastClientAt = performance.now();
+    const acceptedAt = performance.now();
+    this.lastClientAt = acceptedAt;
     // The peer may be gone already: a socket without a listener for its error would end the process.
     socket.once('error', () => undefined);
     // Nobody is there to serve, nor an address to count them by: limits and bans would not apply.
     if (socket.remoteAddress === undefined) return void socket.destroy();
     clientOf(socket, limits.trustedProxies, {
-      onClient: (client) => this.#admit(socket, client),
+      onClient: (client) => this.#admit(socket, client, acceptedAt),
       onRefused: (problem) => log.debug({ proxyAddress: socket.remoteAddress, problem }, 'no client behind a proxy'),
     });
   }
 
-  #admit(socket: Socket, client: Client): void {
+  #admit(socket: Socket, client: Client, acceptedAt: number): void {
     const { failures, arrivals } = this.#context;
     if (failures.isBanned(client.address)) return this.#shut(socket, client, 'banned');
     const arrival = arrivals.admit(client.address);
     if (arrival === undefined) return this.#shut(socket, client, 'arrival-rate');
     const release = this.#startUps.take(client.address, () => connection.turnAway('start-ups'));
-    const connection = new Connection({ socket, client, arrival, onSettled: release }, this.#context);
+    const connection = new Connection({ socket, acceptedAt, client, arrival, onSettled: release }, this.#context);
     if (!this.isServing) connection.turnAway('starting');
   }
 

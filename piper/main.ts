@@ -22,6 +22,7 @@ import { HostKeyFolder } from './host-keys/host-key-folder.ts';
 import { PiperMetrics } from './metrics.ts';
 import { Piper } from './piper.ts';
 import { SessionReporter } from './presence/reporter.ts';
+import { tracesBy, tracingOf } from './tracing.ts';
 import { KubernetesWitness, NO_WITNESS, type Witness } from './witness.ts';
 
 /** How long before the grace ends terminals are told, or half of it. */
@@ -49,6 +50,7 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   const hostKeys = new HostKeyFolder(config.hostKeyFolder, log);
   await hostKeys.load();
   const metrics = new PiperMetrics();
+  const tracing = await tracingOf(config, metrics, log);
   const { directory, provider, witness, report } = world(config, metrics, log);
   const piper = new Piper({
     directory,
@@ -59,6 +61,7 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
     log,
     witness,
     metrics,
+    beginTrace: tracesBy(tracing),
   });
   const stopped = new AbortController();
   void hostKeys.follow(stopped.signal);
@@ -71,7 +74,7 @@ async function main(signal: AbortSignal, log: Logger): Promise<void> {
   // The API server may never answer; that must not keep us from stopping.
   await Promise.race([Promise.all([started, aborted(signal)]), aborted(signal)]);
   await drain(piper, config, log);
-  await reporter?.stop();
+  await Promise.all([reporter?.stop(), tracing?.stop()]);
   stopped.abort();
 }
 

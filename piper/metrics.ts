@@ -1,4 +1,5 @@
 import { Metrics } from '../lib/process/metrics.ts';
+import { type CountSpans, SPAN_RESULTS } from '../lib/process/tracing/span.ts';
 import { type EndReason, END_REASONS } from './end-reasons.ts';
 import { type Objection, OBJECTIONS } from './policy/rules.ts';
 import type { Traffic } from './record.ts';
@@ -51,6 +52,11 @@ export class PiperMetrics extends Metrics {
     'Of that, from the verified key to the pod: choosing, connecting, both proofs.',
     LOGIN_SECONDS,
   );
+  readonly #spans = this.counter(
+    'sshaccess_piper_trace_spans_total',
+    'Spans of traces: exported to the collector; dropped, since too many were waiting; failed, since the collector did not take them.',
+    { result: SPAN_RESULTS },
+  );
   #endedTraffic: Traffic = { bytesIn: 0, bytesOut: 0 };
 
   constructor() {
@@ -102,6 +108,8 @@ export class PiperMetrics extends Metrics {
   refused(reason: Objection): void {
     this.#refused({ reason });
   }
+
+  readonly spans: CountSpans = (result, spans) => this.#spans({ result }, spans);
 
   banned(scope: 'source' | 'username'): void {
     this.#bans({ scope });

@@ -12,6 +12,7 @@ import { Connections } from './connections.ts';
 import type { ObjectDirectory } from './directory/directory.ts';
 import type { Provider } from './directory/provider.ts';
 import { Listener } from './listener.ts';
+import type { BeginTrace } from './login-trace.ts';
 import { PiperMetrics } from './metrics.ts';
 import { Logins } from './presence/logins.ts';
 import { reportOf, type ReportContent } from './presence/report.ts';
@@ -30,6 +31,7 @@ export type PiperOptions = {
   log: Logger;
   witness?: Witness;
   metrics?: PiperMetrics;
+  beginTrace?: BeginTrace | undefined;
   now?: () => number;
   clock?: Clock;
 };
@@ -75,6 +77,7 @@ export class Piper {
       witness,
       limits,
       log,
+      beginTrace: options.beginTrace,
       now,
       clock,
     };

@@ -1,6 +1,7 @@
 import type { Certificate } from '../lib/ssh/keys/certificate.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Grant } from './admission.ts';
+import type { LoginTrace } from './login-trace.ts';
 import type { Upstream } from './upstream.ts';
 
 /**
@@ -12,11 +13,13 @@ export class ConnectionRecord {
   readonly #since: number;
   readonly #opened = new Set<string>();
   readonly #refused = new Set<string>();
+  readonly #trace: LoginTrace | undefined;
   #began = false;
 
   /** @param log bound to the connection's id and client address */
-  constructor(log: Logger) {
+  constructor(log: Logger, trace?: LoginTrace) {
     this.#log = log;
+    this.#trace = trace;
     this.#since = performance.now();
   }
 
@@ -25,7 +28,10 @@ export class ConnectionRecord {
   }
 
   /** What was opened or started on it, as the policy filter saw it: there are only so many kinds that it lets pass. */
-  readonly began = (kind: string): void => void this.#opened.add(kind);
+  readonly began = (kind: string): void => {
+    this.#opened.add(kind);
+    this.#trace?.began(kind);
+  };
 
   /** What the filter refused, and why; it bounds how many. */
   readonly refused = (what: string): void => void this.#refused.add(what);
@@ -33,6 +39,7 @@ export class ConnectionRecord {
   started(grant: Grant, { pod, server }: Upstream): void {
     this.#began = true;
     this.#log.info({ event: 'start', ...who(grant), pod: pod.name, ...server }, 'connection');
+    this.#trace?.arrived(grant);
   }
 
   /** The one line at the end. A connection that never began is a refusal. */
@@ -57,6 +64,7 @@ export class ConnectionRecord {
       refused: this.#refused.size > 0 ? [...this.#refused] : undefined,
     };
     this.#log[LEVELS[reason] ?? 'info'](line, 'connection');
+    this.#trace?.ended(grant, reason);
   }
 }
 

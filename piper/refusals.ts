@@ -118,6 +118,15 @@ export const REFUSALS = {
 
 export type RefusalCode = keyof typeof REFUSALS;
 
+/** What says nothing about anybody: so strangers hear it, too. */
+export const TURNED_AWAY = {
+  'start-ups': [DISCONNECT.TOO_MANY_CONNECTIONS, 'too many others are logging in; try again'],
+  starting: [
+    DISCONNECT.SERVICE_NOT_AVAILABLE,
+    'this gateway has started and has not heard from the cluster yet who may come in; try again in a moment',
+  ],
+} as const;
+
 /** Those that end a user's access and not just a connection: what they have left running in the pod goes, too. */
 export const ENDS_OF_ACCESS: ReadonlySet<string> = new Set<RefusalCode>(ACCESS_ENDINGS);
 

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { type Runtime, SIDECAR_SOFTWARE } from '../crds/index.ts';
+import type { OpenSpan } from '../lib/process/tracing/span.ts';
 import { UserAuthenticationClient } from '../lib/ssh/authentication/client.ts';
 import { SshError } from '../lib/ssh/errors.ts';
 import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
@@ -27,6 +28,14 @@ const PHASES = {
   piped: 'pod-gone',
 } as const satisfies Record<string, RefusalCode>;
 
+/** Those that somebody waits for, as steps of a trace. */
+const STEPS = {
+  connecting: 'tcp connect',
+  handshaking: 'key exchange',
+  authenticating: 'authentication',
+  asserting: 'assert identity',
+} as const satisfies Partial<Record<keyof typeof PHASES, string>>;
+
 /** A server that allows a single try says goodbye instead of "failure": ours with the first of them, OpenSSH's with the other. */
 const NO_MORE_TRIES: ReadonlySet<number> = new Set([
   DISCONNECT.NO_MORE_AUTH_METHODS_AVAILABLE,
@@ -39,6 +48,7 @@ export class UpstreamAttempt {
   readonly #pod: Pod;
   readonly #socket: Socket;
   readonly #done = Promise.withResolvers<Upstream>();
+  readonly #span: OpenSpan | undefined;
   #phase: keyof typeof PHASES = 'connecting';
   #timer: NodeJS.Timeout;
   #link: TransportSocket | undefined;
@@ -49,6 +59,8 @@ export class UpstreamAttempt {
   constructor(options: AttemptOptions, pod: Pod) {
     this.#options = options;
     this.#pod = pod;
+    this.#span = options.onAttempt?.(pod);
+    this.#enter('connecting');
     this.#timer = setTimeout(() => this.#fail('no TCP connection in time'), CONNECT_TIMEOUT_MS);
     const { port } = options.login.route;
     this.#socket = connect({ host: pod.address, port, ...SOCKET });
@@ -61,9 +73,14 @@ export class UpstreamAttempt {
     return this.#done.promise;
   }
 
+  #enter(phase: keyof typeof STEPS): void {
+    this.#phase = phase;
+    this.#span?.step(STEPS[phase]);
+  }
+
   #handshake(): void {
     const { login, admitRekey } = this.#options;
-    this.#phase = 'handshaking';
+    this.#enter('handshaking');
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#fail('no login in time'), LOGIN_TIMEOUT_MS);
     const link = new TransportSocket(this.#socket, {
@@ -92,7 +109,7 @@ export class UpstreamAttempt {
     const isSidecarMeant = route.runtime === 'sidecar' || this.#options.introduction.onlyToSidecars === true;
     if (isSidecarMeant && runtime !== 'sidecar')
       return this.#fail('the route says sidecar, and this is none', 'outdated-pod');
-    this.#phase = 'authenticating';
+    this.#enter('authenticating');
     const authentication = new UserAuthenticationClient({
       transport: link.transport,
       username: user.upstreamUser ?? user.username,
@@ -105,7 +122,7 @@ export class UpstreamAttempt {
   }
 
   #introduce(link: TransportSocket): void {
-    this.#phase = 'asserting';
+    this.#enter('asserting');
     this.#receive = (payload) => this.#receiveEarly(link, payload);
     const { request, text } = this.#options.introduction;
     link.transport.send(new Writer().byte(MSG.GLOBAL_REQUEST).string(request).boolean(true).string(text()).bytes());
@@ -129,6 +146,7 @@ export class UpstreamAttempt {
 
   #serve(link: TransportSocket, runtime: Runtime): void {
     this.#phase = 'serving';
+    this.#span?.end();
     this.#receive = (payload) => this.#receiveEarly(link, payload);
     clearTimeout(this.#timer);
     this.#options.signal.removeEventListener('abort', this.#abort);
@@ -142,7 +160,12 @@ export class UpstreamAttempt {
     this.#done.resolve({ link, pod: this.#pod, server: { runtime, software: link.transport.remoteIdent }, take });
   }
 
-  readonly #abort = (): void => this.#fail('the client is gone');
+  readonly #abort = (): void => {
+    const reason: unknown = this.#options.signal.reason;
+    // Nothing is wrong with the pod.
+    if (typeof reason === 'string') this.#span?.end(reason);
+    this.#fail('the client is gone');
+  };
 
   #closed(error: SshError | undefined): void {
     if (this.#phase === 'piped') return this.#events?.onClose(error);
@@ -159,6 +182,7 @@ export class UpstreamAttempt {
   #fail(detail: string, code: RefusalCode = PHASES[this.#phase]): void {
     clearTimeout(this.#timer);
     this.#options.signal.removeEventListener('abort', this.#abort);
+    this.#span?.end(code);
     const { name, address } = this.#pod;
     const software = this.#link?.transport.remoteIdent ?? '';
     const where = [`${name} (${address})`, software, this.#phase].filter((word) => word !== '').join(', ');

@@ -1,4 +1,5 @@
 import type { Runtime } from '../crds/index.ts';
+import type { OpenSpan } from '../lib/process/tracing/span.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
 import type { TransportSocket } from '../lib/ssh/transport/transport-socket.ts';
 import type { Pod } from './directory/endpoints.ts';
@@ -28,6 +29,8 @@ export type AttemptOptions = {
   admitRekey?: () => boolean;
   /** The client is gone: stop. */
   signal: AbortSignal;
+  /** Where somebody wants to know how long each step takes: what takes it down, for each pod that is tried. */
+  onAttempt?: ((pod: Pod) => OpenSpan | undefined) | undefined;
 };
 
 export type UpstreamOptions = AttemptOptions & {

@@ -77,6 +77,23 @@ test('bundles are the same bytes, wherever their sources are', { timeout: 300_00
   }
 });
 
+test('a piper that sends no traces loads nothing of what sends them', { timeout: 120_000 }, async () => {
+  const output = await temporaryFolder();
+  await bundleProgram('piper', { project: projectFolder, output });
+  const code = async (file: string): Promise<string> => await readFile(join(output, file), 'utf8');
+  const loaded = new Set(['main.mjs']);
+  for (const file of loaded)
+    for (const [, chunk = ''] of (await code(file)).matchAll(/(?:from|import)\s*"\.\/([\w-]+\.mjs)"/g))
+      loaded.add(chunk);
+  const all = (await readdir(output)).filter((file) => file.endsWith('.mjs'));
+  const senders = await Promise.all(
+    all.map(async (file) => ((await code(file)).includes('resourceSpans') ? [file] : [])),
+  );
+  expect(loaded.size).toBeGreaterThan(1);
+  expect(senders.flat()).not.toEqual([]);
+  expect(senders.flat().filter((file) => loaded.has(file))).toEqual([]);
+});
+
 test('the helper is the same bytes, wherever its sources are', { timeout: 120_000 }, async () => {
   const copy = await temporaryFolder();
   const here = join(projectFolder, 'sidecar/enter');

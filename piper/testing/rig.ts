@@ -18,6 +18,8 @@ import type { Limits } from '../config.ts';
 import { isLiteral } from '../directory/addresses.ts';
 import { ObjectDirectory } from '../directory/directory.ts';
 import { EndpointSliceObject, LABEL_SERVICE_NAME, SecretObject } from '../directory/objects.ts';
+import type { BeginTrace } from '../login-trace.ts';
+import type { PiperMetrics } from '../metrics.ts';
 import { Piper } from '../piper.ts';
 import type { Witness } from '../witness.ts';
 import { FakePod, type FakePodOptions } from './fake-pod.ts';
@@ -84,6 +86,8 @@ export async function startRig(
     clock?: Clock;
     authorities?: readonly AuthorizedKey[];
     witness?: Witness;
+    metrics?: PiperMetrics;
+    beginTrace?: BeginTrace | undefined;
     /** The routes have not been read. */
     knowsNobodyYet?: boolean;
   } = {},
@@ -121,6 +125,8 @@ export async function startRig(
     ...(options.now === undefined ? {} : { now: options.now }),
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.witness && { witness: options.witness }),
+    ...(options.metrics && { metrics: options.metrics }),
+    beginTrace: options.beginTrace,
   });
   const port = await piper.listen(0, '127.0.0.1');
   if (options.knowsNobodyYet !== true) await piper.serve();
