@@ -23,6 +23,7 @@ const VARIANTS: readonly (readonly [string, ...string[]])[] = [
   ['admissionPolicy.enabled=true', 'watchNamespaces={default}'],
   ['networkPolicy.enabled=true', 'networkPolicy.apiServer.cidrs={192.0.2.1/32}', 'watchNamespaces={default}'],
   ['networkPolicy.enabled=true', 'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring'],
+  ['tracing.endpoint=https://collector.example.com/otlp', 'tracing.samplingRatio=0.1'],
   ['piper.nodeSelector.pool=ssh', 'piper.tolerations[0].operator=Exists', 'endpoint.host=ssh.example.com'],
 ];
 
@@ -36,7 +37,13 @@ const GOLDEN: readonly (readonly [string, ...string[]])[] = [
     'piper.hostPort=2222',
     'piper.service.type=ClusterIP',
   ],
-  ['closed', 'watchNamespaces={acme,globex}', 'admissionPolicy.enabled=true', 'networkPolicy.enabled=true'],
+  [
+    'closed',
+    'watchNamespaces={acme,globex}',
+    'admissionPolicy.enabled=true',
+    'networkPolicy.enabled=true',
+    'tracing.endpoint=http://192.0.2.7:4318',
+  ],
   [
     'own-keys',
     'webhook.tls.certManager.enabled=true',
