@@ -18,6 +18,7 @@ import { apply, get, kubectl, pods, tryKubectl } from './support/kubectl.ts';
 import { clientOptions, disposeScratch, generateKey, type Login, scratch, ssh } from './support/openssh.ts';
 import { piperPods } from './support/piper-pods.ts';
 import { succeed } from './support/process.ts';
+import { startTraceCollector, traceWith } from './support/trace-collector.ts';
 import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
 
 const namespace = 'e2e-rollout';
@@ -48,6 +49,7 @@ const manifest = (...more: readonly unknown[]): string =>
 const shells: HeldShell[] = [];
 let download: ChildProcess | undefined;
 let revision = '';
+let collector = '';
 
 const helm = (...args: string[]): Promise<string> => {
   const { helm: program, kubeconfig, systemNamespace } = demo();
@@ -64,6 +66,7 @@ beforeAll(async () => {
   await apply(keySecret(namespace, 'user', publicKey));
   await apply(manifest());
   await apply(accessManifest(namespace, 'empty', [primary]));
+  collector = await startTraceCollector(namespace);
   await waitUntilReady(namespace, 'app');
   await kubectl('rollout', 'status', 'deployment/app', '-n', namespace, '--timeout=120s');
   await eventually(async () => expect((await ssh(login(), 'cat /tmp/sum')).stdout).toMatch(/^[0-9a-f]{64} /));
@@ -161,6 +164,7 @@ describe('an upgrade that replaces every program', { timeout: 2 * HELM_MS }, () 
     await succeed(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', join(scratch, 'authority')]);
     const upgrading = upgrade({
       logLevel: 'debug',
+      tracing: { endpoint: collector },
       piper: {
         trustedUserCAs: [readFileSync(join(scratch, 'authority.pub'), 'utf8').trim()],
         proxyProtocolFrom: [`${pod?.address}/32`],
@@ -236,6 +240,31 @@ describe('what it has set is so', () => {
     expect(records).toContain(`${address},"username":"${login().user}"`);
     // Who is named must say for whom it speaks.
     expect((await ssh(login(), 'true', { ssh: from('') })).code).toBe(255);
+  });
+
+  test('the collector gets a trace of a login, which has the id of the connection in the record and not whose it was', async () => {
+    const { stdout } = await ssh(login(), 'echo $SSH_CLIENT');
+    const [address = '', port = ''] = stdout.split(' ');
+    const selector = ['-l', 'app.kubernetes.io/component=piper', '--tail=-1'];
+    const records = (await kubectl('logs', '-n', demo().systemNamespace, ...selector)).split('\n');
+    const start = records.findLast((line) => line.includes(`"clientPort":${port},"event":"start"`)) ?? '';
+    const Start = z.object({ connection: z.string(), pod: z.string(), fingerprint: z.string() });
+    const { connection, pod, fingerprint } = Start.parse(JSON.parse(start));
+    const spans = await eventually(() => traceWith(namespace, connection), 60_000);
+    const root = spans.find(({ parentSpanId }) => parentSpanId === undefined);
+    expect(root).toMatchObject({
+      name: 'ssh login',
+      attributes: {
+        'sshaccess.connection.id': connection,
+        'sshaccess.access.namespace': namespace,
+        'sshaccess.access.name': 'app',
+        'sshaccess.session.kind': 'exec',
+      },
+    });
+    const steps = spans.filter(({ parentSpanId }) => parentSpanId === root?.spanId);
+    expect(steps.at(-2)).toMatchObject({ name: 'upstream connect', attributes: { 'sshaccess.pod.name': pod } });
+    const said = JSON.stringify(spans.map(({ attributes }) => attributes));
+    expect([login().user, fingerprint, address].filter((secret) => said.includes(secret))).toEqual([]);
   });
 
   test('an Event tells of logins that are refused, and of somebody who is banned', async () => {

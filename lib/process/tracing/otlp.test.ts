@@ -1,3 +1,9 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { LookupFunction } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { startTracing, type TracingOptions } from './otlp.ts';
 import { OpenSpan, type Span } from './span.ts';
@@ -95,7 +101,6 @@ test.each([
   ['hangs', () => undefined],
   ['answers 500', (response) => void response.writeHead(500).end('x'.repeat(100_000))],
   ['answers 503 for ever', (response) => void response.writeHead(503, { 'retry-after': '3600' }).end()],
-  ['says where else to go', (response) => void response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end()],
   [
     'would rather speak something else',
     (response) => void response.writeHead(101, { connection: 'upgrade', upgrade: 'x' }).end(),
@@ -109,7 +114,7 @@ test.each([
     const { record, counts, problems } = tracingTo(collector.url, { timeoutMs: 500 });
     record(login());
     await soon(() => counts).toEqual({ exported: 0, dropped: 0, failed: SPANS_OF_ONE });
-    expect(problems).toEqual([expect.stringMatching(/^.{0,200}$/)]);
+    expect(problems).toEqual([expect.stringMatching(/^.{1,200}$/)]);
     collector.behaviour.answer = take;
     // One of them: this machine may be slow, too.
     const another = (): number => {
@@ -121,12 +126,87 @@ test.each([
   },
 );
 
-test('where there is no collector, spans are counted as failed', async () => {
-  const collector = await collectorOf();
-  collector.stop();
-  const { record, counts } = tracingTo(collector.url, { timeoutMs: 500 });
+test.each([
+  ['a body', (response) => forever(response, () => response.write('x'.repeat(65_536)))],
+  ['interim answers', (response) => forever(response, () => response.writeProcessing())],
+] satisfies readonly [string, Parameters<typeof startCollector>[0]][])(
+  'a collector that sends %s without end is hung up on, and not only when its time is over',
+  async (_, answer) => {
+    const collector = await collectorOf(answer);
+    const { record, counts, problems } = tracingTo(collector.url, { timeoutMs: 3_600_000 });
+    record(login());
+    await soon(() => counts.failed).toBe(SPANS_OF_ONE);
+    expect(problems).toEqual(['its answer is too long']);
+  },
+);
+
+test('traces go nowhere but to the endpoint, wherever a collector says to go', async () => {
+  const elsewhere = await collectorOf();
+  const headers = { location: `${elsewhere.url}/v1/traces` };
+  const collector = await collectorOf((response) => void response.writeHead(307, headers).end());
+  const { record, counts, problems } = tracingTo(collector.url);
   record(login());
   await soon(() => counts.failed).toBe(SPANS_OF_ONE);
+  expect(problems).toEqual(['it answered 307']);
+  expect(elsewhere.requests).toBe(0);
+});
+
+test('where there is no collector, at any of its addresses, spans are counted as failed, and it is said why', async () => {
+  const collector = await collectorOf();
+  collector.stop();
+  const lookup: LookupFunction = (_name, _options, callback) =>
+    callback(
+      null,
+      ['127.0.0.1', '127.0.0.2'].map((address) => ({ address, family: 4 })),
+    );
+  const { record, counts, problems } = tracingTo(`http://collector.test:${collector.port}`, { lookup });
+  record(login());
+  await soon(() => counts.failed).toBe(SPANS_OF_ONE);
+  expect(problems).toEqual([expect.stringContaining('ECONNREFUSED')]);
+});
+
+test('of lookups of its name that hang there is one at a time, and when it is found traces come', async () => {
+  const collector = await collectorOf();
+  const asked: Parameters<LookupFunction>[2][] = [];
+  const lookup: LookupFunction = (_name, _options, callback) => void asked.push(callback);
+  const { record, counts, problems } = tracingTo(`http://collector.test:${collector.port}`, { lookup, timeoutMs: 200 });
+  for (let batch = 1; batch <= 3; batch++) {
+    record(login());
+    await soon(() => counts.failed).toBe(batch * SPANS_OF_ONE);
+  }
+  expect(asked).toHaveLength(1);
+  expect(problems).toEqual(['no answer in time']);
+  const another = (): number => {
+    for (const answer of asked.splice(0)) answer(null, [{ address: '127.0.0.1', family: 4 }]);
+    record(login());
+    return counts.exported;
+  };
+  await soon(another).toBeGreaterThan(0);
+});
+
+test('with https a collector has to prove its name, or gets nothing', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sshaccess-tracing-'));
+  const trusted = getCACertificates('default');
+  onTestFinished(() => {
+    setDefaultCACertificates(trusted);
+    rmSync(folder, { recursive: true });
+  });
+  const [keyFile, certFile] = [join(folder, 'key'), join(folder, 'cert')];
+  const subject = ['-subj', '/CN=collector', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const made = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+  execFileSync('openssl', ['req', '-x509', ...made, ...subject, '-keyout', keyFile, '-out', certFile], {
+    stdio: 'ignore',
+  });
+  const [key, cert] = [keyFile, certFile].map((file) => readFileSync(file, 'utf8'));
+  const collector = await collectorOf(undefined, { key: key ?? '', cert: cert ?? '' });
+  const { record, counts, problems } = tracingTo(collector.url);
+  record(login());
+  await soon(() => counts.failed).toBe(SPANS_OF_ONE);
+  expect(problems).toEqual([expect.stringContaining('self-signed certificate')]);
+  expect(collector.requests).toBe(0);
+  setDefaultCACertificates([...trusted, cert ?? '']);
+  record(login());
+  await soon(() => counts.exported).toBe(SPANS_OF_ONE);
 });
 
 test('no more than 2048 spans are held, and the traces beyond are counted as dropped', async () => {
@@ -154,4 +234,11 @@ function drip(response: Parameters<typeof take>[0]): void {
   response.writeHead(200);
   const timer = setInterval(() => response.write(' '), 50);
   response.once('close', () => clearInterval(timer));
+}
+
+/** A piece whenever there is a moment. */
+function forever(response: Parameters<typeof take>[0], write: () => unknown): void {
+  if (response.destroyed) return;
+  write();
+  setImmediate(forever, response, write);
 }

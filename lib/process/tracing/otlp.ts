@@ -1,6 +1,8 @@
 /** Sends spans to a collector: OTLP over HTTP, as JSON. A file of its own, so that it is loaded only where traces are wanted. */
+import { lookup } from 'node:dns';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import type { LookupFunction } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { encodeRequest, encodeTrace } from './otlp-json.ts';
 import type { Attributes, CountSpans, Span } from './span.ts';
@@ -12,6 +14,8 @@ const MOST_IN_A_BATCH = 512;
 const BATCH_DELAY_MS = 5_000;
 /** For a batch as a whole, whatever the collector does meanwhile. */
 const TIMEOUT_MS = 5_000;
+/** It is not read; so that nobody keeps us busy with it. */
+const LARGEST_ANSWER_BYTES = 65_536;
 /** Some words of a problem are the collector's: those of its certificate, say. */
 const LONGEST_PROBLEM = 200;
 
@@ -27,6 +31,8 @@ export type TracingOptions = {
   onChange: (problem: string | undefined) => void;
   batchDelayMs?: number;
   timeoutMs?: number;
+  /** Of the system, where nobody says otherwise. */
+  lookup?: LookupFunction;
 };
 
 export type Tracing = {
@@ -50,6 +56,7 @@ class OtlpSender implements Tracing {
   #onTheirWay = 0;
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
+  #isLookingUp = false;
   #fails = false;
 
   constructor(options: TracingOptions) {
@@ -107,16 +114,38 @@ class OtlpSender implements Tracing {
     const signal = AbortSignal.timeout(timeoutMs);
     let answer: IncomingMessage | undefined;
     // A connection for each: that a collector gives up on an idle one is then no loss.
-    const request = this.#request(url, { method: 'POST', headers, agent: false, signal }, (response) => {
+    const options = { method: 'POST', headers, agent: false, signal, lookup: this.#lookUp };
+    const request = this.#request(url, options, (response) => {
       answer = response;
-      // What it says is not read; that it goes on for ever is the signal's matter.
-      response.on('error', () => undefined).resume();
+      response.on('error', () => undefined).on('data', bound);
     });
-    request.once('error', (error) => resolve(signal.aborted ? 'no answer in time' : error.message));
+    const bound = (): void => {
+      if ((request.socket?.bytesRead ?? 0) <= LARGEST_ANSWER_BYTES) return;
+      resolve('its answer is too long');
+      request.destroy();
+    };
+    // 1xx may go on for ever, too (RFC 9110 §15.2).
+    request.on('information', bound);
+    request.on('error', (error) => resolve(signal.aborted ? 'no answer in time' : wordsOf(error)));
     request.once('close', () => resolve(problemOf(answer)));
     request.end(this.#frame.join(spans));
     return await promise;
   }
+
+  /**
+   * One at a time: nobody can call getaddrinfo(3) off, which may take minutes where DNS is closed. Each would keep its batch, and
+   * a thread that others want for theirs.
+   */
+  readonly #lookUp: LookupFunction = (name, options, callback) => {
+    if (this.#isLookingUp)
+      return process.nextTick(callback, new Error(`the name ${name} is still being looked up: is DNS allowed?`), []);
+    this.#isLookingUp = true;
+    const { lookup: system = lookup } = this.#options;
+    system(name, options, (...found) => {
+      this.#isLookingUp = false;
+      callback(...found);
+    });
+  };
 }
 
 function problemOf(answer: IncomingMessage | undefined): string | undefined {
@@ -124,3 +153,7 @@ function problemOf(answer: IncomingMessage | undefined): string | undefined {
   const { statusCode = 0 } = answer;
   return statusCode >= 200 && statusCode < 300 ? undefined : `it answered ${statusCode}`;
 }
+
+/** Where none of several addresses answers, Node has only a code. */
+const wordsOf = ({ message, code }: NodeJS.ErrnoException): string =>
+  message === '' ? (code ?? 'no answer') : message;

@@ -1,6 +1,7 @@
 /** A collector on loopback: what comes must be OTLP as JSON (opentelemetry-proto 1.x, OTLP 1.x "JSON Protobuf Encoding") to the letter. */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
 import * as z from 'zod';
 
 /** 64-bit integers are decimal strings. */
@@ -65,13 +66,29 @@ const Request = z.strictObject({
   ),
 });
 
+/** Of the body of a request. */
+export function readTraces(body: string): { resources: Record<string, unknown>[]; spans: CollectedSpan[] } {
+  const { resourceSpans } = Request.parse(JSON.parse(body));
+  return {
+    resources: resourceSpans.map(({ resource }) => resource.attributes),
+    spans: resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)),
+  };
+}
+
 export type Collector = Awaited<ReturnType<typeof startCollector>>;
 
-/** @param answer in place of one that takes everything; the request has been read */
-export async function startCollector(answer: (response: ServerResponse) => void = take) {
+/**
+ * @param answer in place of one that takes everything; the request has been read
+ * @param tls its key and certificate, for https
+ */
+export async function startCollector(
+  answer: (response: ServerResponse) => void = take,
+  tls?: { key: string; cert: string },
+) {
   const spans: CollectedSpan[] = [];
   const resources: Record<string, unknown>[] = [];
   const problems: unknown[] = [];
+  const bodies: string[] = [];
   const behaviour = { answer };
   let requests = 0;
   const receive = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -80,23 +97,26 @@ export async function startCollector(answer: (response: ServerResponse) => void 
     const { headers, method, url } = request;
     if (`${method} ${url} ${headers['content-type']}` !== 'POST /v1/traces application/json')
       problems.push([method, url, headers]);
-    const { resourceSpans } = Request.parse(JSON.parse(Buffer.concat(chunks).toString()));
+    const body = Buffer.concat(chunks).toString();
+    const traces = readTraces(body);
     // What is refused has not come.
     behaviour.answer(response);
     if (response.statusCode !== 200 || !response.writableEnded) return;
-    for (const { resource, scopeSpans } of resourceSpans) {
-      resources.push(resource.attributes);
-      spans.push(...scopeSpans.flatMap((scope) => scope.spans));
-    }
+    bodies.push(body);
+    resources.push(...traces.resources);
+    spans.push(...traces.spans);
   };
-  const server = createServer((request, response) => {
-    receive(request, response).catch((error: unknown) => problems.push(error));
-  });
+  const listener = (request: IncomingMessage, response: ServerResponse): void =>
+    void receive(request, response).catch((error: unknown) => problems.push(error));
+  const server = tls === undefined ? http.createServer(listener) : https.createServer(tls, listener);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = z.object({ port: z.number() }).parse(server.address());
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+    port,
+    /** What has come, as it came. */
+    bodies,
     spans,
     resources,
     /** What came and was no OTLP. */
