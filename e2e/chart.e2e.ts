@@ -43,6 +43,8 @@ const GOLDEN: readonly (readonly [string, ...string[]])[] = [
     'admissionPolicy.enabled=true',
     'networkPolicy.enabled=true',
     'tracing.endpoint=http://192.0.2.7:4318',
+    'networkPolicy.extraEgress[0].ports[0].port=4318',
+    'networkPolicy.extraEgress[0].to[0].ipBlock.cidr=192.0.2.7/32',
   ],
   [
     'own-keys',

@@ -105,7 +105,7 @@ test('a login is a trace, from the connection to the first program, each step af
   expect(collector.problems).toEqual([]);
 });
 
-test('of the user a trace says nothing, nor what they do: that stays in the log', async () => {
+test('E4: of the user a trace says nothing, nor what they do: that stays in the log', async () => {
   const { rig, collector, flush } = await tracedRig();
   const client = await rig.login();
   await runProgram(client);
@@ -166,7 +166,7 @@ test('each pod that is tried has its span', async () => {
   ]);
 });
 
-test('strangers leave none', async () => {
+test('E4: strangers leave none', async () => {
   const { rig, collector, flush } = await tracedRig();
   await expect(rig.login('acme-hello', keys.stranger)).rejects.toThrow();
   await expect(rig.login('nobody')).rejects.toThrow();

@@ -130,7 +130,7 @@ test.each([
   ['a body', (response) => forever(response, () => response.write('x'.repeat(65_536)))],
   ['interim answers', (response) => forever(response, () => response.writeProcessing())],
 ] satisfies readonly [string, Parameters<typeof startCollector>[0]][])(
-  'a collector that sends %s without end is hung up on, and not only when its time is over',
+  'E4: a collector that sends %s without end is hung up on, and not only when its time is over',
   async (_, answer) => {
     const collector = await collectorOf(answer);
     const { record, counts, problems } = tracingTo(collector.url, { timeoutMs: 3_600_000 });
@@ -140,7 +140,7 @@ test.each([
   },
 );
 
-test('traces go nowhere but to the endpoint, wherever a collector says to go', async () => {
+test('E4: traces go nowhere but to the endpoint, wherever a collector says to go', async () => {
   const elsewhere = await collectorOf();
   const headers = { location: `${elsewhere.url}/v1/traces` };
   const collector = await collectorOf((response) => void response.writeHead(307, headers).end());
@@ -165,7 +165,7 @@ test('where there is no collector, at any of its addresses, spans are counted as
   expect(problems).toEqual([expect.stringContaining('ECONNREFUSED')]);
 });
 
-test('of lookups of its name that hang there is one at a time, and when it is found traces come', async () => {
+test('E4: of lookups of its name that hang there is one at a time, and when it is found traces come', async () => {
   const collector = await collectorOf();
   const asked: Parameters<LookupFunction>[2][] = [];
   const lookup: LookupFunction = (_name, _options, callback) => void asked.push(callback);
@@ -184,7 +184,7 @@ test('of lookups of its name that hang there is one at a time, and when it is fo
   await soon(another).toBeGreaterThan(0);
 });
 
-test('with https a collector has to prove its name, or gets nothing', async () => {
+test('E4: with https a collector has to prove its name, or gets nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sshaccess-tracing-'));
   const trusted = getCACertificates('default');
   onTestFinished(() => {
@@ -209,7 +209,7 @@ test('with https a collector has to prove its name, or gets nothing', async () =
   await soon(() => counts.exported).toBe(SPANS_OF_ONE);
 });
 
-test('no more than 2048 spans are held, and the traces beyond are counted as dropped', async () => {
+test('E4: no more than 2048 spans are held, and the traces beyond are counted as dropped', async () => {
   const collector = await collectorOf(() => undefined);
   const { record, counts } = tracingTo(collector.url, { timeoutMs: 60_000 });
   for (let time = 0; time < 1_000; time++) record(login());

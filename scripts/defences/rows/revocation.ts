@@ -2,6 +2,9 @@ import type { Defence } from '../defence.ts';
 
 const OPERATOR_TEST = 'operator/operator.test.ts';
 const SESSION_TEST = 'piper/session.test.ts';
+const TRACE_TEST = 'piper/login-trace.test.ts';
+const OTLP = 'lib/process/tracing/otlp.ts';
+const OTLP_TEST = 'lib/process/tracing/otlp.test.ts';
 
 /** Chapter E. */
 export const REVOCATION: readonly Defence[] = [
@@ -215,5 +218,55 @@ export const REVOCATION: readonly Defence[] = [
     tests: [
       ['sidecar/sessions.test.ts', 'E3: every session leaves a connect line, and a command or subsystem its own'],
     ],
+  },
+  {
+    row: 'E4',
+    without: 'a trace has the username',
+    file: 'piper/login-trace.ts',
+    find: "'sshaccess.role': login.user.role,",
+    replace: "'sshaccess.role': login.user.username,",
+    tests: [[TRACE_TEST, 'E4: of the user a trace says nothing, nor what they do: that stays in the log']],
+  },
+  {
+    row: 'E4',
+    without: 'strangers write traces',
+    file: 'piper/login-trace.ts',
+    find: 'if (!this.#isLogin) this.#root = undefined;',
+    replace: 'if (this.#root === undefined) return;',
+    tests: [[TRACE_TEST, 'E4: strangers leave none']],
+  },
+  {
+    row: 'E4',
+    without: 'any number of spans is held',
+    file: OTLP,
+    find: 'this.#waiting.length + this.#onTheirWay + spans.length > MOST_SPANS',
+    replace: 'this.#onTheirWay > MOST_SPANS',
+    tests: [[OTLP_TEST, 'E4: no more than 2048 spans are held, and the traces beyond are counted as dropped']],
+  },
+  {
+    row: 'E4',
+    without: 'a collector may talk for as long as it likes',
+    file: OTLP,
+    find: 'if ((request.socket?.bytesRead ?? 0) <= LARGEST_ANSWER_BYTES) return;',
+    replace: 'if ((request.socket?.bytesRead ?? 0) >= 0) return;',
+    tests: [[OTLP_TEST, 'E4: a collector that sends … without end is hung up on, and not only when its time is over']],
+  },
+  {
+    row: 'E4',
+    without: 'each batch looks the name up, whether the one before has come to an end or not',
+    file: OTLP,
+    find: 'this.#isLookingUp = true;',
+    replace: 'this.#isLookingUp = false;',
+    tests: [
+      [OTLP_TEST, 'E4: of lookups of its name that hang there is one at a time, and when it is found traces come'],
+    ],
+  },
+  {
+    row: 'E4',
+    without: 'a collector need not prove who it is',
+    file: OTLP,
+    find: 'agent: false, signal, lookup: this.#lookUp }',
+    replace: 'agent: false, signal, lookup: this.#lookUp, rejectUnauthorized: false }',
+    tests: [[OTLP_TEST, 'E4: with https a collector has to prove its name, or gets nothing']],
   },
 ];
