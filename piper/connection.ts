@@ -171,7 +171,7 @@ export class Connection implements LiveConnection {
 
   #tellOfEnd(grant: Grant, code: RefusalCode): void {
     const { witness } = this.#context;
-    if (this.#since === undefined) witness.refused(grant, code);
+    if (this.#since === undefined) witness.refused(grant, code, this.id);
     else witness.ended(grant, code, this.id);
   }
 
@@ -335,7 +335,7 @@ export class Connection implements LiveConnection {
     const { metrics, witness } = this.#context;
     this.#record.refused(what);
     metrics.refused(objection);
-    if (objection === 'maxSessions') witness.refused(grant, 'too-many-sessions');
+    if (objection === 'maxSessions') witness.refused(grant, 'too-many-sessions', this.id);
   }
 
   #connectFailed(error: unknown): void {

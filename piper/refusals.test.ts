@@ -169,7 +169,10 @@ test.each(REFUSED)('$code ($sentence): log, metric, Event, screen', async ({ cod
   expect(await rig.piper.metrics.registry.metrics()).toContain(metric);
   // A rig that is stopped says so to those who are still there: not only this one's Events are here.
   const seen = { type: 'Warning', regarding: { kind: 'SshAccess', namespace: 'acme', name: 'hello' } };
-  await expect.poll(() => server.list(EVENTS).find((event) => event['reason'] === reason)).toMatchObject(seen);
+  const withId = (event: Record<string, unknown>): boolean => String(event['note']).endsWith(`(connection ${id})`);
+  await expect
+    .poll(() => server.list(EVENTS).find((event) => event['reason'] === reason && withId(event)))
+    .toMatchObject(seen);
 });
 
 test('before the key is known, whatever is wrong with the workload looks like any wrong key', async () => {

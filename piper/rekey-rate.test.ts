@@ -24,10 +24,22 @@ test('B4: many users together do not have as many times as much', () => {
   const ofAll = (): number =>
     Array.from({ length: 64 }, (_, user) => admitted(`mallory-${user}`, 64)).reduce((sum, count) => sum + count);
   expect(ofAll()).toBe(256);
-  clock.time += 10_000;
-  expect(ofAll()).toBe(256);
   clock.time += 1_000;
   expect(ofAll()).toBe(32);
+  // Half of it is for those who have had none.
+  clock.time += 10_000;
+  expect(ofAll()).toBeLessThan(256);
+});
+
+test('B4: users who keep to their own rate, and together use up that of all, cut off nobody who asks now and then', () => {
+  const { clock, admitted } = rateOf();
+  const seconds = Array.from({ length: 600 }, (_, second) => {
+    clock.time += 1_000;
+    const many = Array.from({ length: 100 }, (__, user) => admitted(`mallory-${user}`, 1));
+    return { spent: many.reduce((sum, count) => sum + count), others: second % 20 === 0 ? admitted('alice', 1) : 1 };
+  });
+  expect(seconds.slice(60).some(({ spent }) => spent < 100)).toBe(true);
+  expect(seconds.filter(({ others }) => others === 0)).toEqual([]);
 });
 
 test('B4: what a connection may do, many of the same user may not do all at once', async () => {

@@ -43,9 +43,13 @@ test('B3: a pod with another host key is an Event about the SshAccess, once howe
   expect(server.list(TENANT)[0]).toMatchObject({
     type: 'Warning',
     reason: 'HostKeyMismatch',
-    note: `acme-hello was refused: ${REFUSALS['host-key-mismatch'].sentence}`,
+    // The first of them, by which `kubectl sshaccess why` finds the record.
+    note: expect.stringMatching(/ \(connection [0-9a-f]{16}\)$/),
     regarding: { kind: 'SshAccess', namespace: 'acme', name: 'hello', uid: 'u-1' },
   });
+  expect(server.list(TENANT)[0]?.['note']).toContain(
+    `acme-hello was refused: ${REFUSALS['host-key-mismatch'].sentence} (`,
+  );
 });
 
 test('a stranger, and a session that ends, are none', async () => {
@@ -80,6 +84,22 @@ test('a login is an Event that names its key and its connection, and so is the e
     type: 'Normal',
     note: `acme-hello was sent away: access was revoked: your user, key, role or policy on this workload has changed (connection ${id})`,
   });
+});
+
+test('a kick is an Event that says who was sent away', async () => {
+  const witness = new KubernetesWitness(events(), undefined);
+  const rig = await startRig({ witness });
+  onTestFinished(() => rig.stop());
+  const client = await rig.login();
+  const [{ id, username } = { id: '', username: '' }] = rig.piper.connections.presences();
+  rig.setRoute({ kicks: [{ username, before: new Date(Date.now() + 60_000).toISOString() }] });
+  await client.closed.promise;
+  await soon(() => told('Kicked')).toMatchObject([
+    {
+      type: 'Normal',
+      note: `acme-hello was sent away: ${REFUSALS.kicked.sentence} (connection ${id})`,
+    },
+  ]);
 });
 
 test('many logins are few Events, and hide nothing else', async () => {

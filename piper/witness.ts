@@ -12,7 +12,7 @@ export type Witness = {
   /** Somebody has reached a pod. */
   loggedIn: (grant: Grant, connectionId: string) => void;
   /** Somebody has not. */
-  refused: (grant: Grant, code: RefusalCode) => void;
+  refused: (grant: Grant, code: RefusalCode, connectionId: string) => void;
   /** Somebody who was there was told to go. */
   ended: (grant: Grant, code: RefusalCode, connectionId: string) => void;
 };
@@ -65,20 +65,20 @@ export class KubernetesWitness implements Witness {
     this.#tell(grant, { type: 'Normal', reason: 'LoggedIn', note });
   }
 
-  refused(grant: Grant, code: RefusalCode): void {
+  /** Many in a row are one Event, which names the first: by it the record tells why. */
+  refused(grant: Grant, code: RefusalCode, connectionId: string): void {
     if (!TOLD.has(code)) return;
     const note = `${grant.username} was refused: ${sentenceFor(grant, code)}`;
-    this.#tell(grant, { type: 'Warning', reason: reasonOf(code), note });
+    this.#tell(grant, { type: 'Warning', reason: reasonOf(code), note, example: `connection ${connectionId}` });
   }
 
   ended(grant: Grant, code: RefusalCode, connectionId: string): void {
     const isOver = ENDS_OF_ACCESS.has(code);
-    if (!isOver && !TOLD.has(code)) return;
+    const isMeant = isOver || code === 'kicked';
+    if (!isMeant && !TOLD.has(code)) return;
     const note = `${grant.username} was sent away: ${sentenceFor(grant, code)} (connection ${connectionId})`;
-    this.#tell(
-      grant,
-      isOver ? { type: 'Normal', reason: 'AccessEnded', note } : { type: 'Warning', reason: reasonOf(code), note },
-    );
+    const reason = isOver ? 'AccessEnded' : reasonOf(code);
+    this.#tell(grant, { type: isMeant ? 'Normal' : 'Warning', reason, note });
   }
 
   #tell({ login }: Grant, details: Omit<EventDetails, 'action'>): void {

@@ -22,6 +22,8 @@ export type EventDetails = {
   action: string;
   /** One sentence for a person; never key material. */
   note: string;
+  /** Which of many this is, put behind the note: another one is the same Event, and is not written again. */
+  example?: string;
 };
 
 export type RecorderOptions = {
@@ -48,6 +50,7 @@ export class EventRecorder {
   async record(regarding: Regarding, details: EventDetails, signal?: AbortSignal): Promise<void> {
     const now = new Date();
     const { client, controller, instance, log, hasRoom } = this.#options;
+    const { example, ...told } = details;
     const key = `${regarding.uid} ${details.reason} ${details.note}`;
     if (this.#isRepeated(key, now.getTime()) || hasRoom?.(regarding, details) === false) return;
     this.#remember(key, now.getTime());
@@ -60,8 +63,8 @@ export class EventRecorder {
       reportingController: controller,
       reportingInstance: instance,
       regarding,
-      ...details,
-      note: shorten(details.note),
+      ...told,
+      note: shorten(example === undefined ? told.note : `${told.note} (${example})`),
     };
     try {
       await create(client, EVENTS, manifest, { fieldManager: controller, signal });

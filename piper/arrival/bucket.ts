@@ -12,10 +12,11 @@ export class Bucket {
     this.#at = now;
   }
 
-  has(now: number): boolean {
+  /** @param beside what is to be left then */
+  has(now: number, beside = 0): boolean {
     this.#left = Math.min(this.#most, this.#left + ((now - this.#at) / 1000) * this.#perSecond);
     this.#at = now;
-    return this.#left >= 1;
+    return this.#left >= 1 + beside;
   }
 
   take(): void {

@@ -110,14 +110,27 @@ export const OVERLOAD: readonly Defence[] = [
     row: 'B4',
     without: 'all connections of a user, and all users, may change keys as often as each may',
     file: 'piper/rekey-rate.ts',
-    find: 'if (!ofUser.has(now) || !this.#all.has(now)) return false;',
-    replace: 'void [ofUser.has(now), this.#all.has(now)];',
+    find: 'if (!ofUser.all.has(now) || !this.#all.has(now, isRare ? 0 : RESERVED)) return false;',
+    replace: 'void [ofUser.all.has(now), this.#all.has(now), isRare, RESERVED];',
     tests: [
       [
         'piper/rekey-rate.test.ts',
         'B4: a user has so many at once and so many more in a second, and takes none of the others',
       ],
       ['piper/rekey-rate.test.ts', 'B4: many users together do not have as many times as much'],
+    ],
+  },
+  {
+    row: 'B4',
+    without: 'users who change keys all the time leave nothing to those who do it now and then',
+    file: 'piper/rekey-rate.ts',
+    find: 'const RESERVED = 128;',
+    replace: 'const RESERVED = 0;',
+    tests: [
+      [
+        'piper/rekey-rate.test.ts',
+        'B4: users who keep to their own rate, and together use up that of all, cut off nobody who asks now and then',
+      ],
     ],
   },
   {
