@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { isAlive, killExactly, namespaceOf, processesOf, processId } from './processes.ts';
 
@@ -16,6 +17,22 @@ test('a process that has inherited the pid of another is not killed in its place
   if (id === undefined) throw new Error('sleep did not start');
   await killExactly({ pid: id.pid, startTime: '1' });
   expect(await isAlive(id)).toBe(true);
+  await killExactly(id);
+  await once(child, 'close');
+  expect(await isAlive(id)).toBe(false);
+});
+
+test('a process of several threads lives until the last of them has ended', async () => {
+  const program = [
+    'import ctypes, os, threading',
+    'threading.Thread(target=os.read, args=(0, 1)).start()',
+    'ctypes.CDLL(None).pthread_exit(None)',
+  ];
+  const child = spawn('python3', ['-c', program.join('\n')]);
+  const stat = (): string => readFileSync(`/proc/${child.pid}/stat`, 'utf8');
+  await expect.poll(stat, { timeout: 50_000 }).toContain(') Z ');
+  const id = await processId(child.pid ?? 0);
+  if (id === undefined) throw new Error('it has ended');
   await killExactly(id);
   await once(child, 'close');
   expect(await isAlive(id)).toBe(false);

@@ -12,9 +12,10 @@ export async function processId(pid: number): Promise<ProcessId | undefined> {
   if (stat === undefined) return undefined;
   // The second field is the program's name in parentheses, and may itself hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state, startTime] = [fields[0], fields[19]];
-  if (startTime === undefined || state === 'Z' || state === 'X') return undefined;
-  return { pid, startTime };
+  const [state, threads, startTime] = [fields[0], fields[17], fields[19]];
+  // Where the first thread has ended and others have not, it is a zombie that still holds its ports and files.
+  const hasEnded = state === 'X' || (state === 'Z' && Number(threads) <= 1);
+  return startTime === undefined || hasEnded ? undefined : { pid, startTime };
 }
 
 export async function isAlive(process: ProcessId): Promise<boolean> {
