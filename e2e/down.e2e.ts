@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { clusterNames } from './cluster/names.ts';
+import { CHAINS } from './cluster/native/network-policies/chains.ts';
 import { provideCluster, removeCluster } from './cluster/provide.ts';
 import { runningTestCluster } from './cluster/test-cluster.ts';
 import { projectFolder } from '../scripts/places.ts';
@@ -31,15 +32,16 @@ function readOr(absent: string, file: string): string {
 
 /** Everything that the machine says of it. */
 async function found(): Promise<Record<string, readonly string[]>> {
-  const lines = (text: string): string[] =>
-    text.split('\n').filter((line) => line.includes(name) || line.includes(names.hostLink));
+  const lines = (text: string, ...alsoOurs: readonly string[]): string[] =>
+    text.split('\n').filter((line) => [name, names.hostLink, ...alsoOurs].some((each) => line.includes(each)));
   const rules = await succeed(['sh', '-c', 'iptables-save 2>/dev/null; nft list ruleset 2>/dev/null; true']);
   return {
     processes: processes(),
     mounts: lines(readFileSync('/proc/mounts', 'utf8')),
     links: lines(await succeed(['ip', '-o', 'link'])),
     routes: (await succeed(['ip', 'route'])).split('\n').filter((line) => line.includes(names.hostLink)),
-    rules: lines(rules),
+    // Of other clusters there are none either: each has its own in its node.
+    rules: lines(rules, ...Object.values(CHAINS)),
     folders: [names.folder].filter((folder) => existsSync(folder)),
   };
 }

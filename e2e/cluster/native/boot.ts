@@ -11,7 +11,7 @@ import type { Tool } from '../tools.ts';
 import { waitUntil } from '../wait.ts';
 import { makeCertificates } from './certificates.ts';
 import { makeCgroups } from './cgroups.ts';
-import { apiServerPort, foundation, workers, type Component } from './components.ts';
+import { apiServerPort, foundation, pathOf, workers, type Component } from './components.ts';
 import { unhealthy } from './health.ts';
 import { importImages, pauseArchive } from './images.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
@@ -33,7 +33,9 @@ export async function boot(names: ClusterNames, programOf: ProgramOf): Promise<P
     return started;
   });
   await step('containerd, etcd, kube-apiserver', () => startFoundation(names, node, programOf));
-  await step('controller-manager, scheduler, proxy, kubelet', () => startWorkers(names, node, programOf));
+  await step('controller-manager, scheduler, proxy, kubelet, network policies', () =>
+    startWorkers(names, node, programOf),
+  );
   return node;
 }
 
@@ -68,8 +70,7 @@ async function launchAll(
 ): Promise<void> {
   const launch = await launcher(names, node);
   for (const { program, args } of components) {
-    const path = program === 'containerd' ? 'containerd' : programOf(program);
-    await launch(join(logsOf(names), `${program}.log`), path, args);
+    await launch(join(logsOf(names), `${program}.log`), pathOf(program, programOf), args);
   }
 }
 

@@ -5,8 +5,14 @@ import { nodeName, podNetwork, serviceNetwork } from './settings.ts';
 
 /** A program of the cluster, as it is started inside the node. */
 export interface Component {
-  readonly program: Tool | 'containerd';
+  readonly program: Tool | 'containerd' | 'network-policies';
   readonly args: readonly string[];
+}
+
+/** Where a program is: built, of the machine, or a script of ours. */
+export function pathOf(program: Component['program'], toolOf: (name: Tool) => string): string {
+  if (program === 'containerd') return program;
+  return program === 'network-policies' ? process.execPath : toolOf(program);
 }
 
 /** Ports are the usual ones in every cluster: each node has a network namespace of its own. */
@@ -104,6 +110,14 @@ export function workers(names: ClusterNames): readonly Component[] {
         `--config=${at('kubelet.json')}`,
         `--node-ip=${names.nodeAddress}`,
         `--hostname-override=${nodeName}`,
+      ],
+    },
+    {
+      program: 'network-policies',
+      args: [
+        join(import.meta.dirname, 'network-policies/main.ts'),
+        `--server=https://${names.nodeAddress}:${apiServerPort}`,
+        `--certificates=${at('pki')}`,
       ],
     },
   ];

@@ -18,7 +18,7 @@ import type { ClusterNames } from '../names.ts';
 import type { Tool } from '../tools.ts';
 import { waitUntil } from '../wait.ts';
 import { startFoundation, startWorkers } from './boot.ts';
-import { apiServerPort, foundation, type Component } from './components.ts';
+import { apiServerPort, foundation, pathOf, type Component } from './components.ts';
 import { enter, inNode, launcher } from './node.ts';
 
 const ETCD = 'http://127.0.0.1:2379';
@@ -32,8 +32,8 @@ export function faults(names: ClusterNames, node: ProcessId, programOfTool: (nam
     if (component === undefined)
       throw new SetupError('NO_COMPONENT', `${program} is no program that can be restarted.`);
     const launch = await launcher(names, node);
-    const path = component.program === 'containerd' ? 'containerd' : programOfTool(component.program);
-    await launch(join(clusterFolder(names.name), 'logs', `${program}.log`), path, component.args);
+    const log = join(clusterFolder(names.name), 'logs', `${program}.log`);
+    await launch(log, pathOf(program, programOfTool), component.args);
   };
   const kubectl = (...args: string[]): ReturnType<typeof attempt> => {
     const kubeconfig = join(clusterFolder(names.name), 'kubeconfig');

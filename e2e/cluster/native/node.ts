@@ -7,6 +7,7 @@ import { run } from '../../../scripts/machine/command.ts';
 import { SetupError } from '../../../scripts/machine/errors.ts';
 import type { ClusterNames } from '../names.ts';
 import { makeCgroups } from './cgroups.ts';
+import { CHAINS_SET_UP } from './network-policies/chains.ts';
 import { dnsAddress, podNetwork } from './settings.ts';
 import { processesOf, type ProcessId } from '../../../scripts/machine/processes.ts';
 
@@ -56,7 +57,8 @@ export async function connectNode(names: ClusterNames, node: ProcessId): Promise
      echo 1 >/proc/sys/net/ipv4/ip_forward
      # This machine knows no way back to pods.
      iptables -w -t nat -A POSTROUTING -s ${podNetwork} -o node0 -j MASQUERADE
-     iptables -w -A FORWARD -d ${dnsAddress} -j REJECT`,
+     iptables -w -A FORWARD -d ${dnsAddress} -j REJECT
+     ${CHAINS_SET_UP}`,
   );
 }
 
