@@ -70,12 +70,13 @@ const ASKED: Readonly<Record<SeededFault, () => Promise<string>>> = {
   wrongPort: async () => login(`${namespace}-app`, '-p', String(await freePort())),
 };
 
-/** Takes the network from a pod: not every cluster of ours enforces NetworkPolicies, and to the piper it is the same. */
-const LINK_DOWN = `
-import fcntl, socket, struct
-SIOCSIFFLAGS = 0x8914
-fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), SIOCSIFFLAGS, struct.pack("16sH14x", b"eth0", 0))
-`;
+/** Nobody is let in to that pod. */
+const cutOff = stringify({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: { namespace, name: 'cut' },
+  spec: { podSelector: { matchLabels: { app: 'cut' } }, policyTypes: ['Ingress'] },
+});
 
 beforeAll(async () => {
   await tearDown();
@@ -94,6 +95,7 @@ beforeAll(async () => {
       namespaceWith(alice.publicKey, namespace),
       namespaceWith(alice.publicKey, restricted, { 'pod-security.kubernetes.io/enforce': 'restricted' }),
       namespaceWith(alice.publicKey, webhookless),
+      cutOff,
       keySecret(namespace, 'private', readFileSync(stranger, 'utf8')),
       accessManifest(namespace, 'app', team),
       ...['bare', 'stuck', 'cut'].map((name) => accessManifest(namespace, name, [primary])),
@@ -139,14 +141,7 @@ async function seedPods(): Promise<void> {
   const volumes = [{ name: 'tmp', emptyDir: {} }];
   await create({ namespace, name: 'bare', script, image, container, pod: { volumes } });
   await create({ namespace, name: 'stuck', script, pod: { nodeSelector: { no: 'such-node' } } });
-  const linkDown = {
-    name: 'cut',
-    image: demo().appImage,
-    imagePullPolicy: 'IfNotPresent',
-    command: ['python3', '-c', LINK_DOWN],
-    securityContext: { runAsUser: 0, capabilities: { add: ['NET_ADMIN'] } },
-  };
-  await create({ namespace, name: 'cut', script, pod: { initContainers: [linkDown] } });
+  await create({ namespace, name: 'cut', script });
   // Before it runs it does not answer either.
   await kubectl('rollout', 'status', 'deployment/cut', '-n', namespace, '--timeout=150s');
 }
