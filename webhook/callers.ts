@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { RateLimiter, type Rate } from '../lib/process/rate-limiter.ts';
 import type { WebhookMetrics } from './metrics.ts';
-import { Shares } from './shares.ts';
+import { Shares } from '../lib/process/shares.ts';
 
 /** An API server has no more than 200 changes under way (`--max-mutating-requests-inflight`), each on one connection at most. */
 const MOST_CONNECTIONS = 500;

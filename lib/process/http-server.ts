@@ -1,4 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { RateLimiter, type Rate } from './rate-limiter.ts';
+import { Shares } from './shares.ts';
 
 /** JSON, or a text with its type. */
 export type Answer =
@@ -7,11 +10,17 @@ export type Answer =
 /** By method and path; a path that ends in `*` takes any last part, and the handler gets it. */
 export type Handlers = Readonly<Record<`${'GET' | 'DELETE'} /${string}`, (last: string) => Answer | Promise<Answer>>>;
 
-/** Far more than probes and scrapers hold, and too few to fill a process with: anybody in the cluster may connect. */
+/**
+ * Far more than probes and scrapers hold, and too few to fill a process with: anybody in the cluster may connect. Who holds them
+ * all must not keep the kubelet out, which would restart us.
+ */
 const MOST_CONNECTIONS = 100;
+/** Of one address. A page of metrics takes a millisecond or two of the thread that carries everybody's sessions. */
+const QUESTIONS: Rate = { burst: 200, everyMs: 20 };
 const LONGEST_QUESTION_MS = 5_000;
 
 const TEXT = 'text/plain; charset=utf-8';
+const TOO_MANY: Answer = { status: 429, text: 'too many questions\n' };
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /**
@@ -25,8 +34,11 @@ export async function serveHttp(
   signal: AbortSignal,
 ): Promise<number> {
   const table = new Map(Object.entries(handlers));
+  const questions = new RateLimiter(QUESTIONS);
+  const connections = new Shares(MOST_CONNECTIONS);
   const times = { headersTimeout: LONGEST_QUESTION_MS, requestTimeout: LONGEST_QUESTION_MS };
   const server = createServer({ ...times, connectionsCheckingInterval: 1_000 }, (request, response) => {
+    if (!questions.take(request.socket.remoteAddress ?? '')) return send(response, TOO_MANY);
     answer(table, request).then(
       (given) => send(response, given),
       // The process goes on: whoever asks is told, and asks again.
@@ -36,7 +48,10 @@ export async function serveHttp(
   const listening = Promise.withResolvers<void>();
   server.once('error', listening.reject).listen({ port, ...(host === undefined ? {} : { host }) }, listening.resolve);
   await listening.promise;
-  server.maxConnections = MOST_CONNECTIONS;
+  server.on('connection', (socket: Socket) => {
+    const giveBack = connections.take(socket.remoteAddress ?? '', 1, () => void socket.destroy());
+    socket.once('close', giveBack);
+  });
   // Out of descriptors, mostly: who asks comes again, and one error without a listener would end the process.
   server.on('error', () => undefined);
   // Idle connections are closed by it, too.
