@@ -10,13 +10,14 @@ import { newKey } from './keygen.ts';
 import { KICK, kickAnnotation } from './kick.ts';
 import { knownHosts } from './known-hosts.ts';
 import { kubectlWith, type Kubectl } from './kubectl.ts';
+import { printable } from './printable.ts';
 import { Problem } from './problem.ts';
 import { sessionsReport, statusReport, whoReport } from './report.ts';
 import { loginLine, sshConfig } from './ssh-config.ts';
 import { checkedId, linesAbout } from './why.ts';
 
 /** To stderr: stdout is for what is piped on, as a manifest into `kubectl apply -f -`. */
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const say = (line: string): void => void process.stderr.write(`${printable(line)}\n`);
 
 const RUN: Readonly<Record<Command, (line: CommandLine, kubectl: Kubectl) => Promise<string>>> = {
   keygen: async (line) => {
@@ -90,7 +91,7 @@ async function writeNew(file: string, content: string, mode: number): Promise<vo
 async function main(args: readonly string[]): Promise<number> {
   try {
     const line = readCommandLine(args);
-    console.log(line === undefined ? USAGE : await RUN[line.command](line, kubectlWith(line.kubectlFlags)));
+    console.log(printable(line === undefined ? USAGE : await RUN[line.command](line, kubectlWith(line.kubectlFlags))));
     return 0;
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

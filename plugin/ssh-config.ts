@@ -1,6 +1,7 @@
 /** Blocks for ~/.ssh/config. */
 import type { Access } from './accesses.ts';
 import { Problem } from './problem.ts';
+import { trusted } from './trusted-words.ts';
 
 /** One Host for each user who may log in, named as the username. @throws Problem when there is none, or no address */
 export function sshConfig({ metadata, status }: Access, identity: string | undefined): string {
@@ -16,8 +17,8 @@ export function sshConfig({ metadata, status }: Access, identity: string | undef
   const hosts = users
     .map(({ username }) =>
       [
-        `Host ${username}`,
-        `  HostName ${endpoint.host}`,
+        `Host ${trusted('username', username)}`,
+        `  HostName ${trusted('host', endpoint.host)}`,
         `  Port ${endpoint.port}`,
         `  User ${username}`,
         ...(identity === undefined ? [] : [`  IdentityFile ${quoted(identity)}`, '  IdentitiesOnly yes']),
@@ -46,5 +47,10 @@ export function loginLine(
   if (user.command === undefined) {
     throw new Problem(`${user.username} may not log in; kubectl sshaccess status ${metadata.name} says why`);
   }
-  return identity === undefined ? user.command : user.command.replace('<your-private-key>', identity);
+  const line = trusted('command line', user.command);
+  return identity === undefined ? line : line.replace('<your-private-key>', () => shellWord(identity));
 }
+
+/** A path as one word of a POSIX shell; `~` and plain ones as they are. */
+const shellWord = (path: string): string =>
+  /^[\w~./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
