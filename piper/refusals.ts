@@ -38,7 +38,8 @@ export const REFUSALS = {
   },
   'no-pods': {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
-    sentence: 'this workload has no running pod; is it scaled to zero?',
+    sentence:
+      'this workload has no running pod: it is scaled to zero, or none can start; kubectl describe sshacc says which',
   },
   'not-rolled-out': {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
@@ -78,7 +79,7 @@ export const REFUSALS = {
   'ceiling-refused': {
     reason: DISCONNECT.BY_APPLICATION,
     sentence:
-      'the pod does not allow this role and policy: at Pod Security level restricted there is no role limited; elsewhere it may run with an outdated Secret',
+      'the pod does not allow this role and policy: at Pod Security level restricted there is no role limited (access: root is no more than the app there); elsewhere it may run with an outdated Secret: try again in two minutes',
   },
   'upstream-failed': {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,

@@ -68,7 +68,10 @@ const RUN: Readonly<Record<Command, (line: CommandLine, kubectl: Kubectl) => Pro
 
 async function wanted({ words }: CommandLine, kubectl: Kubectl): Promise<readonly Access[]> {
   const [name] = words;
-  return name === undefined ? await readAccesses(kubectl) : [await readAccess(kubectl, name)];
+  if (name !== undefined) return [await readAccess(kubectl, name)];
+  const accesses = await readAccesses(kubectl);
+  if (accesses.length === 0) throw new Problem('there is no SshAccess in this namespace; -n names another');
+  return accesses;
 }
 
 function required({ command, words }: CommandLine, what: string): string {

@@ -3,7 +3,7 @@ import type { Reason, SENTENCES } from '../operator/findings.ts';
 
 type Samples = { readonly [R in Reason]: Parameters<(typeof SENTENCES)[R]> };
 
-const [POD, TARGET, USER, SECRET] = ['<pod>', 'Deployment <name>', '<username>', '<secret>'];
+const [POD, TARGET, USER, SECRET] = ['<pod>', 'deployment/<name>', '<username>', '<secret>'];
 
 export const SAMPLES: Samples = {
   SshReady: [1, 2],
@@ -46,14 +46,14 @@ export const SAMPLES: Samples = {
   PodsInjected: [2],
   WaitingForPods: [TARGET],
   ScaledToZero: [TARGET],
-  Suspended: ['CronJob <name>'],
-  JobEnded: ['Job <name>'],
-  WaitingForJob: ['CronJob <name>'],
+  Suspended: ['cronjob/<name>'],
+  JobEnded: ['job/<name>'],
+  WaitingForJob: ['cronjob/<name>'],
   Paused: [TARGET, '<namespace>'],
   PodsKept: [TARGET, 'kubectl delete pod …'],
   LabelContested: [TARGET, '<manager>', '<name>'],
   TargetControlled: [TARGET, '<controller>'],
-  JobNotLabelled: ['Job <name>', '<name>'],
+  JobNotLabelled: ['job/<name>', '<name>'],
   TargetNotFound: [TARGET],
   ContainerNotFound: ['<container>', TARGET],
   TargetTaken: [TARGET, '<other>'],

@@ -65,7 +65,7 @@ export const SEEDED_FAULTS = {
   },
   webhookDown: {
     title: 'the webhook is down',
-    symptom: 'pods come up without ssh, and logins say that no pod answers',
+    symptom: 'pods come up without ssh, and logins say that they are still those of before',
     ask: 'describe',
     says: 'these pods were started without ssh<before>: <pod>',
     remedy:

@@ -282,7 +282,7 @@ describe('a session', () => {
       '--fallback',
       '/bin/busybox',
       '--',
-      '-sh',
+      '-bash',
       '-c',
       'echo $0; ls /etc; tty',
     );

@@ -99,19 +99,25 @@ describe('the program', () => {
   });
 
   test('is the fallback when the image has none, with the same arguments', async () => {
+    const words = ['--fallback', '/bin/busybox', '--', '-sh', '-c', 'echo "$0|$1"; ls -d /', 'a', 'b c'];
+    expect(await run(...words)).toMatchObject({ code: 0, stdout: 'a|b c\n/\n' });
+  });
+
+  test('is /bin/sh when the image has not the one that its passwd file names', async () => {
     const words = [
       '--path',
       '/no/bash',
       '--fallback',
       '/bin/busybox',
       '--',
-      '-sh',
+      '-bash',
       '-c',
-      'echo "$0|$1"; ls -d /',
-      'a',
-      'b c',
+      'echo "$0 $SHELL"; readlink /proc/$$/exe',
     ];
-    expect(await run(...words)).toMatchObject({ code: 0, stdout: 'a|b c\n/\n' });
+    expect(await run(...words)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^-sh \/bin\/sh\n(?!.*busybox)/),
+    });
   });
 
   test('is not the fallback when the image has one', async () => {
