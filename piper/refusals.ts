@@ -79,7 +79,7 @@ export const REFUSALS = {
   'ceiling-refused': {
     reason: DISCONNECT.BY_APPLICATION,
     sentence:
-      'the pod does not allow this role and policy: at Pod Security level restricted there is no role limited (access: root is no more than the app there); elsewhere it may run with an outdated Secret: try again in two minutes',
+      'the pod does not allow this role and policy: at Pod Security level restricted there is no role limited (give access root); elsewhere its Secret may be outdated: try again in two minutes',
   },
   'upstream-failed': {
     reason: DISCONNECT.SERVICE_NOT_AVAILABLE,
