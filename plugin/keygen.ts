@@ -11,12 +11,16 @@ export type NewKey = { privateKey: string; publicLine: string; fingerprint: stri
 export function newKey(name: string, namespace: string | undefined, comment: string): NewKey {
   const key = PrivateKey.generateEd25519();
   const publicLine = `${key.publicKey.toLine()} ${comment}`;
-  const secret = stringify({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
-    type: 'Opaque',
-    stringData: { 'ssh-publickey': `${publicLine}\n` },
-  });
+  // On one line, as a person copies it.
+  const secret = stringify(
+    {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+      type: 'Opaque',
+      stringData: { 'ssh-publickey': `${publicLine}\n` },
+    },
+    { lineWidth: 0 },
+  );
   return { privateKey: key.toOpenSsh(comment), publicLine, fingerprint: key.publicKey.fingerprint, secret };
 }

@@ -86,6 +86,8 @@ describe('keygen', () => {
       metadata: { name: 'alice-key', namespace: 'acme' },
       stringData: { 'ssh-publickey': `${key.publicLine}\n` },
     });
+    // Whole: people copy it out of what they see.
+    expect(key.secret).toContain(key.publicLine);
     const secretLines = key.privateKey.split('\n').slice(1, -2);
     for (const line of secretLines) expect(key.secret).not.toContain(line);
   });
