@@ -55,6 +55,7 @@ const Pod = z.object({
     annotations: z.record(z.string(), z.string()).default({}),
     creationTimestamp: z.string().default(''),
     deletionTimestamp: z.string().optional(),
+    ownerReferences: z.array(z.object({ controller: z.boolean().default(false) })).default([]),
   }),
   spec: z
     .object({
@@ -87,6 +88,8 @@ export type AccessPod = {
   readonly address: string | undefined;
   /** The SshAccess in its label. */
   readonly access: string;
+  /** A controller has made it, and makes another in its place. Who sets that without being one loses the pod to it. */
+  readonly isControlled: boolean;
   /** Undefined: it was started without ssh. */
   readonly record: InjectionRecord | undefined;
   /** Why that was so on purpose, in the webhook's words, or in those of whoever made the pod. */
@@ -141,6 +144,7 @@ export function parsePod(object: unknown): AccessPod | undefined {
     // The webhook injects none with the network of its node: who says that it did would have us knock at a node's ports.
     address: spec.hostNetwork ? undefined : status.podIP,
     access,
+    isControlled: metadata.ownerReferences.some(({ controller }) => controller),
     record,
     skipped: record === undefined ? skipped : undefined,
     isReady: isMain ? false : (server?.ready ?? false),

@@ -33,8 +33,11 @@ export async function bringTarget(
     decision.action === 'none' || workload === undefined ? decision.problem : await label(run, access, workload);
   const injection = injectionFinding(pods, workload, problem, access.spec);
   if (workload?.rollout !== 'rolling' || !isOursToRoll(run, access, workload)) return injection;
-  if (injection.reason === 'PodsNotInjected') return await rollMissed(run, access, workload, pods);
-  const isOutdated = injection.reason === 'PodsOutdated' && areSettingsOutdated(access, workload);
+  // A pod that somebody has made by hand would stay as it is, however often the workload is rolled.
+  const made = pods.filter(({ isControlled }) => isControlled);
+  const { reason } = injectionFinding(made, workload, problem, access.spec);
+  if (reason === 'PodsNotInjected') return await rollMissed(run, access, workload, made);
+  const isOutdated = reason === 'PodsOutdated' && areSettingsOutdated(access, workload);
   if (isOutdated || areHoldouts(heldUp, workload)) await roll(run, access, workload);
   return injection;
 }

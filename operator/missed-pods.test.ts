@@ -174,3 +174,19 @@ test('whoever writes that onto a pod of their own keeps no other pod from its ro
   expect(sentence()).not.toContain('a-forged');
   await soon(() => expect(attempt()).toBe('1'));
 });
+
+test('a pod that somebody has made by hand, with our label on it, rolls nobody else’s', async () => {
+  rig.putAccess('web');
+  await rig.startOperator();
+  await soon(() => expect(rig.labelOf('web')).toBe(true));
+  rig.clock = () => new Date(Date.now() + 60_000);
+  rig.putPod('by-hand', 'web', false);
+  const stored = rig.server.get(podAt('by-hand'));
+  rig.server.put(podAt('by-hand'), { ...stored, metadata: { ...stored?.metadata, ownerReferences: [] } });
+  await soon(() => expect(sentence()).toMatch(/started without ssh: by-hand/));
+  rig.clock = () => new Date(Date.now() + CALM_MS);
+  await rig.quiet();
+  expect(rolledAt()).toBeUndefined();
+  rig.putPod('web-1', 'web', false);
+  await soon(() => expect(attempt()).toBe('1'));
+});

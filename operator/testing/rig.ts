@@ -140,6 +140,7 @@ class Rig {
       metadata: {
         labels: { [LABEL_ACCESS]: access },
         annotations: isInjected ? { 'sshaccess.dev/injected': JSON.stringify({ ...record, access }) } : {},
+        ownerReferences: [{ controller: true }],
       },
       status: { phase: 'Running', initContainerStatuses: [{ name: 'sshaccess', ready: isInjected }] },
     });
@@ -164,6 +165,7 @@ class Rig {
       metadata: {
         labels: { [LABEL_ACCESS]: access },
         annotations: { 'sshaccess.dev/injected': JSON.stringify({ ...injected, access }) },
+        ownerReferences: [{ controller: true }],
       },
       spec: { containers: [{ name: 'app', ports: ports?.map((containerPort) => ({ containerPort })) }] },
       status: {

@@ -61,7 +61,7 @@ export function pod(name: string, changes: Partial<AccessPod> = {}): AccessPod {
     createdAt: '2026-01-01T00:00:00Z',
     address: '10.0.0.1',
   };
-  return { ...identity, access: 'web', record, skipped: undefined, ...healthy, ...changes };
+  return { ...identity, access: 'web', isControlled: true, record, skipped: undefined, ...healthy, ...changes };
 }
 
 type MainContainerRecord = NonNullable<InjectionRecord['mainContainer']>;
