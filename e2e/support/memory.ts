@@ -6,13 +6,13 @@ const PEAKS = `for process in /proc/[0-9]*; do
   case $(tr '\\0' ' ' <$process/cmdline) in 'node '*) grep VmHWM $process/status;; esac
 done 2>/dev/null; true`;
 
-/** The most resident memory that the workbench's sidecar and each piper have ever had, in MiB. */
-export async function residentPeaks(): Promise<{ sidecar: number[]; piper: number[] }> {
-  const workbench = await pods('clients', 'workbench');
+/** The most resident memory that the sidecar of each pod of an app and each piper have ever had, in MiB. */
+export async function residentPeaks(namespace: string, app: string): Promise<{ sidecar: number[]; piper: number[] }> {
+  const guests = await pods(namespace, app);
   const names = await kubectl('get', 'pods', '-n', demo().systemNamespace, '-o', 'name');
   const pipers = names.split('\n').filter((name) => name.includes('piper'));
   const sidecar = await Promise.all(
-    workbench.map(({ metadata }) => peaks('clients', `pod/${metadata.name}`, 'sshaccess')),
+    guests.map(({ metadata }) => peaks(namespace, `pod/${metadata.name}`, 'sshaccess')),
   );
   const piper = await Promise.all(pipers.map((name) => peaks(demo().systemNamespace, name, 'piper')));
   return { sidecar: sidecar.flat(), piper: piper.flat() };
