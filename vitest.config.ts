@@ -29,7 +29,8 @@ export default defineConfig({
           include: ['e2e/**/*.e2e.ts'],
           ...everywhere,
           setupFiles: 'e2e/support/turn.ts',
-          maxWorkers: 2,
+          // Of those that run beside others, most wait for the cluster most of the time.
+          maxWorkers: 3,
           testTimeout: 180_000,
           hookTimeout: 900_000,
         },

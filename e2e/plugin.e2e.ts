@@ -1,4 +1,4 @@
-/** `kubectl sshaccess`, as kubectl runs it, on the demo. */
+/** `kubectl sshaccess`, as kubectl runs it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { chmod, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -9,11 +9,14 @@ import { projectFolder } from '../scripts/places.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { apply, kubectl } from './support/kubectl.ts';
-import { clientOptions, disposeScratch, limitedLogin, rootLogin, scratch, ssh } from './support/openssh.ts';
+import { clientOptions, disposeScratch, generateKey, type Login, scratch, ssh } from './support/openssh.ts';
 import { run, succeed } from './support/process.ts';
 import { endsWithin, stay } from './support/stay.ts';
-import { createWorkload, removeNamespace } from './support/workload.ts';
+import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
 
+const place = 'e2e-plugin-users';
+const root: Login = { user: `${place}-app`, key: join(scratch, 'root') };
+const limited: Login = { user: `${place}-app-dev`, key: join(scratch, 'limited') };
 let env: NodeJS.ProcessEnv;
 
 beforeAll(async () => {
@@ -21,65 +24,73 @@ beforeAll(async () => {
   await symlink(demo().kubectl, join(scratch, 'kubectl'));
   const path = [scratch, dirname(process.execPath), process.env['PATH']].join(':');
   env = { ...process.env, PATH: path, KUBECONFIG: demo().kubeconfig };
-}, 60_000);
-afterAll(disposeScratch);
+  await createWorkload({ namespace: place, name: 'app', script: 'sleep infinity' });
+  for (const name of ['root', 'limited']) await apply(keySecret(place, name, (await generateKey(name)).publicKey));
+  const [first, second] = [{ secretRef: { name: 'root' } }, { suffix: 'dev', secretRef: { name: 'limited' } }];
+  await apply(accessManifest(place, 'app', [first, second]));
+  await waitUntilReady(place, 'app');
+  for (const login of [root, limited]) await eventually(async () => expect((await ssh(login, 'true')).code).toBe(0));
+});
+afterAll(async () => {
+  await removeNamespace(place);
+  disposeScratch();
+});
 
 const plugin = (...args: string[]): Promise<string> => succeed(['kubectl', 'sshaccess', ...args], { env });
+const ofApp = (command: string, ...args: string[]): Promise<string> => plugin(command, 'app', '-n', place, ...args);
 
 test('command prints the line of a user', async () => {
-  const line = await plugin('command', 'hello', '-n', 'acme', '-i', demo().rootKey);
-  expect(line.trim()).toBe(`ssh -i ${demo().rootKey} -p ${demo().sshPort} ${demo().rootUser}@${demo().sshHost}`);
+  const line = await ofApp('command', '-i', root.key);
+  expect(line.trim()).toBe(`ssh -i ${root.key} -p ${demo().sshPort} ${root.user}@${demo().sshHost}`);
 });
 
 test('config is a configuration that logs in', async () => {
   const config = join(scratch, 'config');
-  await run(['sh', '-c', 'cat > "$0"', config], { input: await plugin('config', 'hello', '-n', 'acme') });
-  const options = clientOptions(rootLogin()).slice(2);
-  const { stdout } = await run(['ssh', '-F', config, ...options, demo().rootUser, 'echo in']);
+  await run(['sh', '-c', 'cat > "$0"', config], { input: await ofApp('config') });
+  const options = clientOptions(root).slice(2);
+  const { stdout } = await run(['ssh', '-F', config, ...options, root.user, 'echo in']);
   expect(stdout).toBe('in\n');
 });
 
 test('known-hosts holds the key that the gateway proves: no first connection is believed', async () => {
   const file = join(scratch, 'known');
-  writeFileSync(file, await eventually(() => plugin('known-hosts', 'hello', '-n', 'acme')));
+  writeFileSync(file, await eventually(() => ofApp('known-hosts')));
   const strict = ['-o', 'StrictHostKeyChecking=yes', '-o', `UserKnownHostsFile=${file}`];
-  expect(await ssh(rootLogin(), 'echo known', { ssh: strict })).toMatchObject({ code: 0, stdout: 'known\n' });
+  expect(await ssh(root, 'echo known', { ssh: strict })).toMatchObject({ code: 0, stdout: 'known\n' });
 });
 
 test('kick ends the sessions of one user, who may come back; sessions are counted', async () => {
-  const [root, limited] = [await stay(rootLogin()), await stay(limitedLogin())];
+  const [stays, goes] = [await stay(root), await stay(limited)];
   await eventually(async () =>
-    expect(await plugin('sessions', '-n', 'acme')).toMatch(new RegExp(`^${demo().limitedUser} +hello +[1-9]`, 'm')),
+    expect(await plugin('sessions', '-n', place)).toMatch(new RegExp(`^${limited.user} +app +[1-9]`, 'm')),
   );
-  expect(await plugin('kick', 'hello', demo().limitedUser, '-n', 'acme')).toContain(demo().limitedUser);
-  expect(await endsWithin(10_000, limited)).toContain('[kicked, connection ');
-  expect(root.alive()).toBe(true);
-  await eventually(async () => expect((await ssh(limitedLogin(), 'true')).code).toBe(0), 30_000);
-  await succeed(['kubectl', 'annotate', 'sshacc', 'hello', '-n', 'acme', 'sshaccess.dev/kick-'], { env });
+  expect(await ofApp('kick', limited.user)).toContain(limited.user);
+  expect(await endsWithin(10_000, goes)).toContain('[kicked, connection ');
+  expect(stays.alive()).toBe(true);
+  await eventually(async () => expect((await ssh(limited, 'true')).code).toBe(0), 30_000);
 });
 
 test('status and who tell of every user', async () => {
-  expect(await plugin('status', 'hello', '-n', 'acme')).toMatch(/^acme\/hello: ready \(SshReady\)/);
-  const who = await plugin('who', '--namespace', 'acme');
-  for (const user of [demo().rootUser, demo().limitedUser]) expect(who).toMatch(new RegExp(`^${user} `, 'm'));
+  expect(await ofApp('status')).toMatch(/^e2e-plugin-users\/app: ready \(SshReady\)/);
+  const who = await plugin('who', '--namespace', place);
+  for (const { user } of [root, limited]) expect(who).toMatch(new RegExp(`^${user} `, 'm'));
 });
 
 test('what is not there is said in a sentence, with exit code 1', async () => {
-  const { code, stderr } = await run(['kubectl', 'sshaccess', 'status', 'no-such', '-n', 'acme'], { env });
+  const { code, stderr } = await run(['kubectl', 'sshaccess', 'status', 'no-such', '-n', place], { env });
   expect([code, stderr]).toEqual([1, expect.stringContaining('"no-such" not found')]);
 });
 
 test('keygen, apply: the Secret is one', async () => {
-  const manifest = await plugin('keygen', 'plugin-key', '-n', 'acme', '--file', join(scratch, 'plugin-key'));
+  const manifest = await plugin('keygen', 'plugin-key', '-n', place, '--file', join(scratch, 'plugin-key'));
   await succeed(['kubectl', 'apply', '-f', '-'], { env, input: manifest });
-  const stored = ['get', 'secret', 'plugin-key', '-n', 'acme', '-o', 'jsonpath={.data.ssh-publickey}'];
+  const stored = ['get', 'secret', 'plugin-key', '-n', place, '-o', 'jsonpath={.data.ssh-publickey}'];
   const key = Buffer.from(await succeed(['kubectl', ...stored], { env }), 'base64').toString();
   expect(key).toBe(readFileSync(join(scratch, 'plugin-key.pub'), 'utf8'));
-  await succeed(['kubectl', 'delete', 'secret', 'plugin-key', '-n', 'acme'], { env });
 });
 
 test('why shows what the gateway recorded of a refusal', async () => {
-  const { stderr } = await ssh(rootLogin(), 'true', { ssh: ['-l', `${demo().rootUser}.99`, '-o', 'LogLevel=INFO'] });
+  const { stderr } = await ssh(root, 'true', { ssh: ['-l', `${root.user}.99`, '-o', 'LogLevel=INFO'] });
   const [, id = ''] = /connection ([0-9a-f]+)\]/.exec(stderr) ?? [];
   await eventually(async () => expect(await plugin('why', id)).toMatch(/"event":"refused".*"reason":"/), 20_000);
 });

@@ -30,9 +30,8 @@ const helm = (...args: string[]): Promise<string> => {
 const applyCrds = (...from: string[]): Promise<string> =>
   kubectl('apply', '--server-side', '--force-conflicts', ...from.flatMap((path) => ['-f', path]));
 
-const Secrets = z.object({
-  items: z.array(z.object({ metadata: z.object({ name: z.string() }), data: z.record(z.string(), z.string()) })),
-});
+const Secret = z.object({ metadata: z.object({ name: z.string() }), data: z.record(z.string(), z.string()) });
+const Secrets = z.object({ items: z.array(Secret) });
 const Configuration = z.object({
   webhooks: z.array(z.object({ name: z.string(), clientConfig: z.object({ caBundle: z.string() }) })),
 });
@@ -57,6 +56,14 @@ async function lasting(): Promise<unknown> {
     trusted: webhooks[0],
     access: await get(Access, 'sshacc', 'hello', '-n', 'acme'),
   };
+}
+
+/** All Secrets of ours, but for those in which Helm keeps its releases, and the keys of the demo's pods. */
+async function everySecret(): Promise<unknown> {
+  const noRelease = ['--field-selector', 'type!=helm.sh/release.v1'];
+  const { items } = await get(Secrets, 'secrets', '-n', demo().systemNamespace, ...noRelease);
+  const { data } = await get(Secret, 'secret', 'hello-sshaccess', '-n', 'acme');
+  return [...items.map((secret) => [secret.metadata.name, secret.data]), data];
 }
 
 const version = async (): Promise<string> => {
@@ -125,4 +132,15 @@ test('nor does a rollback', async () => {
   expect(await version()).toBe('sshaccess-0.1.0');
   await serves();
   expect(await lasting()).toMatchObject(Object(before));
+});
+
+test('nor do helm upgrade and a restart of every program', async () => {
+  const kept = await everySecret();
+  await succeed([...demo().helmUpgrade, '--timeout', '280s'], { timeoutMs: HELM_MS });
+  const where = ['-n', demo().systemNamespace];
+  await kubectl('rollout', 'restart', 'deployment', ...where);
+  for (const name of (await kubectl('get', 'deployments', ...where, '-o', 'name')).trim().split('\n'))
+    await kubectl('rollout', 'status', ...where, name, '--timeout=150s');
+  expect(await everySecret()).toEqual(kept);
+  await serves();
 });

@@ -1,5 +1,5 @@
 /**
- * Two e2e files at a time, where neither minds: most change what all share, or count it, and run alone. A reader-writer
+ * Several e2e files at a time, where none minds: most change what all share, or count it, and run alone. A reader-writer
  * lock between the workers of vitest, held by flock(1), which the kernel releases however a worker ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
