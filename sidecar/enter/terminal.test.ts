@@ -165,12 +165,14 @@ describe('keys and signals', () => {
     await session.sees(/foreground=\d+=/);
     const pidOf = (name: string) => Number(new RegExp(`${name}=(\\d+)=`).exec(session.output())?.[1]);
     session.hangUp();
-    await session.ended;
+    await session.left;
     await Promise.all(['background', 'foreground', 'shell'].map((name) => gone(pidOf(name))));
     for (const name of ['nohup', 'setsid', 'disowned']) {
       expect([name, stateOf(pidOf(name))]).toEqual([name, 'S']);
       process.kill(pidOf(name), 'SIGKILL');
     }
+    // The helper has stayed for them, and goes of itself.
+    expect((await session.ended).signal).not.toBe('SIGKILL');
   });
 
   // bash 5.2 dies at once of a second SIGHUP, with its jobs not hung up, while it saves its history for the first.
