@@ -12,12 +12,15 @@
 /* The kernel takes in what is written to a master by and by. */
 enum { PATIENCE_TICKS = 20 };
 
-/* As the kernel does it: the signal first, and what is typed ahead and not yet shown is dropped, but for NOFLSH. */
+/*
+ * What is typed ahead and not yet shown is dropped, but for NOFLSH. The kernel does it after the signal and lets nobody
+ * write meanwhile; here it comes first, or it would drop what the program answers.
+ */
 static void interrupt(int master, int peer, const struct termios *settings)
 {
-	ioctl(master, TIOCSIG, SIGINT);
 	if (!(settings->c_lflag & NOFLSH))
 		tcflush(peer, TCIOFLUSH);
+	ioctl(master, TIOCSIG, SIGINT);
 }
 
 /* poll(2) of a terminal without input waits until the kernel has taken in what was written: n_tty_poll. */
