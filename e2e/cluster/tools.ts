@@ -26,7 +26,7 @@ const modulesFolder = join(import.meta.dirname, 'native');
 
 export function goUnavailable(): string | undefined {
   if (programPath('go') !== undefined) return undefined;
-  return 'there is no `go` on the PATH; install Go 1.25 or newer (https://go.dev/doc/install)';
+  return 'there is no `go` on the PATH; install Go 1.26 or newer (https://go.dev/doc/install)';
 }
 
 /** The programs' paths; they are built the first time, which takes minutes, and cached outside the repository. */
