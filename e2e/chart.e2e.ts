@@ -22,7 +22,11 @@ const VARIANTS: readonly (readonly [string, ...string[]])[] = [
   ['piper.banExempt={10.0.0.0/8}', 'piper.proxyProtocolFrom={10.1.0.0/16,2001:db8::/32}'],
   ['admissionPolicy.enabled=true', 'watchNamespaces={default}'],
   ['networkPolicy.enabled=true', 'networkPolicy.apiServer.cidrs={192.0.2.1/32}', 'watchNamespaces={default}'],
-  ['networkPolicy.enabled=true', 'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring'],
+  [
+    'networkPolicy.enabled=true',
+    'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring',
+    'networkPolicy.webhookFrom[0].ipBlock.cidr=192.0.2.1/32',
+  ],
   ['tracing.endpoint=https://collector.example.com/otlp', 'tracing.samplingRatio=0.1'],
   ['piper.nodeSelector.pool=ssh', 'piper.tolerations[0].operator=Exists', 'endpoint.host=ssh.example.com'],
 ];

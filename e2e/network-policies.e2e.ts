@@ -17,7 +17,11 @@ const Selector = z.object({
     .array(z.object({ key: z.string(), operator: z.enum(['In', 'Exists']), values: z.array(z.string()).default([]) }))
     .default([]),
 });
-const Peer = z.object({ namespaceSelector: Selector.optional(), podSelector: Selector.optional() });
+const Peer = z.object({
+  namespaceSelector: Selector.optional(),
+  podSelector: Selector.optional(),
+  ipBlock: z.object({ cidr: z.string() }).optional(),
+});
 const Port = z.object({
   protocol: z.string(),
   port: z.union([z.string(), z.int()]),
@@ -75,6 +79,16 @@ describe.each(['operator', 'webhook', 'piper'])('the policy of the %s', (program
     expect(egress[0]?.to).toEqual([{ ipBlock: { cidr: '192.0.2.1/32' } }]);
     if (pods.length > 0) expect(JSON.stringify(egress[1]?.to)).toContain('["a","b"]');
   });
+});
+
+test('F2: the webhook is for those who are named, where somebody names them, and the others stay open', () => {
+  const fromOf = (program: string, ...set: readonly string[]) =>
+    Policy.parse(
+      find(render('networkPolicy.enabled=true', ...set), 'NetworkPolicy', `sshaccess-${program}`),
+    ).spec.ingress.map(({ from }) => from);
+  const named = 'networkPolicy.webhookFrom[0].ipBlock.cidr=192.0.2.1/32';
+  expect(fromOf('webhook', named)).toEqual([[{ ipBlock: { cidr: '192.0.2.1/32' } }]]);
+  expect([fromOf('webhook'), fromOf('piper', named)]).toEqual([[undefined], [undefined]]);
 });
 
 describe('the documents for tenants', () => {
