@@ -52,8 +52,12 @@ test('F9: who asks without end is told so, and nobody else', async () => {
   const port = await serving();
   const agent = new http.Agent({ keepAlive: true, maxSockets: 8 });
   onTestFinished(() => agent.destroy());
-  const answers = await Promise.all(Array.from({ length: 1_000 }, () => ask(port, MALLORY, agent)));
-  expect(new Set(answers)).toEqual(new Set([200, 429]));
+  const answers = new Set<number | string>();
+  // However slow the machine is, it answers more than fifty in a second.
+  for (let round = 0; round < 20 && !answers.has(429); round++)
+    for (const answer of await Promise.all(Array.from({ length: 500 }, () => ask(port, MALLORY, agent))))
+      answers.add(answer);
+  expect(answers).toEqual(new Set([200, 429]));
   expect(await ask(port, KUBELET)).toBe(200);
 });
 
