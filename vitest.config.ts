@@ -14,8 +14,8 @@ export default defineConfig({
           globalSetup: 'scripts/test-machine.ts',
           include: ['**/*.test.ts'],
           ...everywhere,
-          // Of its own accord vitest leaves a core free, and half of these files wait.
-          maxWorkers: 2,
+          // Of its own accord vitest leaves a core free, and these files wait more than half of the time.
+          maxWorkers: 3,
           // The machine may be busy; how fast something is no test asks.
           testTimeout: 60_000,
           expect: { poll: { timeout: 15_000 } },
