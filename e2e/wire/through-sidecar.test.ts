@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { run } from '../support/process.ts';
 import { startStack, type Stack } from './stack.ts';
 
@@ -144,11 +145,11 @@ test('-L listens, and many connections share one login', { timeout: 60_000 }, as
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = z.object({ port: z.number() }).parse(server.address());
-  const local = 20_000 + (process.pid % 20_000);
+  const local = await freePort();
   const tunnel = ['-p', String(stack.port), '-l', 'acme-hello', '-N', '-L', `127.0.0.1:${local}:localhost:${port}`];
   const child = spawn('ssh', [...stack.options(stack.root, 'ExitOnForwardFailure=yes'), ...tunnel, '127.0.0.1']);
   await expect
-    .poll(() => fetch(`http://127.0.0.1:${local}/up`).catch(() => undefined), { timeout: 10_000 })
+    .poll(() => fetch(`http://127.0.0.1:${local}/up`).catch(() => undefined), { timeout: 40_000 })
     .toBeDefined();
   const answers = await Promise.all(
     Array.from({ length: 40 }, async (_, index) => (await fetch(`http://127.0.0.1:${local}/${index}`)).text()),
