@@ -284,13 +284,17 @@ describe.each(titled)('$title', (one) => {
   });
 
   test('status tells it', async () => {
-    const { users: told, sessionEntry } = await statusOf(one);
-    expect(sessionEntry).toBe(one.toolbox === undefined ? 'chroot' : 'toolbox');
     const limited =
       one.limited === undefined
         ? /^none: not possible at this Pod Security level$/
         : new RegExp(`^uid ${one.limited / 1000}\\d{3}$`);
-    expect(told.map(({ effectiveUser }) => effectiveUser)).toEqual([`uid ${one.root}`, expect.stringMatching(limited)]);
+    await eventually(async () => {
+      const { users: told, sessionEntry } = await statusOf(one);
+      expect({ sessionEntry, users: told.map(({ effectiveUser }) => effectiveUser) }).toEqual({
+        sessionEntry: one.toolbox === undefined ? 'chroot' : 'toolbox',
+        users: [`uid ${one.root}`, expect.stringMatching(limited)],
+      });
+    });
   });
 });
 
