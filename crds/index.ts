@@ -12,4 +12,5 @@ export * from './session-report.ts';
 export * from './skip-record.ts';
 export * from './ssh-access-status.ts';
 export * from './ssh-access.ts';
+export * from './template-settings.ts';
 export * from './usernames.ts';

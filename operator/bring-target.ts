@@ -1,6 +1,6 @@
 /** The workload's pod template: its label, and the rolls that make pods right. */
 import { isDeepStrictEqual } from 'node:util';
-import type { SshAccess } from '../crds/index.ts';
+import { templateSettings, type SshAccess } from '../crds/index.ts';
 import { keyOf } from '../lib/kube/object-key.ts';
 import type { AccessPod } from './access-pod.ts';
 import { finding, type Finding } from './findings.ts';
@@ -8,7 +8,6 @@ import { cureOf, injectionFinding, missedAmong, notInjected } from './injection.
 import { nextRoll } from './missed-pods.ts';
 import { labelTemplate, releaseTemplate, rollTemplate } from './target.ts';
 import { decideLabel, type Labeller } from './template-label.ts';
-import { templateSettings } from './template-settings.ts';
 import { describeWorkload, type Workload } from './workload.ts';
 import type { Run } from './run.ts';
 import type { HeldUp } from './turn-keys.ts';

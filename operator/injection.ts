@@ -3,7 +3,7 @@ import { isLastingSkip, LASTING_SKIPS, skipSettings, type Role, type SshAccess }
 import type { AccessPod } from './access-pod.ts';
 import { finding, type Finding, type Restart } from './findings.ts';
 import { insistenceNotes } from './process-namespace.ts';
-import { outdatedBy } from './template-settings.ts';
+import { outdatedBy } from './outdated-pods.ts';
 import { describeWorkload, type Workload } from './workload.ts';
 
 const MAX_NAMED = 5;

@@ -1,8 +1,7 @@
 /** The label on the pod template: whether to put it there, and the least that a server-side apply must say. */
-import { LABEL_ACCESS, type SshAccess } from '../crds/index.ts';
+import { LABEL_ACCESS, type SshAccess, type TemplateSettings } from '../crds/index.ts';
 import type { Manifest } from '../lib/kube/apply.ts';
 import { finding, type Finding } from './findings.ts';
-import type { TemplateSettings } from './template-settings.ts';
 import {
   ANNOTATION_LABELLED_FOR,
   ANNOTATION_ROLL_ATTEMPT,

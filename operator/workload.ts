@@ -1,7 +1,6 @@
 import * as z from 'zod';
-import { FIELD_MANAGERS, LABEL_ACCESS } from '../crds/index.ts';
+import { FIELD_MANAGERS, LABEL_ACCESS, settingsAmong, type TemplateSettings } from '../crds/index.ts';
 import type { TargetKind } from './resources.ts';
-import { settingsAmong, type TemplateSettings } from './template-settings.ts';
 
 /**
  * On the template: which SshAccess labelled it. One that is deleted and made again has new keys under the old names:

@@ -46,12 +46,16 @@ async function deafView(): Promise<ClusterView> {
   return view;
 }
 
-const request = (labels: Record<string, unknown> = { 'sshaccess.dev/access': 'web' }, namespace = 'acme') => ({
+const request = (
+  labels: Record<string, unknown> = { 'sshaccess.dev/access': 'web' },
+  namespace = 'acme',
+  annotations?: Record<string, unknown>,
+) => ({
   uid: 'u',
   kind: { group: '', version: 'v1', kind: 'Pod' },
   namespace,
   operation: 'CREATE',
-  object: { metadata: { name: 'web-1', labels }, spec: { containers: [{ name: 'app' }] } },
+  object: { metadata: { name: 'web-1', labels, annotations }, spec: { containers: [{ name: 'app' }] } },
 });
 const decide = async (view: ClusterView) => mutatePod(request(), await view.about(request()), settings).record;
 const metrics = new WebhookMetrics();
@@ -88,6 +92,24 @@ test('what the copies have is not asked for, nor what nobody selects', async () 
     await view.about(request(labels));
   }
   expect(questions()).toEqual([]);
+});
+
+test('a spec for which the pod was rolled, and which is newer than its copy, is asked for; without an answer the copy is taken', async () => {
+  server.put(namespaceAt, {});
+  server.put(accessAt, { spec: { ...spec, processNamespace: 'Isolated' } });
+  const view = await deafView();
+  server.put(accessAt, { spec: { ...spec, processNamespace: 'Shared' } });
+  const rolledFor = async (asked: unknown): Promise<string | undefined> => {
+    const review = request(undefined, 'acme', { 'sshaccess.dev/process-namespace': asked });
+    const cluster = await view.about(review);
+    return cluster.access('acme', 'web')?.spec.processNamespace;
+  };
+  expect(await rolledFor('Isolated')).toBe('Isolated');
+  expect(questions()).toEqual([]);
+  expect(await rolledFor('Shared')).toBe('Shared');
+  for (const nonsense of [7, undefined]) expect(await rolledFor(nonsense)).toBe('Shared');
+  server.fail(1, 500, /sshaccesses$/);
+  expect(await rolledFor('Shared')).toBe('Isolated');
 });
 
 test('that there is none is said where the API server says so, and nowhere else', async () => {

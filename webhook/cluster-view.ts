@@ -1,6 +1,7 @@
 /** What the webhook knows of the cluster: local copies, and a question to the API server about what they lack. */
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import { API_VERSION, KIND, LABEL_ACCESS, PLURAL } from '../crds/index.ts';
+import { API_VERSION, KIND, LABEL_ACCESS, PLURAL, settingsAmong, templateSettings } from '../crds/index.ts';
 import { getIfExists } from '../lib/kube/apply.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
 import { follow, followNamespaces, type Collection, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
@@ -25,7 +26,8 @@ const NAMESPACES_AT_ONCE = 10;
 
 const Listed = z.object({ items: z.array(z.unknown()).nullable() });
 const Named = z.object({ metadata: z.object({ name: z.string() }) });
-const Labelled = z.object({ metadata: z.object({ labels: z.record(z.string(), z.unknown()) }) });
+const Words = z.record(z.string(), z.unknown());
+const Labelled = z.object({ metadata: z.object({ labels: Words, annotations: Words.nullish() }) });
 
 export type ClusterViewOptions = {
   client: KubeClient;
@@ -74,20 +76,23 @@ export class ClusterView {
 
   /**
    * The cluster as far as this request needs it. Copies lag behind, by much where a watch is broken; a pod that was let
-   * through because its SshAccess is not in them would be without ssh for good. So what they lack is asked for.
+   * through because its SshAccess is not in them would be without ssh for good, and one that is rolled for a change of spec that
+   * they have not heard of would be as it was before. So what they lack is asked for.
    * @throws KubeError where there is no answer: the failurePolicy decides, and not we
    */
   async about({ namespace, object }: Pick<AdmissionRequest, 'namespace' | 'object'>): Promise<Cluster> {
-    const name = Labelled.safeParse(object).data?.metadata.labels[LABEL_ACCESS];
+    const { labels: own, annotations } = Labelled.safeParse(object).data?.metadata ?? {};
+    const name = own?.[LABEL_ACCESS];
     if (typeof name !== 'string' || name === '' || namespace === '') return this.#copies;
     const copied = this.#copies.access(namespace, name);
     const isCopied = copied !== undefined && copied.metadata.deletionTimestamp === undefined;
+    const isCurrent = isCopied && isDeepStrictEqual(settingsAmong(annotations ?? {}), templateSettings(copied.spec));
     const copiedLabels = this.#copies.namespaceLabels(namespace);
-    if (isCopied && copiedLabels !== undefined) return this.#copies;
+    if (isCurrent && copiedLabels !== undefined) return this.#copies;
     const labels = copiedLabels ?? (await this.#labelsOf(namespace));
     // Without a namespace there is nothing in it to ask about.
     if (labels === undefined) return this.#copies;
-    const access = isCopied ? copied : await this.#accessOf(namespace, name);
+    const access = isCurrent ? copied : await this.#accessOf(namespace, name, isCopied ? copied : undefined);
     return { ...this.#copies, access: () => access, namespaceLabels: () => labels };
   }
 
@@ -96,11 +101,19 @@ export class ClusterView {
     return found?.metadata.labels;
   }
 
-  /** By all of the namespace: so names that somebody makes up are no more questions than one. */
-  async #accessOf(namespace: string, name: string): Promise<Access | undefined> {
-    const all = await this.#asked('accesses', this.#accessQuestions.about(namespace));
-    // As with the copies: one that cannot be read is none.
-    return Access.safeParse(all.find((object) => Named.safeParse(object).data?.metadata.name === name)).data;
+  /**
+   * By all of the namespace: so names that somebody makes up are no more questions than one.
+   * @param copied of another spec than the template of the pod is for; still better than no answer
+   */
+  async #accessOf(namespace: string, name: string, copied: Access | undefined): Promise<Access | undefined> {
+    try {
+      const all = await this.#asked('accesses', this.#accessQuestions.about(namespace));
+      // As with the copies: one that cannot be read is none.
+      return Access.safeParse(all.find((object) => Named.safeParse(object).data?.metadata.name === name)).data;
+    } catch (error) {
+      if (copied === undefined) throw error;
+      return copied;
+    }
   }
 
   async #asked<T>(about: 'namespace' | 'accesses', question: Promise<T>): Promise<T> {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { podSettings } from '../crds/index.ts';
-import { outdatedBy, settingsAmong, templateSettings } from './template-settings.ts';
+import { outdatedBy } from './outdated-pods.ts';
 import { access, mainPod, mainRecord, pod, record } from './testing/samples.ts';
 
 const spec = (changes: object = {}) => access(changes).spec;
@@ -32,17 +32,4 @@ test.each([
   const because = outdatedBy(subject, spec(asked));
   if (expected instanceof RegExp) expect(because).toMatch(expected);
   else expect(because).toBe(expected);
-});
-
-test('the template of a sidecar has nothing that it had not before there was another runtime', () => {
-  expect(templateSettings(spec())).toEqual({});
-  expect(templateSettings(spec({ processNamespace: 'Isolated' }))).toEqual({
-    'sshaccess.dev/process-namespace': 'Isolated',
-  });
-});
-
-test('what is on a template is what was put there', () => {
-  const settings = templateSettings(spec(image));
-  expect(settings).toEqual({ 'sshaccess.dev/pod-settings': expect.stringMatching(/^image-[0-9a-f]{16}$/) });
-  expect(settingsAmong({ ...settings, 'sshaccess.dev/rolled-at': 'then', theirs: 'x' })).toEqual(settings);
 });
