@@ -133,6 +133,7 @@ describe('a CronJob', () => {
   test('its Job is reached while it runs', async () => {
     await kubectl('create', 'job', '-n', namespace, 'today', '--from=cronjob/report');
     await waitUntilReady(namespace, 'report');
+    await kubectl('wait', 'pods', '-n', namespace, '-l', 'job-name=today', '--for=condition=Ready', '--timeout=120s');
     expect(await loggedIn('report', 'echo "$FRUIT"; hostname')).toMatch(/^medlar\ntoday-/);
   });
 

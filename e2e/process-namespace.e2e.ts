@@ -28,7 +28,9 @@ const INSISTS = '[ $$$$ = 1 ] || { echo "can only run as pid 1" >&2; exit 100; }
 beforeAll(async () => {
   const generated = await generateKey('process-namespace');
   key = generated.path;
-  await createWorkload({ namespace, name: 'unseen', script: INSISTS });
+  // Without a probe it would be ready for the moment that it lives, and the Deployment take that for a success.
+  const readinessProbe = { exec: { command: ['true'] }, initialDelaySeconds: 5, periodSeconds: 1 };
+  await createWorkload({ namespace, name: 'unseen', script: INSISTS, container: { readinessProbe } });
   // That the command is /init is seen at admission; busybox and Debian have none, so the image brings its shell there.
   await createWorkload({
     namespace,

@@ -55,6 +55,7 @@ test('the tracker counts starts and searches only when the process is gone', asy
     startOf: async (pid) => (pid === world.found?.pid ? world.found.start : undefined),
     now: () => world.now,
     sleep: async () => undefined,
+    firstStartMs: 0,
   });
   await tracker.poll();
   expect(tracker.history).toEqual({ starts: 0, lastSeen: undefined });
@@ -70,6 +71,32 @@ test('the tracker counts starts and searches only when the process is gone', asy
   expect(tracker.history).toEqual({ starts: 2, lastSeen: 5 });
 });
 
+test('an app that has not started yet is waited for, once; one that has ended is not', async () => {
+  let [now, startsAt, endsAt] = [0, 2000, 3000];
+  const app = parseInspection(output());
+  const newTracker = () =>
+    createAppTracker({
+      inspect: async () => (now >= startsAt && now < endsAt ? app : 'not-running'),
+      startOf: async () => undefined,
+      now: () => now,
+      sleep: async (ms) => (now += ms),
+      firstStartMs: 5000,
+    });
+  const tracker = newTracker();
+  expect(await tracker.inspect()).toBe(app);
+  expect(now).toBe(2000);
+  now = endsAt;
+  expect(await tracker.inspect()).toBe('not-running');
+  expect(now).toBe(endsAt);
+
+  startsAt = Infinity;
+  const other = newTracker();
+  for (let attempt = 0; attempt < 2; attempt++) {
+    expect(await other.inspect()).toBe('not-running');
+    expect(now).toBe(endsAt + 5000);
+  }
+});
+
 test('a container that is being created is waited for; one that stays closed is reported, and not waited for again', async () => {
   let [now, inspections, opensAt] = [0, 0, 500];
   const app = parseInspection(output());
@@ -81,6 +108,7 @@ test('a container that is being created is waited for; one that stays closed is 
     startOf: async () => undefined,
     now: () => now,
     sleep: async (ms) => (now += ms),
+    firstStartMs: 5000,
   });
   expect(await tracker.inspect()).toBe(app);
   expect([now, inspections]).toEqual([500, 6]);

@@ -18,6 +18,8 @@ const POLL_MS = 5000;
  * (PR_SET_DUMPABLE), like an app that we may not enter. Only what stays so for this long is the latter.
  */
 const SETTLE_MS = 3000;
+/** We start before the app, and who logs in between wants the app, not the toolbox. */
+export const FIRST_START_MS = 5000;
 const LOOK_AGAIN_MS = 100;
 // proc(5): the fields of /proc/<pid>/stat after the parenthesized name begin with the third.
 const START_TIME_FIELD = 22 - 3;
@@ -28,12 +30,15 @@ export type TrackerOptions = {
   startOf: (pid: number) => Promise<number | undefined>;
   now: () => number;
   sleep: (ms: number) => Promise<unknown>;
+  /** From now on so long, sessions wait for an app that has not been seen yet. */
+  firstStartMs: number;
 };
 
-export function createAppTracker({ inspect, startOf, now, sleep: pause }: TrackerOptions) {
+export function createAppTracker({ inspect, startOf, now, sleep: pause, firstStartMs }: TrackerOptions) {
   const history: AppHistory = { starts: 0, lastSeen: undefined };
   let current: { pid: number; start: number } | undefined;
   let refusedSince: number | undefined;
+  const began = now();
   const see = (found: AppProcess | NoAppProcess): void => {
     refusedSince = found === 'not-permitted' ? (refusedSince ?? now()) : undefined;
     if (typeof found === 'string') {
@@ -49,11 +54,15 @@ export function createAppTracker({ inspect, startOf, now, sleep: pause }: Tracke
     see(found);
     return found;
   };
+  const isClear = (found: AppProcess | NoAppProcess): boolean => {
+    if (found === 'not-running') return history.starts > 0 || now() - began >= firstStartMs;
+    return refusedSince === undefined || now() - refusedSince >= SETTLE_MS;
+  };
   /** For a session: what is, once it is clear. */
   const inspectSettled = async (): Promise<AppProcess | NoAppProcess> => {
     for (;;) {
       const found = await inspectNow();
-      if (refusedSince === undefined || now() - refusedSince >= SETTLE_MS) return found;
+      if (isClear(found)) return found;
       await pause(LOOK_AGAIN_MS);
     }
   };
@@ -66,12 +75,17 @@ export function createAppTracker({ inspect, startOf, now, sleep: pause }: Tracke
 }
 
 /** The tracker of a container of this pod; polls until `signal` aborts. */
-export function trackApp(enter: string, container: string, signal: AbortSignal): AppTracker {
+export function trackApp(
+  enter: string,
+  container: string,
+  { signal, firstStartMs }: { signal: AbortSignal } & Pick<TrackerOptions, 'firstStartMs'>,
+): AppTracker {
   const tracker = createAppTracker({
     inspect: () => inspectApp(enter, container),
     startOf: processStart,
     now: () => performance.now(),
     sleep,
+    firstStartMs,
   });
   const follow = async (): Promise<void> => {
     while (!signal.aborted) {

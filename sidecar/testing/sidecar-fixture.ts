@@ -50,7 +50,7 @@ export async function startSidecar(
     ...helper,
     ...config,
   };
-  const tracker = trackApp(full.enterPath, full.container, stop.signal);
+  const tracker = trackApp(full.enterPath, full.container, { signal: stop.signal, firstStartMs: 0 });
   const audit = auditTo({ write: (line) => auditLines.push(line) });
   const place = { config: full, tracker, sidecar: ownIds(), leftovers: new Leftovers() };
   const server = new SidecarServer({ port: 0, place, audit, log, clock });
