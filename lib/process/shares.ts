@@ -4,9 +4,9 @@ type Held = { readonly amount: number; readonly takeAway: () => void };
 type Place = { readonly held: Set<Held>; total: number };
 
 /**
- * Of something that is bounded, who holds how much. Nobody can tell the API server from anybody else who reaches our port, but
- * for where they are. So where all together hold too much, the place that holds the most loses what it has held longest: who
- * wants to keep the API server out has to be in as many places as it takes to hold less than it in each.
+ * Of something that is bounded, who holds how much. On a port that asks for no credentials nobody can be told from anybody else but
+ * by where they are. So where all together hold too much, the place that holds the most loses what it has held longest: who wants
+ * to keep the API server or the kubelet out has to be in as many places as it takes to hold less than they do in each.
  */
 export class Shares {
   readonly #most: number;
