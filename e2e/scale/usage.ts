@@ -1,13 +1,10 @@
-/** What a program of ours has used, by the kernel of its pod. */
+/** What a program of ours has used, by its own metrics. */
 import * as z from 'zod';
 import type { Cluster } from '../cluster/cluster.ts';
 import { kubectl, systemNamespace } from '../cluster/deploy.ts';
 
 const Metadata = z.object({ name: z.string(), deletionTimestamp: z.string().optional() });
 const Pods = z.object({ items: z.array(z.object({ metadata: Metadata })) });
-
-/** USER_HZ: what userspace is told is in these units, on each architecture that Kubernetes runs on. */
-const TICKS_PER_SECOND = 100;
 
 /** Of all replicas together. */
 export type Usage = { cpuSeconds: number; rssMebibytes: number };
@@ -24,13 +21,14 @@ export async function usageOf(cluster: Cluster, component: string): Promise<Usag
 }
 
 async function usageOfPod(cluster: Cluster, pod: string): Promise<Usage> {
-  const read = ['exec', '-n', systemNamespace, pod, '--', 'cat', '/proc/1/stat', '/proc/1/status'];
-  const text = await kubectl(cluster, read);
-  // proc_pid_stat(5): utime and stime are fields 14 and 15; the second, a name in parentheses, may hold spaces.
-  const fields = text.slice(text.indexOf(') ') + 2).split(' ');
-  const ticks = Number(fields[11]) + Number(fields[12]);
+  const text = await kubectl(cluster, [
+    'get',
+    '--raw',
+    `/api/v1/namespaces/${systemNamespace}/pods/${pod}:8080/proxy/metrics`,
+  ]);
+  const valueOf = (metric: string): number => Number(new RegExp(`^${metric} (\\S+)$`, 'm').exec(text)?.[1]);
   return {
-    cpuSeconds: ticks / TICKS_PER_SECOND,
-    rssMebibytes: Number(/^VmRSS:\s+(\d+) kB$/m.exec(text)?.[1]) / 1_024,
+    cpuSeconds: valueOf('process_cpu_seconds_total'),
+    rssMebibytes: valueOf('process_resident_memory_bytes') / 1_048_576,
   };
 }

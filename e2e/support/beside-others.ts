@@ -17,7 +17,7 @@ const BESIDE_OTHERS: readonly RegExp[] = [
   /\/forwarding\.e2e\.ts$/,
   /\/broken-app\.e2e\.ts$/,
   /\/network-policies\.e2e\.ts$/,
-  /\/(chart|expiry|lifecycle|plugin|removal|session|status|tenancy|transfer|who)\.e2e\.ts$/,
+  /\/(chart|expiry|lifecycle|plugin|removal|session|status|stop-early|tenancy|transfer|who)\.e2e\.ts$/,
 ];
 
 /** Its place among them; undefined: it is none of them, and runs alone. */

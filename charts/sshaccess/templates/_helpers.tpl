@@ -49,6 +49,8 @@ annotations:
 {{- define "sshaccess.podSettings" -}}
 {{- $values := index .root.Values .component -}}
 serviceAccountName: {{ include "sshaccess.name" . }}
+# A process 1 hears SIGTERM only once it has a handler for it: told to stop while it starts, a piper would stay for an hour.
+shareProcessNamespace: true
 securityContext:
   runAsNonRoot: true
   runAsUser: 65532
