@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Tracing } from '../lib/process/tracing/otlp.ts';
+import { VERSION } from '../lib/process/version.ts';
 import type { PiperConfig } from './config.ts';
 import { type BeginTrace, LoginTrace } from './login-trace.ts';
 import type { PiperMetrics } from './metrics.ts';
@@ -19,7 +20,7 @@ export async function tracingOf(
     resource: {
       'service.name': 'sshaccess-piper',
       'service.instance.id': pod?.uid ?? hostname(),
-      'service.version': process.env['SSHACCESS_VERSION'] ?? 'unbuilt',
+      'service.version': VERSION,
       ...('namespace' in source ? { 'k8s.namespace.name': source.namespace } : {}),
       ...(pod === undefined ? {} : { 'k8s.pod.name': pod.name, 'k8s.pod.uid': pod.uid }),
     },

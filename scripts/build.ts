@@ -78,7 +78,7 @@ export async function bundleProgram(
     platform: 'node',
     target: 'node24',
     ...settings,
-    // What sshaccess_build_info says.
+    // lib/process/version.ts
     define: { ...settings.define, 'process.env.SSHACCESS_VERSION': JSON.stringify(manifest.version) },
     // Names stay: a stack trace in a log must say which function it was. Licences stay, as they ask for, in a file beside
     // it: one umlaut in an author's name, and V8 keeps the whole source with two bytes a character.

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { VERSION } from './version.ts';
 
 /** How often the event loop's delay is measured. By default a timer wakes an idle program a hundred times a second for it. */
 const DELAY_RESOLUTION_MS = 100;
@@ -22,7 +23,7 @@ export class Metrics {
       help: 'Always 1; its label says which version runs.',
       labelNames: ['version'],
       registers: [this.registry],
-    }).set({ version: process.env['SSHACCESS_VERSION'] ?? 'unbuilt' }, 1);
+    }).set({ version: VERSION }, 1);
   }
 
   /** @param problem as of /readyz: why not */

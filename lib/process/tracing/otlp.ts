@@ -4,6 +4,7 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { VERSION } from '../version.ts';
 import { encodeRequest, encodeTrace } from './otlp-json.ts';
 import type { Attributes, CountSpans, Span } from './span.ts';
 
@@ -62,7 +63,7 @@ class OtlpSender implements Tracing {
   constructor(options: TracingOptions) {
     this.#options = options;
     this.#request = options.url.startsWith('https:') ? https.request : http.request;
-    this.#frame = encodeRequest(options.resource, process.env['SSHACCESS_VERSION'] ?? 'unbuilt');
+    this.#frame = encodeRequest(options.resource, VERSION);
   }
 
   readonly record = (root: Span): void => {
