@@ -1,5 +1,5 @@
-/** So many at the most, each by its key. For one more, the oldest of the tenant that has the most gives way. */
-export class Shares<Item extends { readonly key: string; readonly tenant: string }> {
+/** So many items at the most, each found by its key. For one more, the oldest of the tenant that has the most gives way. */
+export class FairMap<Item extends { readonly key: string; readonly tenant: string }> {
   readonly #most: number;
   readonly #items = new Map<string, Item>();
   readonly #byTenant = new Map<string, Set<Item>>();

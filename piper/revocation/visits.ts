@@ -12,9 +12,9 @@ import type { RouteLogins, Way } from '../directory/route-table.ts';
 import { RefusalError } from '../refusals.ts';
 import { UpstreamAttempt } from '../upstream-attempt.ts';
 import type { Introduction } from '../upstream.ts';
+import { FairMap } from './fair-map.ts';
 import { residentsOf } from './roster.ts';
 import { Rounds } from './rounds.ts';
-import { Shares } from './shares.ts';
 import type { SweeperOptions } from './sweeper.ts';
 
 /** Unreachable pods of one tenant must not hold up the others. */
@@ -54,7 +54,7 @@ type Acquaintance = { seen: number; since: number; isTold: boolean; look: number
 export class Visits {
   readonly #options: SweeperOptions;
   readonly #rounds = new Rounds<Visit>(TURNS);
-  readonly #pending = new Shares<Visit>(MOST_PENDING);
+  readonly #pending = new FairMap<Visit>(MOST_PENDING);
   readonly #known = new Map<string, Acquaintance>();
   readonly #stopped = new AbortController();
   #looks = 0;
