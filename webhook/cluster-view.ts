@@ -12,7 +12,7 @@ import { Access, type Cluster } from './injection-plan.ts';
 import { LimitRange } from './limit-range.ts';
 import { Namespace } from './namespace.ts';
 import type { WebhookMetrics } from './metrics.ts';
-import { Questions, TooManyQuestions } from './questions.ts';
+import { Questions, type QuestionsOptions, TooManyQuestions } from './questions.ts';
 
 const ACCESSES: Resource = { apiVersion: API_VERSION, kind: KIND, plural: PLURAL };
 const LIMIT_RANGES: Resource = { apiVersion: 'v1', kind: 'LimitRange', plural: 'limitranges' };
@@ -34,7 +34,8 @@ export type ClusterViewOptions = {
   namespaces: WatchedNamespaces;
   log: Logger;
   metrics: Pick<WebhookMetrics, 'asked'>;
-} & Pick<Cluster, 'systemNamespace' | 'defaultLevel'>;
+} & Pick<Cluster, 'systemNamespace' | 'defaultLevel'> &
+  Pick<QuestionsOptions, 'rest'>;
 
 /** Follows what decides on injections. */
 export class ClusterView {
@@ -47,11 +48,14 @@ export class ClusterView {
   readonly #metrics: ClusterViewOptions['metrics'];
 
   constructor(options: ClusterViewOptions) {
-    const { client, namespaces: watched, log, metrics, systemNamespace, defaultLevel } = options;
+    const { client, namespaces: watched, log, metrics, systemNamespace, defaultLevel, rest } = options;
     const common = { client, log };
     this.#metrics = metrics;
-    this.#accessQuestions = new Questions((name) => askForAccesses(client, name), { atOnce: ACCESSES_AT_ONCE });
-    this.#namespaceQuestions = new Questions((name) => askForNamespace(client, name), { atOnce: NAMESPACES_AT_ONCE });
+    this.#accessQuestions = new Questions((name) => askForAccesses(client, name), { atOnce: ACCESSES_AT_ONCE, rest });
+    this.#namespaceQuestions = new Questions((name) => askForNamespace(client, name), {
+      atOnce: NAMESPACES_AT_ONCE,
+      rest,
+    });
     this.#accesses = follow(ACCESSES, watched, { ...common, parse: (object) => Access.parse(object) });
     this.#namespaces = followNamespaces(watched, {
       ...common,

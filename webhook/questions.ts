@@ -14,7 +14,7 @@ export type QuestionsOptions = {
   /** How many questions may be under way or rest. Who comes later waits their turn. */
   atOnce: number;
   /** After a question that took so long. */
-  rest?: (tookMs: number) => Promise<unknown>;
+  rest?: ((tookMs: number) => Promise<unknown>) | undefined;
 };
 
 /** There is no room for one more: nobody knows the answer, and the failurePolicy decides. */
