@@ -19,6 +19,8 @@ export const startSidecar: StartPod = async (folder, made, roles) => {
     // nobody: without an app, role root is never uid 0, and `scp -O` wants a user that passwd knows.
     [SIDECAR_ENV.rootUid]: '65534',
     [SIDECAR_ENV.limitedUid]: '61000',
+    // There is no app to see, and none to wait for.
+    [SIDECAR_ENV.processNamespace]: 'isolated',
     SSHACCESS_PORT: '0',
     SSHACCESS_SECRET_PATH: secret,
     SSHACCESS_ENTER_PATH: await buildEnter(),

@@ -25,6 +25,8 @@ export async function runSidecar(enterPath: string) {
       [SIDECAR_ENV.container]: `app-${process.pid}`,
       [SIDECAR_ENV.sessionEntry]: 'toolbox',
       [SIDECAR_ENV.limitedUid]: '61000',
+      // There is no app to see, and none to wait for.
+      [SIDECAR_ENV.processNamespace]: 'isolated',
       SSHACCESS_PORT: '0',
       SSHACCESS_SECRET_PATH: secretPath,
       SSHACCESS_ENTER_PATH: enterPath,
