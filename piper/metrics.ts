@@ -54,7 +54,7 @@ export class PiperMetrics extends Metrics {
   );
   readonly #spans = this.counter(
     'sshaccess_piper_trace_spans_total',
-    'Spans of traces: exported to the collector; dropped, since too many were waiting; failed, since the collector did not take them.',
+    'Spans of traces: exported to the collector; dropped, since too many were waiting; failed, since the collector did not take their batch; rejected, since it took the batch without them.',
     { result: SPAN_RESULTS },
   );
   #endedTraffic: Traffic = { bytesIn: 0, bytesOut: 0 };

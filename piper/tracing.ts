@@ -26,8 +26,8 @@ export async function tracingOf(
     },
     count: metrics.spans,
     onChange: (problem) => {
-      if (problem === undefined) log.info('the collector takes traces again');
-      else log.warn({ problem }, 'the collector takes no traces');
+      if (problem === undefined) log.info('the collector takes all traces again');
+      else log.warn({ problem }, 'the collector does not take all traces');
     },
   });
 }

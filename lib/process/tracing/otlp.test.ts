@@ -30,7 +30,7 @@ async function collectorOf(...answer: Parameters<typeof startCollector>): Promis
 }
 
 function tracingTo(url: string, options: Partial<TracingOptions> = {}) {
-  const counts = { exported: 0, dropped: 0, failed: 0 };
+  const counts = { exported: 0, dropped: 0, failed: 0, rejected: 0 };
   const problems: (string | undefined)[] = [];
   const tracing = startTracing({
     url: `${url}/v1/traces`,
@@ -52,7 +52,7 @@ test('a trace is one of OTLP: ids, times in nanoseconds, parents, kinds, and why
   const { record, counts } = tracingTo(collector.url);
   const span = login();
   record(span);
-  await soon(() => counts).toEqual({ exported: SPANS_OF_ONE, dropped: 0, failed: 0 });
+  await soon(() => counts).toEqual({ exported: SPANS_OF_ONE, dropped: 0, failed: 0, rejected: 0 });
   const [root, accept, upstream, connect] = ['ssh login', 'accept', 'upstream connect', 'tcp connect'].map((name) =>
     collector.spans.find((collected) => collected.name === name),
   );
@@ -82,7 +82,7 @@ test('of a ratio of 0 nothing is sent, and whole traces are of one between', asy
     some.record(login());
   }
   await Promise.all([none.stop(30_000), some.stop(30_000)]);
-  expect(none.counts).toEqual({ exported: 0, dropped: 0, failed: 0 });
+  expect(none.counts).toEqual({ exported: 0, dropped: 0, failed: 0, rejected: 0 });
   // By chance alone it is beyond these once in 10^18.
   const traces = Map.groupBy(collector.spans, ({ traceId }) => traceId);
   expect(traces.size).toBeGreaterThan(40);
@@ -113,7 +113,7 @@ test.each([
     const collector = await collectorOf(answer);
     const { record, counts, problems } = tracingTo(collector.url, { timeoutMs: 500 });
     record(login());
-    await soon(() => counts).toEqual({ exported: 0, dropped: 0, failed: SPANS_OF_ONE });
+    await soon(() => counts).toEqual({ exported: 0, dropped: 0, failed: SPANS_OF_ONE, rejected: 0 });
     expect(problems).toEqual([expect.stringMatching(/^.{1,200}$/)]);
     collector.behaviour.answer = take;
     // One of them: this machine may be slow, too.
@@ -139,6 +139,52 @@ test.each([
     expect(problems).toEqual(['its answer is too long']);
   },
 );
+
+test.each([
+  ['some of them', { rejectedSpans: '3', errorMessage: 'too old' }, 3, 'it rejected 3 of 4 spans: too old'],
+  ['all, as a number', { rejectedSpans: 4 }, 4, 'it rejected 4 of 4 spans: it does not say why'],
+  [
+    'more than there were',
+    { rejectedSpans: '9'.repeat(19), errorMessage: null },
+    4,
+    'it rejected 4 of 4 spans: it does not say why',
+  ],
+  [
+    'with many words',
+    { rejectedSpans: '1', errorMessage: 'x'.repeat(60_000) },
+    1,
+    'it rejected 1 of 4 spans: '.padEnd(200, 'x'),
+  ],
+])(
+  'spans that a collector rejects with a 200 are counted as that: %s',
+  async (_, partialSuccess, rejected, problem) => {
+    const collector = await collectorOf((response) => void response.end(JSON.stringify({ partialSuccess })));
+    const { record, counts, problems } = tracingTo(collector.url);
+    record(login());
+    await soon(() => counts).toEqual({ exported: SPANS_OF_ONE - rejected, dropped: 0, failed: 0, rejected });
+    expect(problems).toEqual([problem]);
+    collector.behaviour.answer = take;
+    record(login());
+    await soon(() => counts.exported).toBe(2 * SPANS_OF_ONE - rejected);
+    expect(problems).toEqual([problem, undefined]);
+  },
+);
+
+test.each([
+  ['', 'not JSON', '{}', '{"partialSuccess":null}', '{"partialSuccess":{}}', '['.repeat(50_000)],
+  ['"0"', '0', '"-1"', '-1', '1.5', '"1e3"', '[3]', '{}', 'true', '9e99'].map(
+    (count) => `{"partialSuccess":{"rejectedSpans":${count},"errorMessage":"careful"}}`,
+  ),
+])('E4: an answer of 200 that rejects nothing, or is none, is no loss: %s …', async (...bodies) => {
+  const collector = await collectorOf();
+  const { record, counts, problems } = tracingTo(collector.url);
+  for (const [index, body] of bodies.entries()) {
+    collector.behaviour.answer = (response) => void response.end(body);
+    record(login());
+    await soon(() => counts).toEqual({ exported: (index + 1) * SPANS_OF_ONE, dropped: 0, failed: 0, rejected: 0 });
+  }
+  expect(problems).toEqual([]);
+});
 
 test('E4: traces go nowhere but to the endpoint, wherever a collector says to go', async () => {
   const elsewhere = await collectorOf();
@@ -214,7 +260,7 @@ test('E4: no more than 2048 spans are held, and the traces beyond are counted as
   const { record, counts } = tracingTo(collector.url, { timeoutMs: 60_000 });
   for (let time = 0; time < 1_000; time++) record(login());
   await soon(() => collector.requests).toBe(1);
-  expect(counts).toEqual({ exported: 0, dropped: 4_000 - 2_048, failed: 0 });
+  expect(counts).toEqual({ exported: 0, dropped: 4_000 - 2_048, failed: 0, rejected: 0 });
 });
 
 test('who stops sends what is left, and waits for no collector that hangs', async () => {

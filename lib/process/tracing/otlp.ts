@@ -1,10 +1,11 @@
 /** Sends spans to a collector: OTLP over HTTP, as JSON. A file of its own, so that it is loaded only where traces are wanted. */
 import { lookup } from 'node:dns';
-import http, { type IncomingMessage } from 'node:http';
+import http from 'node:http';
 import https from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { VERSION } from '../version.ts';
+import { outcomeOf, type Reply } from './otlp-answer.ts';
 import { encodeRequest, encodeTrace } from './otlp-json.ts';
 import type { Attributes, CountSpans, Span } from './span.ts';
 
@@ -15,7 +16,7 @@ const MOST_IN_A_BATCH = 512;
 const BATCH_DELAY_MS = 5_000;
 /** For a batch as a whole, whatever the collector does meanwhile. */
 const TIMEOUT_MS = 5_000;
-/** It is not read; so that nobody keeps us busy with it. */
+/** Of headers and body, so that nobody keeps us busy with it. */
 const LARGEST_ANSWER_BYTES = 65_536;
 /** Some words of a problem are the collector's: those of its certificate, say. */
 const LONGEST_PROBLEM = 200;
@@ -28,7 +29,7 @@ export type TracingOptions = {
   /** Who we are. */
   resource: Attributes;
   count: CountSpans;
-  /** The collector takes no more, or takes some again (undefined). */
+  /** The collector does not take all, and why; or takes all again (undefined). */
   onChange: (problem: string | undefined) => void;
   batchDelayMs?: number;
   timeoutMs?: number;
@@ -97,38 +98,44 @@ class OtlpSender implements Tracing {
     this.#timer = undefined;
     const batch = this.#waiting.splice(0, MOST_IN_A_BATCH);
     this.#onTheirWay = batch.length;
-    const problem = await this.#post(batch.join(','));
+    const { problem, ...spans } = outcomeOf(await this.#post(batch.join(',')), batch.length);
     this.#onTheirWay = 0;
     this.#sending = undefined;
-    count(problem === undefined ? 'exported' : 'failed', batch.length);
+    for (const result of ['exported', 'rejected', 'failed'] as const) count(result, spans[result]);
     const fails = problem !== undefined;
     if (fails !== this.#fails) onChange(problem?.slice(0, LONGEST_PROBLEM));
     this.#fails = fails;
     this.#schedule();
   }
 
-  /** @returns what went wrong */
-  async #post(spans: string): Promise<string | undefined> {
+  async #post(spans: string): Promise<Reply> {
     const { url, timeoutMs = TIMEOUT_MS } = this.#options;
-    const { promise, resolve } = Promise.withResolvers<string | undefined>();
+    const { promise, resolve } = Promise.withResolvers<Reply>();
+    const failed = (problem: string): void => resolve({ problem });
     const headers = { 'content-type': 'application/json' };
     const signal = AbortSignal.timeout(timeoutMs);
-    let answer: IncomingMessage | undefined;
+    let reply: Reply = { problem: 'no whole answer' };
     // A connection for each: that a collector gives up on an idle one is then no loss.
     const options = { method: 'POST', headers, agent: false, signal, lookup: this.#lookUp };
     const request = this.#request(url, options, (response) => {
-      answer = response;
+      const body: Buffer[] = [];
       response.on('error', () => undefined).on('data', bound);
+      response.on('data', (piece: Buffer) => body.push(piece));
+      response.once('end', () => {
+        const { statusCode = 0 } = response;
+        const isTaken = statusCode >= 200 && statusCode < 300;
+        reply = isTaken ? { body: Buffer.concat(body).toString() } : { problem: `it answered ${statusCode}` };
+      });
     });
     const bound = (): void => {
       if ((request.socket?.bytesRead ?? 0) <= LARGEST_ANSWER_BYTES) return;
-      resolve('its answer is too long');
+      failed('its answer is too long');
       request.destroy();
     };
     // 1xx may go on for ever, too (RFC 9110 §15.2).
     request.on('information', bound);
-    request.on('error', (error) => resolve(signal.aborted ? 'no answer in time' : wordsOf(error)));
-    request.once('close', () => resolve(problemOf(answer)));
+    request.on('error', (error) => failed(signal.aborted ? 'no answer in time' : wordsOf(error)));
+    request.once('close', () => resolve(reply));
     request.end(this.#frame.join(spans));
     return await promise;
   }
@@ -147,12 +154,6 @@ class OtlpSender implements Tracing {
       callback(...found);
     });
   };
-}
-
-function problemOf(answer: IncomingMessage | undefined): string | undefined {
-  if (answer?.complete !== true) return 'no whole answer';
-  const { statusCode = 0 } = answer;
-  return statusCode >= 200 && statusCode < 300 ? undefined : `it answered ${statusCode}`;
 }
 
 /** Where none of several addresses answers, Node has only a code. */

@@ -14,8 +14,11 @@ export type Span = {
   readonly steps: readonly Span[];
 };
 
-/** What becomes of spans. `dropped`: too many were waiting; `failed`: the collector did not take them. */
-export const SPAN_RESULTS = ['exported', 'dropped', 'failed'] as const;
+/**
+ * What becomes of spans. `dropped`: too many were waiting; `failed`: the collector did not take their batch; `rejected`: it took
+ * the batch, but not these.
+ */
+export const SPAN_RESULTS = ['exported', 'dropped', 'failed', 'rejected'] as const;
 export type CountSpans = (result: (typeof SPAN_RESULTS)[number], spans: number) => void;
 
 type Beginning = Partial<Pick<Span, 'kind' | 'from'>>;
