@@ -28,7 +28,7 @@ export default defineConfig({
           globalSetup: 'e2e/global-setup.ts',
           include: ['e2e/**/*.e2e.ts'],
           ...everywhere,
-          setupFiles: 'e2e/support/turn.ts',
+          setupFiles: ['e2e/support/turn.ts', 'e2e/support/tell-failures.ts'],
           // Of those that run beside others, most wait for the cluster most of the time.
           maxWorkers: 3,
           testTimeout: 180_000,

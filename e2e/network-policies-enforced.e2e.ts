@@ -11,7 +11,7 @@ import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { apply, get, kubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, type Login, rootLogin, scratch, ssh } from './support/openssh.ts';
-import { piperPods } from './support/piper-pods.ts';
+import { servingPipers } from './support/piper-pods.ts';
 import { succeed } from './support/process.ts';
 import { tenantPolicies } from './support/tenant-policies.ts';
 import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
@@ -132,7 +132,7 @@ test('F6: with networkPolicy.enabled, those that are for all', async () => {
 });
 
 test('with it our programs start, become ready, and serve: new workloads, new pods, logins', async () => {
-  const [one] = await piperPods();
+  const [one] = await servingPipers();
   // A piper takes its time to leave.
   await Promise.all([renew('piper', one?.metadata.name ?? ''), renewThoseWhoMakeSsh().then(addApp)]);
   await loggedIn(alice);

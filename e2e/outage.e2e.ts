@@ -7,7 +7,7 @@ import { eventually } from './support/eventually.ts';
 import { HeldShell } from './support/held-shell.ts';
 import { apply, kubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, type Login, scratch, ssh } from './support/openssh.ts';
-import { piperPods, shellsOn } from './support/piper-pods.ts';
+import { servingPipers, shellsOn } from './support/piper-pods.ts';
 import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
 
 const namespace = 'e2e-outage';
@@ -43,7 +43,7 @@ afterAll(async () => {
 async function onBoth(
   login: Login,
 ): Promise<{ victim: { name: string; address: string }; there: HeldShell[]; elsewhere: HeldShell[] }> {
-  const present = (await piperPods()).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const present = await servingPipers();
   const opened = await HeldShell.openAll(Array.from({ length: SHELLS }, () => login));
   shells.push(...opened);
   for (const { metadata, status } of present) {

@@ -16,7 +16,7 @@ import { eventually } from './support/eventually.ts';
 import { HeldShell } from './support/held-shell.ts';
 import { apply, get, kubectl, pods, tryKubectl } from './support/kubectl.ts';
 import { clientOptions, disposeScratch, generateKey, type Login, scratch, ssh } from './support/openssh.ts';
-import { piperPods } from './support/piper-pods.ts';
+import { piperPods, servingPipers } from './support/piper-pods.ts';
 import { succeed } from './support/process.ts';
 import { startTraceCollector, traceWith } from './support/trace-collector.ts';
 import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
@@ -287,10 +287,7 @@ describe('what it has set is so', () => {
 });
 
 /** Those that serve, and are not on their way out. */
-const serving = async (): Promise<string[]> =>
-  (await piperPods())
-    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-    .map(({ metadata }) => metadata.name);
+const serving = async (): Promise<string[]> => (await servingPipers()).map(({ metadata }) => metadata.name);
 
 /** More shells, on the pipers that serve now. */
 async function comeToo(): Promise<void> {

@@ -1,12 +1,11 @@
 /** What is switched off, removed or made less ends in every pod, whichever piper leads there; nothing restarts. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import * as z from 'zod';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
-import { apply, get, kubectl, type Pod, pods, tryKubectl } from './support/kubectl.ts';
+import { apply, kubectl, type Pod, pods, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, type Login, ssh } from './support/openssh.ts';
 import { portForward, type PortForward } from './support/port-forward.ts';
-import { piperPods } from './support/piper-pods.ts';
+import { piperPods, servingPipers } from './support/piper-pods.ts';
 import { endsWithin, type Stay, stay } from './support/stay.ts';
 import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
 
@@ -59,11 +58,12 @@ beforeAll(async () => {
     for (const pod of found) expect(await ssh(login('alice', pod), 'true')).toMatchObject({ code: 0 });
     return found;
   });
-  const { systemNamespace } = demo();
-  const List = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })) });
-  const { items } = await get(List, 'pods', '-n', systemNamespace, '-l', 'app.kubernetes.io/component=piper');
-  pipers = await Promise.all(items.map(({ metadata }) => portForward(systemNamespace, metadata.name, 2222)));
-  expect(pipers).toHaveLength(2);
+  const serving = await eventually(async () => {
+    const found = await servingPipers();
+    expect(found).toHaveLength(2);
+    return found;
+  });
+  pipers = await Promise.all(serving.map(({ metadata }) => portForward(demo().systemNamespace, metadata.name, 2222)));
 });
 
 afterAll(async () => {

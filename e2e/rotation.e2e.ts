@@ -9,7 +9,7 @@ import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { freePort } from './support/free-port.ts';
 import { createGuests, type Guest, loggedIn, rootOf } from './support/guests.ts';
-import { apply, get, kubectl, Pod, pods } from './support/kubectl.ts';
+import { apply, get, kubectl, pods } from './support/kubectl.ts';
 import {
   clientOptions,
   disposeScratch,
@@ -20,6 +20,7 @@ import {
   scratch,
   ssh,
 } from './support/openssh.ts';
+import { servingPipers } from './support/piper-pods.ts';
 import { type Finished, run, succeed } from './support/process.ts';
 import { accessManifest, condition, createWorkload, removeNamespace, waitUntilReady } from './support/workload.ts';
 
@@ -106,11 +107,7 @@ async function hurry(): Promise<void> {
 const Secret = z.object({ data: z.record(z.string(), z.string()) });
 const secret = (namespace: string, name: string) => get(Secret, 'secret', '-n', namespace, name);
 
-const Pods = z.object({ items: z.array(Pod) });
-async function pipers(): Promise<readonly string[]> {
-  const { items } = await get(Pods, 'pods', '-n', demo().systemNamespace, '-l', PIPERS);
-  return items.filter(({ metadata }) => metadata.deletionTimestamp === undefined).map(({ metadata }) => metadata.name);
-}
+const pipers = async (): Promise<readonly string[]> => (await servingPipers()).map(({ metadata }) => metadata.name);
 
 /** What each piper says that its host keys are, the one that clients are shown in front. */
 async function loaded(): Promise<readonly string[]> {

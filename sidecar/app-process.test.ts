@@ -97,6 +97,28 @@ test('an app that has not started yet is waited for, once; one that has ended is
   }
 });
 
+test('sessions that come while one waits share its looks, and none is for ever', async () => {
+  let [now, inspections] = [0, 0];
+  const tracker = createAppTracker({
+    inspect: async () => {
+      inspections++;
+      if (inspections === 3) throw new InspectError('the helper is broken');
+      return 'not-running';
+    },
+    startOf: async () => undefined,
+    now: () => now,
+    sleep: async (ms) => (now += ms),
+    firstStartMs: 5000,
+  });
+  expect(tracker.pollMs()).toBe(1000);
+  const outcomes = await Promise.allSettled([tracker.inspect(), tracker.inspect()]);
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  expect(inspections).toBe(3);
+  expect(await Promise.all([tracker.inspect(), tracker.inspect()])).toEqual(['not-running', 'not-running']);
+  expect(now).toBe(5000);
+  expect(tracker.pollMs()).toBe(5000);
+});
+
 test('a container that is being created is waited for; one that stays closed is reported, and not waited for again', async () => {
   let [now, inspections, opensAt] = [0, 0, 500];
   const app = parseInspection(output());
@@ -111,12 +133,12 @@ test('a container that is being created is waited for; one that stays closed is 
     firstStartMs: 5000,
   });
   expect(await tracker.inspect()).toBe(app);
-  expect([now, inspections]).toEqual([500, 6]);
+  expect([now, inspections]).toEqual([600, 4]);
 
   opensAt = Infinity;
   expect(await tracker.inspect()).toBe('not-permitted');
-  expect(now).toBe(3500);
+  expect(now).toBe(10_600);
   inspections = 0;
   expect(await tracker.inspect()).toBe('not-permitted');
-  expect([now, inspections]).toEqual([3500, 1]);
+  expect([now, inspections]).toEqual([10_600, 1]);
 });

@@ -13,14 +13,21 @@ export type AppTracker = {
 };
 
 const POLL_MS = 5000;
+/** Until the app has been seen for the first time: one that ends at once, again and again, is to be noticed. */
+const FIRST_POLL_MS = 1000;
 /**
  * A container that is being created is a process of the runtime for a moment, which shows nothing of itself
- * (PR_SET_DUMPABLE), like an app that we may not enter. Only what stays so for this long is the latter.
+ * (PR_SET_DUMPABLE), like an app that we may not enter. Only what stays so for this long is the latter: on a node that has
+ * much to do, a moment is seconds.
  */
-const SETTLE_MS = 3000;
-/** We start before the app, and who logs in between wants the app, not the toolbox. */
-export const FIRST_START_MS = 5000;
-const LOOK_AGAIN_MS = 100;
+const SETTLE_MS = 10_000;
+/**
+ * We start before the app and its init containers, and who logs in between wants the app, not the toolbox. Nothing in the
+ * pod tells whether it is about to start (a slow node, an image that is pulled, init containers) or cannot. So the toolbox,
+ * by which people find out why not, comes late; once the app has been seen, at once.
+ */
+export const FIRST_START_MS = 30_000;
+const LOOK_AGAIN_MS = 200;
 // proc(5): the fields of /proc/<pid>/stat after the parenthesized name begin with the third.
 const START_TIME_FIELD = 22 - 3;
 
@@ -54,11 +61,12 @@ export function createAppTracker({ inspect, startOf, now, sleep: pause, firstSta
     see(found);
     return found;
   };
+  const isAwaited = (): boolean => history.starts === 0 && now() - began < firstStartMs;
   const isClear = (found: AppProcess | NoAppProcess): boolean => {
-    if (found === 'not-running') return history.starts > 0 || now() - began >= firstStartMs;
+    if (found === 'not-running') return !isAwaited();
     return refusedSince === undefined || now() - refusedSince >= SETTLE_MS;
   };
-  /** For a session: what is, once it is clear. */
+  /** What is, once it is clear. */
   const inspectSettled = async (): Promise<AppProcess | NoAppProcess> => {
     for (;;) {
       const found = await inspectNow();
@@ -66,12 +74,17 @@ export function createAppTracker({ inspect, startOf, now, sleep: pause, firstSta
       await pause(LOOK_AGAIN_MS);
     }
   };
+  let settling: Promise<AppProcess | NoAppProcess> | undefined;
+  /** For a session. Those that come while one waits share its looks: each is a program that runs. */
+  const inspectForSession = (): Promise<AppProcess | NoAppProcess> =>
+    (settling ??= inspectSettled().finally(() => (settling = undefined)));
   /** One look, cheap while the app runs: only a process that is gone makes us search. */
   const poll = async (): Promise<void> => {
     if (current !== undefined && (await startOf(current.pid)) === current.start) history.lastSeen = now();
     else await inspectNow();
   };
-  return { inspect: inspectSettled, poll, history };
+  const pollMs = (): number => (isAwaited() ? FIRST_POLL_MS : POLL_MS);
+  return { inspect: inspectForSession, poll, pollMs, history };
 }
 
 /** The tracker of a container of this pod; polls until `signal` aborts. */
@@ -91,7 +104,7 @@ export function trackApp(
     while (!signal.aborted) {
       // A helper that cannot be run is reported by each session that needs it.
       await tracker.poll().catch(() => undefined);
-      await sleep(POLL_MS, undefined, { signal, ref: false }).catch(() => undefined);
+      await sleep(tracker.pollMs(), undefined, { signal, ref: false }).catch(() => undefined);
     }
   };
   void follow();

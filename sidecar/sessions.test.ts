@@ -1,5 +1,5 @@
 /** A real sidecar and the real helper, over TCP; there is no app, so sessions open in the toolbox. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { Writer } from '../lib/ssh/wire.ts';
 import { buildEnter } from './enter/testing/build-enter.ts';
 import { type SidecarFixture, startSidecar } from './testing/sidecar-fixture.ts';
@@ -112,6 +112,27 @@ test('a shell is a login shell on a terminal, and ctrl-C works', async () => {
   session.open.write(Buffer.from('\u0003'));
   session.open.write(Buffer.from('exit 5\n'));
   expect(await session.done).toMatchObject({ code: 5, stdout: expect.stringContaining('the toolbox') });
+});
+
+test('who sits at a terminal before the app has started is told what is waited for; a command says nothing of it', async () => {
+  const other = await startSidecar(
+    { enterPath: await buildEnter(), busyboxPath: '/bin/busybox' },
+    { firstStartMs: 4000 },
+  );
+  onTestFinished(() => other.close());
+  const user = other.connect();
+  await user.authenticated;
+  expect(await user.assert(rootAssertion)).toBe(true);
+  const command = await start(user, 'echo out');
+  const shell = await user.session();
+  await shell.pty(80, 24);
+  expect(await shell.request('shell')).toBe(true);
+  shell.open.write(Buffer.from('exit 5\n'));
+  const waiting = /^sshaccess: waiting for container "app-\d+" to start\.\r\nsshaccess: .*the toolbox/s;
+  expect(await shell.done).toMatchObject({ code: 5, stdout: expect.stringMatching(waiting) });
+  const { stdout, stderr } = await command.done;
+  expect(stdout).toBe('out\n');
+  expect(stderr).not.toContain('waiting');
 });
 
 test('only one program per channel, and nothing is prepared after it has started', async () => {

@@ -18,6 +18,8 @@ export type SessionUser = {
   audited: boolean;
 };
 
+const PATIENCE_MS = 2000;
+
 /** Starts a session's program where and as whom it is to run. */
 export async function startSession(
   place: Place,
@@ -26,7 +28,7 @@ export async function startSession(
   onEnd: (outcome: Outcome) => void,
 ): Promise<Program | undefined> {
   const { config } = place;
-  const placement = await situate(place, user.assertion);
+  const placement = await withPatience(start, config.container, () => situate(place, user.assertion));
   if (start.channel.closing) return undefined;
   const { entry, identity, account } = placement;
   const { username, role, uidOffset, fingerprint } = user.assertion;
@@ -37,6 +39,24 @@ export async function startSession(
   const program = startProgram(spec, start, { onEnd, onLeft, onGone: () => gone() });
   gone = place.leftovers.add({ username, role, uidOffset, fingerprint, since: user.connectedAt }, program);
   return program;
+}
+
+/** Who sits at a terminal where nothing happens yet is told what is waited for. */
+async function withPatience<T>(
+  { request, terminal, channel }: ProgramStart,
+  container: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (request.type !== 'shell' || terminal === undefined) return await work();
+  const tell = (): void => {
+    if (!channel.closing) channel.write(Buffer.from(`sshaccess: waiting for container "${container}" to start.\r\n`));
+  };
+  const timer = setTimeout(tell, PATIENCE_MS);
+  try {
+    return await work();
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** A shell on a terminal is greeted; of what else runs, only who gets what they did not ask for is told. */

@@ -12,7 +12,7 @@ import { demo } from '../support/demo.ts';
 import { eventually } from '../support/eventually.ts';
 import { apply, kubectl } from '../support/kubectl.ts';
 import { disposeScratch, generateKey, type Login, scratch, ssh } from '../support/openssh.ts';
-import { piperPods } from '../support/piper-pods.ts';
+import { servingPipers } from '../support/piper-pods.ts';
 import { succeed } from '../support/process.ts';
 import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from '../support/workload.ts';
 import { bring, compare, loginOf, type Place, tryEverybody } from './desired.ts';
@@ -117,7 +117,7 @@ async function breakOnAndOn(ours: Faults): Promise<void> {
   for (const name of plan.disasters) {
     await eventually(async () => calmSessions.fill(), 3 * MINUTE);
     await openChanging();
-    const pipers = (await piperPods()).map(({ metadata }) => metadata.name);
+    const pipers = (await servingPipers()).map(({ metadata }) => metadata.name);
     const byPiper = await calmSessions.by(pipers);
     const victim = await known[name]?.();
     await calmSessions.prove(victim === undefined ? [] : byPiper.get(victim));

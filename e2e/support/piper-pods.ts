@@ -14,6 +14,11 @@ export async function piperPods(): Promise<z.infer<typeof PiperPod>[]> {
   return (await get(z.object({ items: z.array(PiperPod) }), 'pods', ...selector)).items;
 }
 
+/** Those that serve: one that is on its way out takes nobody new, and may take its time. */
+export async function servingPipers(): Promise<z.infer<typeof PiperPod>[]> {
+  return (await piperPods()).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+}
+
 /** Which of the shells that are open go through that piper, by its record. */
 export async function shellsOn(pod: string, shells: readonly HeldShell[]): Promise<HeldShell[]> {
   const record = await kubectl('logs', '-n', demo().systemNamespace, pod, '--tail=-1');

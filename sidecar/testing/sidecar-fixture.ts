@@ -26,12 +26,12 @@ export type SidecarFixture = {
   close: () => Promise<void>;
 };
 
-type FixtureOptions = { ceiling?: Ceiling; config?: Partial<SidecarConfig>; clock?: Clock };
+type FixtureOptions = { ceiling?: Ceiling; config?: Partial<SidecarConfig>; clock?: Clock; firstStartMs?: number };
 
 /** A real sidecar server on a loopback port, with the real helper and no app: sessions open in the toolbox. */
 export async function startSidecar(
   helper: { enterPath: string; busyboxPath: string },
-  { ceiling = bothRoles, config = {}, clock = systemClock }: FixtureOptions = {},
+  { ceiling = bothRoles, config = {}, clock = systemClock, firstStartMs = 0 }: FixtureOptions = {},
 ): Promise<SidecarFixture> {
   const stop = new AbortController();
   const hostKey = PrivateKey.generateEd25519();
@@ -50,7 +50,7 @@ export async function startSidecar(
     ...helper,
     ...config,
   };
-  const tracker = trackApp(full.enterPath, full.container, { signal: stop.signal, firstStartMs: 0 });
+  const tracker = trackApp(full.enterPath, full.container, { signal: stop.signal, firstStartMs });
   const audit = auditTo({ write: (line) => auditLines.push(line) });
   const place = { config: full, tracker, sidecar: ownIds(), leftovers: new Leftovers() };
   const server = new SidecarServer({ port: 0, place, audit, log, clock });
