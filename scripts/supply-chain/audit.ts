@@ -12,14 +12,30 @@ const Advisory = z.object({
 const Report = z.object({
   vulnerabilities: z.record(z.string(), z.object({ via: z.array(z.union([z.string(), Advisory])) })),
 });
+const Refusal = z.object({ message: z.string() });
+
+/** npm's own patience is minutes, where nobody answers. */
+const FETCH = ['--fetch-retries=0', '--fetch-timeout=20000'];
+const TIMEOUT_MS = 60_000;
+
+/** Asks the registry. @returns what is to be done, in sentences; none: nothing */
+export async function audit(): Promise<string[]> {
+  // Its status tells of holes, too; the report says more.
+  const { stdout, stderr } = await attempt('npm', ['audit', '--omit=dev', '--json', ...FETCH], { timeout: TIMEOUT_MS });
+  return judgeAudit(stdout || stderr, EXCEPTIONS, new Date().toISOString().slice(0, 10));
+}
 
 /**
  * What is to be done about a report of `npm audit --json`, in sentences; none: nothing. A registry that does not answer is a
  * fault: nobody has looked.
  */
 export function judgeAudit(text: string, exceptions: readonly Exception[], today: string): string[] {
-  const report = Report.safeParse(parseJson(text));
-  if (!report.success) return [`there is no report, so nobody has looked: ${text.trim().slice(0, 500)}`];
+  const json = parseJson(text);
+  const report = Report.safeParse(json);
+  if (!report.success) {
+    const words = (Refusal.safeParse(json).data?.message ?? text.trim()) || 'npm said nothing';
+    return [`the registry has made no report, so NOBODY HAS LOOKED: ${words.slice(0, 500)}`];
+  }
   const found = Object.entries(report.data.vulnerabilities).flatMap(([name, { via }]) =>
     // A word names another package of the report, which has the advisory.
     via.flatMap((one) => (typeof one === 'string' ? [] : [{ name, ...one }])),
@@ -46,9 +62,7 @@ function parseJson(text: string): unknown {
 }
 
 if (import.meta.main) {
-  // Its status tells of holes, too; the report says more.
-  const { stdout, stderr } = await attempt('npm', ['audit', '--omit=dev', '--json']);
-  const problems = judgeAudit(stdout || stderr, EXCEPTIONS, new Date().toISOString().slice(0, 10));
+  const problems = await audit();
   for (const problem of problems) console.error(`npm run audit: ${problem}`);
   if (problems.length === 0) console.log('npm run audit: no known hole in what our programs bring along');
   else process.exitCode = 1;

@@ -75,9 +75,10 @@ test('an audit fails for a hole, for an exception that is over or idle, and wher
   expect(judgeAudit(none, [], '2027-01-01')).toEqual([]);
   expect(judgeAudit(none, [exception], '2027-01-01')).toEqual([expect.stringContaining('GHSA-1 excepts nothing')]);
   expect(judgeAudit('{"message":"405 Method Not Allowed"}', [], '2027-01-01')).toEqual([
-    expect.stringContaining('nobody has looked: {"message":"405'),
+    expect.stringContaining('NOBODY HAS LOOKED: 405'),
   ]);
-  expect(judgeAudit('<html>', [], '2027-01-01')).toEqual([expect.stringContaining('nobody has looked')]);
+  expect(judgeAudit('<html>', [], '2027-01-01')).toEqual([expect.stringContaining('NOBODY HAS LOOKED: <html>')]);
+  expect(judgeAudit('', [], '2027-01-01')).toEqual([expect.stringContaining('NOBODY HAS LOOKED: npm said nothing')]);
 });
 
 test('our own three images run as nobody; the sidecar’s leaves it to the webhook, which decides in each pod', async () => {
