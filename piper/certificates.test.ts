@@ -1,5 +1,5 @@
 /** A6 at the door itself: forged and foreign certificates of every kind, by a client that says what it is told to. */
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { signedData, writeRequest } from '../lib/ssh/authentication/request.ts';
 import { type AuthorizedKey, parseAuthorizedKeys } from '../lib/ssh/keys/authorized-keys.ts';
 import { PrivateKey } from '../lib/ssh/keys/private-key.ts';
@@ -7,7 +7,7 @@ import { MSG } from '../lib/ssh/numbers.ts';
 import { type CertificateParts, flag, makeCertificate, option } from '../lib/ssh/testing/certificates.ts';
 import { FakeClock } from '../lib/ssh/testing/fake-clock.ts';
 import { Writer } from '../lib/ssh/wire.ts';
-import { keys, startRig, type Line, type Rig } from './testing/rig.ts';
+import { keys, startRig, type Rig } from './testing/rig.ts';
 
 const NOW = Date.UTC(2030, 0, 1);
 const seconds = BigInt(NOW / 1000);
@@ -26,7 +26,6 @@ beforeEach(async () => {
   rig = await startRig({ clock, now: () => NOW + clock.now(), authorities });
   setLine(`cert-authority ${ca.publicKey.toLine()}`);
 });
-afterEach(() => rig.stop());
 
 function setLine(line: string): void {
   rig.setRoute({ users: rig.users.map((one) => ({ ...one, authorizedKeys: [line] })) });
@@ -42,10 +41,7 @@ async function attempt(
   blob: Buffer,
   { signer = keys.alice, username = user, algorithm = ALGORITHM, signed }: Attempt = {},
 ) {
-  const client = rig.client();
-  await client.ready;
-  client.requestAuthentication();
-  await client.received.take();
+  const client = await rig.newcomer();
   const { sessionId } = client.link.transport;
   const data = signedData({ sessionId, username, algorithm, blob: signed ?? blob });
   const signature = signer.sign('ssh-ed25519', data);
@@ -53,12 +49,6 @@ async function attempt(
   const answer = await client.received.take();
   return { client, answer, type: answer[0] };
 }
-
-const recordOf = async (event: string): Promise<Line> => {
-  const find = () => rig.lines.find((line) => line['msg'] === 'connection' && line['event'] === event);
-  await expect.poll(find, { timeout: 10_000 }).toBeDefined();
-  return find() ?? {};
-};
 
 test('a certificate lets in, and the record shows whose it is', async () => {
   const { client, type } = await attempt(blobOf({ serial: 2n ** 63n, keyId: 'alice\n{"event":"start"}' }));
@@ -71,8 +61,8 @@ test('a certificate lets in, and the record shows whose it is', async () => {
     serial: '9223372036854775808',
     authority: ca.publicKey.fingerprint,
   };
-  expect(await recordOf('start')).toMatchObject({ fingerprint: keys.alice.publicKey.fingerprint, certificate });
-  expect(await recordOf('end')).toMatchObject({ certificate });
+  expect(await rig.record('start')).toMatchObject({ fingerprint: keys.alice.publicKey.fingerprint, certificate });
+  expect(await rig.record('end')).toMatchObject({ certificate });
 });
 
 test('what a certificate does not permit, and what it forces, narrows the session', async () => {
@@ -137,7 +127,7 @@ describe('A6: refused, and the same bytes for all', () => {
     const failure = new Writer().byte(MSG.USERAUTH_FAILURE).nameList(['publickey']).boolean(false).bytes();
     expect(answer).toEqual(failure);
     client.close();
-    expect((await recordOf('refused'))['detail']).toMatch(detail);
+    expect((await rig.record('refused'))['detail']).toMatch(detail);
     expect(rig.pod.links.size).toBe(0);
   });
 
@@ -190,10 +180,7 @@ test('a session ends with its certificate, or with the trust in its authority', 
 });
 
 test('A10: certificates that are only asked about are few, for each is a signature to verify before anybody has shown a key', async () => {
-  const client = rig.client();
-  await client.ready;
-  client.requestAuthentication();
-  await client.received.take();
+  const client = await rig.newcomer();
   const ask = (): void => {
     const request = writeRequest({ username: user, algorithm: ALGORITHM, blob: blobOf({ authority: keys.stranger }) });
     // RFC 4252 section 7: no signature follows.

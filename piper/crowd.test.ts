@@ -68,7 +68,6 @@ async function stranger(port: number, index: number): Promise<Socket> {
 test('B4: 200 idle sessions and 1,000 strangers: memory is bounded, and users log in meanwhile', PATIENCE, async () => {
   const pod = { serve: obliging };
   const rig = await startRig({ limits: LIMITS, pod });
-  onTestFinished(() => rig.stop());
   rig.setRoute({ users });
   (await comeIn(rig, 0)).close();
   const empty = await heapInUse();

@@ -1,21 +1,11 @@
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import * as say from './testing/messages.ts';
-import { keys, startRig, type Rig } from './testing/rig.ts';
-
-const rigs: Rig[] = [];
-const rigOf = async (): Promise<Rig> => {
-  const rig = await startRig();
-  rigs.push(rig);
-  return rig;
-};
-afterEach(async () => {
-  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
-});
+import { keys, startRig } from './testing/rig.ts';
 
 test('SIGTERM: no new clients, sessions stay until they end', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const link = await rig.pod.links.take();
   const drained = rig.piper.drain(new AbortController().signal);
@@ -32,7 +22,7 @@ test('SIGTERM: no new clients, sessions stay until they end', async () => {
 });
 
 test('new clients are served until none has come for a while, and no longer', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const hurry = new AbortController();
   const drained = rig.piper.drain(hurry.signal, 1000);
   const late = await rig.login();
@@ -43,7 +33,7 @@ test('new clients are served until none has come for a while, and no longer', as
 });
 
 test('who is in a hurry does not wait for clients that may come', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const hurry = new AbortController();
   const drained = rig.piper.drain(hurry.signal, 3_600_000);
   hurry.abort();
@@ -52,14 +42,13 @@ test('who is in a hurry does not wait for clients that may come', async () => {
 
 test('before it is known who may come in, clients are told so and can try again', async () => {
   const rig = await startRig({ knowsNobodyYet: true });
-  rigs.push(rig);
   await expect(rig.login()).rejects.toThrow('has not heard from the cluster yet');
   await rig.piper.serve();
   await rig.login();
 });
 
 test('who logs in after everybody was told to go does not hold the drain up', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = rig.client();
   await client.ready;
   await rig.piper.drain(AbortSignal.abort());

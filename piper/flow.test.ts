@@ -1,23 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Connection } from '../lib/ssh/connection/connection.ts';
 import type { Channel } from '../lib/ssh/connection/channel.ts';
 import { readBuffers } from '../lib/ssh/transport/read-buffers.ts';
 import type { PodLink } from './testing/fake-pod.ts';
 import * as say from './testing/messages.ts';
 import type { RawClient } from './testing/raw-client.ts';
-import { keys, startRig, type Rig } from './testing/rig.ts';
-
-const rigs: Rig[] = [];
-const rigOf = async (options?: Parameters<typeof startRig>[0]): Promise<Rig> => {
-  const rig = await startRig(options);
-  rigs.push(rig);
-  return rig;
-};
-afterEach(async () => {
-  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
-});
+import { keys, startRig } from './testing/rig.ts';
 
 const MIB = 1024 * 1024;
 
@@ -111,7 +101,7 @@ test.each([
   { timeout: 60_000 },
   async (_who, ofClient, ofPod) => {
     const [podMill, clientMill] = [new Mill(64 * MIB), new Mill(64 * MIB)];
-    const rig = await rigOf({ pod: { serve: serveMill(podMill), ...ofPod } });
+    const rig = await startRig({ pod: { serve: serveMill(podMill), ...ofPod } });
     const client = await rig.login('acme-hello', keys.alice, ofClient);
     await throughPiper(client, clientMill);
     const [up, down] = [await podMill.flow().received, await clientMill.flow().received];
@@ -131,7 +121,7 @@ test(
       mills.push(mill);
       return serveMill(mill)(link);
     };
-    const rig = await rigOf({ pod: { serve, rekeyAfterBytes: 4 * MIB } });
+    const rig = await startRig({ pod: { serve, rekeyAfterBytes: 4 * MIB } });
     const flows = Array.from({ length: 8 }, async (_, index) => {
       const client = await rig.login('acme-hello', keys.alice, index % 2 === 0 ? {} : { rekeyAfterBytes: 3 * MIB });
       return throughPiper(client, new Mill(16 * MIB));
@@ -151,7 +141,7 @@ test(
 );
 
 test('packets of 256 KiB pass both ways, between small ones', { timeout: 120_000 }, async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const link = await rig.pod.links.take();
   const sizes = [1, 256 * 1024, 5, 200_000, 256 * 1024, 256 * 1024, 100];
@@ -188,7 +178,7 @@ async function fill(link: { blocked: boolean }, send: () => void): Promise<numbe
 }
 
 test('B6: a client that does not read stops the pod, after what sockets hold', { timeout: 120_000 }, async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const link = await rig.pod.links.take();
   client.socket.pause();
@@ -203,7 +193,7 @@ test('B6: a client that does not read stops the pod, after what sockets hold', {
 });
 
 test('a pod that does not read stops the client', { timeout: 120_000 }, async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const link = await rig.pod.links.take();
   link.socket.socket.pause();
@@ -215,7 +205,7 @@ test(
   'B6: a client that asks and asks and does not read the answers is read no further',
   { timeout: 120_000 },
   async () => {
-    const rig = await rigOf();
+    const rig = await startRig();
     const client = await rig.login();
     const link = await rig.pod.links.take();
     client.socket.pause();
@@ -230,7 +220,7 @@ test(
   'B6: a pod that asks and asks and does not read the answers is read no further',
   { timeout: 120_000 },
   async () => {
-    const rig = await rigOf();
+    const rig = await startRig();
     await rig.login();
     const link = await rig.pod.links.take();
     link.socket.socket.pause();

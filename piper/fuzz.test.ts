@@ -1,5 +1,5 @@
 /** B5: whatever a client sends, it ends that client's connection at most; in process, with a pod behind it. */
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { DEFAULT_POLICIES, type RouteUser } from '../crds/index.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { Networks } from './arrival/networks.ts';
@@ -44,7 +44,6 @@ async function watchedRig(failures: { banExempt?: Networks; failuresPerSource?: 
   const roomForAll = { startUps: 200, startUpsPerSource: 200, connectionsPerUser: 64, loginGraceMs: 120_000 };
   const limits = { ...roomForAll, failuresPerSource: 20, ...failures };
   const rig = await startRig({ limits, pod: { serve: witness.serve } });
-  onTestFinished(() => rig.stop());
   rig.setRoute({ users });
   const targetOf = (seed: number): Target => ({
     port: rig.port,

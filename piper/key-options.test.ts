@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { DEFAULT_POLICIES, type RouteUser } from '../crds/index.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { FakeClock } from '../lib/ssh/testing/fake-clock.ts';
@@ -7,23 +7,16 @@ import { signedData, writeRequest } from '../lib/ssh/authentication/request.ts';
 import { Writer } from '../lib/ssh/wire.ts';
 import { Networks } from './arrival/networks.ts';
 import * as say from './testing/messages.ts';
-import { keys, startRig, type Line, type Rig } from './testing/rig.ts';
-
-const rigs: Rig[] = [];
-afterEach(async () => {
-  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
-});
+import { keys, startRig, type Rig, type RigOptions } from './testing/rig.ts';
 
 const alice = keys.alice.publicKey.toLine();
 const bob = keys.bob.publicKey.toLine();
 
-type Options = Parameters<typeof startRig>[0];
 type Route = Parameters<Rig['setRoute']>[0];
 
 /** A rig in which acme-hello has these lines. */
-async function rigOf(lines: readonly string[], options: Options = {}, policy: Partial<RouteUser['policy']> = {}) {
+async function rigOf(lines: readonly string[], options: RigOptions = {}, policy: Partial<RouteUser['policy']> = {}) {
   const rig = await startRig(options);
-  rigs.push(rig);
   const setLines = (now: readonly string[], changes: Route = {}): void =>
     rig.setRoute({
       users: rig.users
@@ -35,18 +28,12 @@ async function rigOf(lines: readonly string[], options: Options = {}, policy: Pa
   return { ...rig, setLines };
 }
 
-const recordOf = async (rig: Rig, event: string): Promise<Line> => {
-  const find = () => rig.lines.find((line) => line['msg'] === 'connection' && line['event'] === event);
-  await expect.poll(find, { timeout: 10_000 }).toBeDefined();
-  return find() ?? {};
-};
-
 /** The record of a login that is refused like any stranger's. */
 async function refusedRecord(rig: Rig): Promise<unknown> {
   const client = rig.client();
   await expect(client.login('acme-hello', keys.alice)).rejects.toThrow('refused our key');
   client.close();
-  const line = await recordOf(rig, 'refused');
+  const line = await rig.record('refused');
   expect(rig.pod.links.size).toBe(0);
   return line['detail'];
 }
@@ -96,10 +83,7 @@ test("a forced command lets nobody in where the image's own sshd would run it", 
 describe('A3: restrictions come from the key that signed', () => {
   test('who asks about the free key and signs with the restricted one is restricted', async () => {
     const rig = await rigOf([alice, `restrict ${bob}`]);
-    const client = rig.client();
-    await client.ready;
-    client.requestAuthentication();
-    await client.received.take();
+    const client = await rig.newcomer();
     client.query('acme-hello', keys.alice);
     expect((await client.received.take())[0]).toBe(MSG.USERAUTH_PK_OK);
     client.authenticate('acme-hello', keys.bob);
@@ -113,10 +97,7 @@ describe('A3: restrictions come from the key that signed', () => {
 
   test('a failed signature of the free key leaves nothing behind', async () => {
     const rig = await rigOf([alice, `command="date" ${bob}`]);
-    const client = rig.client();
-    await client.ready;
-    client.requestAuthentication();
-    await client.received.take();
+    const client = await rig.newcomer();
     client.authenticate('acme-hello', keys.alice, { signer: keys.stranger });
     expect((await client.received.take())[0]).toBe(MSG.USERAUTH_FAILURE);
     client.authenticate('acme-hello', keys.bob);
@@ -177,10 +158,7 @@ describe('A7: what a line demands is kept', () => {
   ])('a security key under %j with %j: %s', async (options, how, accepted) => {
     const key = makeSecurityKey('ed25519');
     const rig = await rigOf([`${options} ${key.publicKey.toLine()}`.trim()]);
-    const client = rig.client();
-    await client.ready;
-    client.requestAuthentication();
-    await client.received.take();
+    const client = await rig.newcomer();
     const { type: algorithm, blob } = key.publicKey;
     const data = signedData({ sessionId: client.link.transport.sessionId, username: 'acme-hello', algorithm, blob });
     const request = writeRequest({ username: 'acme-hello', algorithm, blob });
@@ -239,10 +217,7 @@ describe('live sessions', () => {
     const key = makeSecurityKey('ecdsa');
     const line = key.publicKey.toLine();
     const rig = await rigOf([line]);
-    const client = rig.client();
-    await client.ready;
-    client.requestAuthentication();
-    await client.received.take();
+    const client = await rig.newcomer();
     const { type: algorithm, blob } = key.publicKey;
     const data = signedData({ sessionId: client.link.transport.sessionId, username: 'acme-hello', algorithm, blob });
     client.send(

@@ -1,10 +1,10 @@
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { DEFAULT_POLICIES, NO_ACTIVITY } from '../crds/index.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { FakeClock } from '../lib/ssh/testing/fake-clock.ts';
 import { nextEnding } from './lifetime.ts';
 import * as say from './testing/messages.ts';
-import { startRig, type Rig } from './testing/rig.ts';
+import { startRig } from './testing/rig.ts';
 
 const ages = { connectedMs: 5_000, idleMs: 2_000, untilExpiryMs: Infinity };
 const policyOf = (idleTimeoutSeconds: number, maxDurationSeconds: number) => ({
@@ -25,15 +25,9 @@ test.each([
   expect(nextEnding(policyOf(idle, longest), { ...ages, untilExpiryMs })).toEqual(expected);
 });
 
-const rigs: Rig[] = [];
-afterEach(async () => {
-  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
-});
-
 async function timedRig(idle: number, longest: number) {
   const clock = new FakeClock();
   const rig = await startRig({ clock });
-  rigs.push(rig);
   rig.setRoute({ users: rig.users.map((user) => ({ ...user, policy: policyOf(idle, longest) })) });
   const client = await rig.login();
   const link = await rig.pod.links.take();
@@ -113,7 +107,6 @@ test('the data after a warning does', async () => {
 test('a connection that has ended leaves no timer', async () => {
   const clock = new FakeClock();
   const rig = await startRig({ clock });
-  rigs.push(rig);
   const before = clock.waiting;
   const client = await rig.login();
   await rig.pod.links.take();

@@ -10,7 +10,7 @@ import { PiperMetrics } from './metrics.ts';
 import * as say from './testing/messages.ts';
 import { obliging } from './testing/obliging-pod.ts';
 import type { RawClient } from './testing/raw-client.ts';
-import { keys, startRig } from './testing/rig.ts';
+import { keys, startRig, type RigOptions } from './testing/rig.ts';
 import { tracesBy, tracingOf } from './tracing.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
@@ -19,7 +19,7 @@ const soon = <T>(read: () => T) => expect.poll(read, { timeout: 30_000, interval
 const log = createLogger('piper', { level: 'silent' });
 const OURSELVES = { source: { namespace: 'system', watched: undefined }, pod: { name: 'piper-0', uid: 'p-1' } };
 
-async function tracedRig(options: Parameters<typeof startRig>[0] = {}, answer?: Parameters<typeof startCollector>[0]) {
+async function tracedRig(options: RigOptions = {}, answer?: Parameters<typeof startCollector>[0]) {
   const collector = await startCollector(answer);
   const metrics = new PiperMetrics();
   const config = { ...OURSELVES, tracing: { url: `${collector.url}/v1/traces`, ratio: 1 } };

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { DEFAULT_POLICIES } from '../crds/index.ts';
 import { PublicKey } from '../lib/ssh/keys/public-key.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
@@ -7,28 +7,12 @@ import { Writer } from '../lib/ssh/wire.ts';
 import * as say from './testing/messages.ts';
 import type { PodLink } from './testing/fake-pod.ts';
 import type { RawClient } from './testing/raw-client.ts';
-import { keys, startRig, type Line, type Rig } from './testing/rig.ts';
+import { keys, startRig } from './testing/rig.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const rigs: Rig[] = [];
-const rigOf = async (options?: Parameters<typeof startRig>[0]): Promise<Rig> => {
-  const rig = await startRig(options);
-  rigs.push(rig);
-  return rig;
-};
-afterEach(async () => {
-  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
-});
-
-const records = (rig: Rig): Line[] => rig.lines.filter(({ msg }) => msg === 'connection');
-const recordOf = async (rig: Rig, event: string): Promise<Line> => {
-  await expect.poll(() => records(rig).find((line) => line['event'] === event)).toBeDefined();
-  return records(rig).find((line) => line['event'] === event) ?? {};
-};
-
 test('E3: a user with the right key reaches the pod, which is told who they are', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const link = await rig.pod.links.take();
   expect(link.assertion).toMatchObject({
@@ -47,7 +31,7 @@ test('E3: a user with the right key reaches the pod, which is told who they are'
   expect(say.describeMessage(await client.received.take())).toBe('CHANNEL_OPEN_CONFIRMATION 3 40');
   client.send(say.channelRequest(40, 'exec', true, say.text('id')));
   await link.received.take();
-  expect(await recordOf(rig, 'start')).toMatchObject({
+  expect(await rig.record('start')).toMatchObject({
     connection: link.assertion?.connectionId,
     username: 'acme-hello',
     fingerprint: keys.alice.publicKey.fingerprint,
@@ -56,44 +40,38 @@ test('E3: a user with the right key reaches the pod, which is told who they are'
   });
   client.close();
   await link.closed.promise;
-  expect(await recordOf(rig, 'end')).toMatchObject({ reason: 'client-closed', opened: ['session', 'exec'] });
+  expect(await rig.record('end')).toMatchObject({ reason: 'client-closed', opened: ['session', 'exec'] });
   expect(rig.piper.connections.size).toBe(0);
 });
 
 test('A2: the record shows the key that signed, not one that was queried', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const both = [keys.alice.publicKey.toLine(), keys.bob.publicKey.toLine()];
   rig.setRoute({ users: rig.users.slice(0, 1).map((user) => ({ ...user, authorizedKeys: both })) });
-  const client = rig.client();
-  await client.ready;
-  client.requestAuthentication();
-  await client.received.take();
+  const client = await rig.newcomer();
   client.query('acme-hello', keys.alice);
   expect((await client.received.take())[0]).toBe(MSG.USERAUTH_PK_OK);
   client.authenticate('acme-hello', keys.bob);
   expect((await client.received.take())[0]).toBe(MSG.USERAUTH_SUCCESS);
   const { fingerprint } = keys.bob.publicKey;
   expect((await rig.pod.links.take()).assertion).toMatchObject({ role: 'root', fingerprint });
-  expect(await recordOf(rig, 'start')).toMatchObject({ role: 'root', fingerprint });
+  expect(await rig.record('start')).toMatchObject({ role: 'root', fingerprint });
 });
 
 test("A2: who asks about the key of a root user and signs as a limited one is limited, in the pod's eyes and on record", async () => {
-  const rig = await rigOf();
-  const client = rig.client();
-  await client.ready;
-  client.requestAuthentication();
-  await client.received.take();
+  const rig = await startRig();
+  const client = await rig.newcomer();
   client.query('acme-hello-dev', keys.alice);
   expect((await client.received.take())[0]).toBe(MSG.USERAUTH_FAILURE);
   client.authenticate('acme-hello-dev', keys.bob);
   expect((await client.received.take())[0]).toBe(MSG.USERAUTH_SUCCESS);
   const who = { username: 'acme-hello-dev', role: 'limited', fingerprint: keys.bob.publicKey.fingerprint };
   expect((await rig.pod.links.take()).assertion).toMatchObject(who);
-  expect(await recordOf(rig, 'start')).toMatchObject(who);
+  expect(await rig.record('start')).toMatchObject(who);
 });
 
 test('C2: what is no username is never looked up', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const lookUps = vi.spyOn(rig.directory, 'lookup');
   onTestFinished(() => void vi.restoreAllMocks());
   const names = [
@@ -110,10 +88,7 @@ test('C2: what is no username is never looked up', async () => {
     '../a',
   ];
   for (const name of [...names, 'a'.repeat(300), '-acme', 'acme-', '', '__proto__', 'Acme--pod', 'Acme.0']) {
-    const client = rig.client();
-    await client.ready;
-    client.requestAuthentication();
-    await client.received.take();
+    const client = await rig.newcomer();
     client.authenticate(name, keys.alice);
     expect((await client.received.take())[0]).toBe(MSG.USERAUTH_FAILURE);
     client.close();
@@ -133,7 +108,7 @@ async function answersTo(client: RawClient, attempt: (client: RawClient) => void
 }
 
 test('A8, C2: unknown user, wrong key, forged signature and a name that is none get the same bytes', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const attempts: Record<string, (client: RawClient) => void> = {
     'wrong key': (client) => client.authenticate('acme-hello', keys.stranger),
     "another user's key": (client) => client.authenticate('acme-hello', keys.bob),
@@ -159,7 +134,7 @@ test('A8, C2: unknown user, wrong key, forged signature and a name that is none 
 });
 
 test('A1: a signature of another session is refused', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const other = rig.client();
   await other.ready;
   const client = rig.client();
@@ -173,16 +148,16 @@ test('A1: a signature of another session is refused', async () => {
 });
 
 test('A10: six failures end the connection, and the record says so once', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = rig.client();
   await client.ready;
   client.requestAuthentication();
   for (let attempt = 0; attempt < 6; attempt++) client.authenticate('acme-hello', keys.stranger);
   await client.closed.promise;
-  const line = await recordOf(rig, 'refused');
+  const line = await rig.record('refused');
   expect(line).toMatchObject({ reason: 'authentication-failed', username: 'acme-hello' });
   expect(line['detail']).toBe(`key-not-authorized ${keys.stranger.publicKey.fingerprint}`);
-  expect(records(rig).length).toBe(1);
+  expect(rig.records().length).toBe(1);
 });
 
 test.each([
@@ -190,7 +165,7 @@ test.each([
   ['CHANNEL_OPEN', say.channelOpen('session', 0)],
   ['USERAUTH_SUCCESS', Buffer.of(MSG.USERAUTH_SUCCESS)],
 ])('A5: %s before authentication ends the connection', async (_name, payload) => {
-  const rig = await rigOf();
+  const rig = await startRig();
   for (const requested of [false, true]) {
     const client = rig.client();
     await client.ready;
@@ -202,24 +177,24 @@ test.each([
 });
 
 test('A5: a message after the signature and before success ends the connection', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = rig.client();
   await client.ready;
   client.requestAuthentication();
   client.authenticate('acme-hello', keys.alice);
   client.send(say.channelOpen('session', 0));
   await client.closed.promise;
-  expect(records(rig).some(({ event }) => event === 'start')).toBe(false);
+  expect(rig.records().some(({ event }) => event === 'start')).toBe(false);
 });
 
 test('B3: a pod with another host key is refused before anything is said to it', async () => {
-  const rig = await rigOf({ pod: { hostKey: keys.stranger } });
+  const rig = await startRig({ pod: { hostKey: keys.stranger } });
   const client = rig.client();
   await expect(client.login('acme-hello', keys.alice)).rejects.toThrow('host-key-mismatch');
   expect(client.banners.join()).toMatch(/host-key-mismatch, connection [0-9a-f]{16}\]/);
   expect(rig.pod.connections).toBe(1);
   expect(rig.pod.authenticationAttempts).toBe(0);
-  expect(await recordOf(rig, 'refused')).toMatchObject({
+  expect(await rig.record('refused')).toMatchObject({
     level: 'error',
     reason: 'host-key-mismatch',
     username: 'acme-hello',
@@ -233,18 +208,18 @@ test('B6: a pod that asks and asks before it is piped does not fill our memory',
       return () => undefined;
     },
   });
-  await (await rigOf({ pod: asks(16) })).login();
-  const flooded = await rigOf({ pod: asks(17) });
+  await (await startRig({ pod: asks(16) })).login();
+  const flooded = await startRig({ pod: asks(17) });
   await expect(flooded.client().login('acme-hello', keys.alice)).rejects.toThrow('upstream-failed');
 });
 
 test('a pod that does not take the mapping key is a refusal', async () => {
-  const rig = await rigOf({ pod: { mappingKey: keys.stranger } });
+  const rig = await startRig({ pod: { mappingKey: keys.stranger } });
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('mapping-key-refused');
 });
 
 test('a pod whose ceiling does not allow the assertion is a refusal', async () => {
-  const rig = await rigOf({ pod: { accepts: ({ role }) => role !== 'root' } });
+  const rig = await startRig({ pod: { accepts: ({ role }) => role !== 'root' } });
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('ceiling-refused');
   await rig.login('acme-hello-dev', keys.bob);
 });
@@ -254,7 +229,7 @@ test.each([
   ['expired', { expiresAt: '2020-01-01T00:00:00Z' }],
   ['expired', { expiresAt: 'next week' }],
 ])('%s is said to a user who has proven who they are, and to nobody else', async (reason, changes) => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const expiring = rig.users.map((user) => ('expiresAt' in changes ? { ...user, ...changes } : user));
   rig.setRoute({ enabled: !('enabled' in changes), users: expiring });
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow(`[${reason}, connection `);
@@ -264,7 +239,7 @@ test.each([
 });
 
 test('no pods and no reachable pod are told apart', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   rig.setPods([]);
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('no-pods');
   rig.setPods(['127.0.0.2', '127.0.0.3']);
@@ -272,14 +247,14 @@ test('no pods and no reachable pod are told apart', async () => {
 });
 
 test('a pod that does not answer is passed over, and a not ready one is announced', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   rig.setPods(['127.0.0.2', '127.0.0.3', '127.0.0.1'], { serving: false });
   const client = await rig.login();
   expect(client.banners).toEqual(['note: the pod pod-127.0.0.1 is not ready\r\n']);
 });
 
 test('the banner of an SshAccess is shown to its users, as text, and to nobody else', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   rig.setRoute({ banner: 'Production.\nAll is recorded.\u001b]0;owned\u0007\u202e\n' });
   const stranger = rig.client();
   await expect(stranger.login('acme-hello', keys.stranger)).rejects.toThrow();
@@ -288,7 +263,7 @@ test('the banner of an SshAccess is shown to its users, as text, and to nobody e
 });
 
 test('D10: a user has so many connections and no more', async () => {
-  const rig = await rigOf({ limits: { connectionsPerUser: 2 } });
+  const rig = await startRig({ limits: { connectionsPerUser: 2 } });
   await rig.login();
   await rig.login();
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('too-many-connections');
@@ -296,7 +271,7 @@ test('D10: a user has so many connections and no more', async () => {
 });
 
 test('B5: garbage ends only its own connection', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const link = await rig.pod.links.take();
   let seed = 0x5eed;
@@ -318,7 +293,7 @@ test('B5: garbage ends only its own connection', async () => {
 });
 
 test('B5: malformed messages in an encrypted session end only that connection', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const bystander = await rig.login();
   const link = await rig.pod.links.take();
   let seed = 77;
@@ -336,7 +311,7 @@ test('B5: malformed messages in an encrypted session end only that connection', 
 });
 
 test('A8: unknown user, wrong key and forged signature cost the same work, so none can be told by its time', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   // They count, and let everything through.
   const spies = {
     lookUps: vi.spyOn(rig.directory, 'lookup'),
@@ -345,10 +320,7 @@ test('A8: unknown user, wrong key and forged signature cost the same work, so no
   };
   onTestFinished(() => void vi.restoreAllMocks());
   const workOf = async (attempt: (client: RawClient) => void): Promise<Record<string, number>> => {
-    const client = rig.client();
-    await client.ready;
-    client.requestAuthentication();
-    await client.received.take();
+    const client = await rig.newcomer();
     for (const spy of Object.values(spies)) spy.mockClear();
     attempt(client);
     expect((await client.received.take())[0]).toBe(MSG.USERAUTH_FAILURE);

@@ -1,6 +1,6 @@
 /** Pods whose sshd is the image's own: it is told who comes, enforces nothing, and may be anything. */
 import { connect, createServer } from 'node:net';
-import { afterEach, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { type Route, SETUP_MARK, SIDECAR_SOFTWARE } from '../crds/index.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { Reader, Writer } from '../lib/ssh/wire.ts';
@@ -10,17 +10,11 @@ import { keys, startRig, type Line, type Rig } from './testing/rig.ts';
 
 const SSHD = `OpenSSH_9.2p1 Debian-2 ${SETUP_MARK}`;
 
-const rigs: Rig[] = [];
 const rigOf = async (pod: Partial<FakePodOptions> = {}, route: Partial<Route> = {}): Promise<Rig> => {
   const rig = await startRig({ pod: { software: SSHD, ...pod }, limits: { loginGraceMs: 1_500 } });
-  rigs.push(rig);
   rig.setRoute({ runtime: 'main_container', ...route });
   return rig;
 };
-afterEach(async () => {
-  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
-});
-
 const lineOf = (rig: Rig, event: string): Line | undefined => rig.lines.find((line) => line['event'] === event);
 const loginOf = (rig: Rig) => rig.client().login('acme-hello', keys.alice);
 const next = async (link: PodLink): Promise<string> => say.describeMessage(await link.received.take());

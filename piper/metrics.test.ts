@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { PiperMetrics } from './metrics.ts';
 import { obliging } from './testing/obliging-pod.ts';
@@ -15,7 +15,6 @@ async function value({ piper }: Rig, name: string, labels: Record<string, string
 
 test('a login is timed, and its sessions and bytes are counted while it lasts and afterwards', async () => {
   const rig = await startRig({ pod: { serve: obliging } });
-  onTestFinished(() => rig.stop());
   const bytes = (direction: string) => value(rig, 'sshaccess_piper_connection_bytes_total', { direction });
   expect([await bytes('in'), await bytes('out')]).toEqual([0, 0]);
   const client = await rig.login('acme-hello', keys.alice);
@@ -44,7 +43,6 @@ test('a login is timed, and its sessions and bytes are counted while it lasts an
 
 test('a login that reaches no pod is refused, and a stranger is no login', async () => {
   const rig = await startRig();
-  onTestFinished(() => rig.stop());
   const refusedLogins = (reason: string) => value(rig, 'sshaccess_piper_logins_refused_total', { reason });
   rig.setRoute({ enabled: false });
   await rig.login('acme-hello', keys.alice).catch(() => undefined);

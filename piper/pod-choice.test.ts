@@ -1,5 +1,5 @@
 /** A user reaches the pod they name, and no other in its place. */
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { LABEL_ENDPOINTS } from '../crds/index.ts';
 import { createLogger } from '../lib/process/logger.ts';
 import { isLiteral } from './directory/addresses.ts';
@@ -9,7 +9,6 @@ import { keys, secretOf, startRig } from './testing/rig.ts';
 
 async function rigOf(addresses: string[]) {
   const rig = await startRig({ addresses });
-  onTestFinished(() => rig.stop());
   return rig;
 }
 
@@ -94,7 +93,6 @@ test('C6: the longest username, alone and with the longest pod name that still f
 
 test('connections to a named pod count for the user', async () => {
   const rig = await startRig({ limits: { connectionsPerUser: 2 } });
-  onTestFinished(() => rig.stop());
   await rig.login('acme-hello');
   await rig.login('acme-hello.0');
   await expect(rig.login('acme-hello--pod-127.0.0.1')).rejects.toThrow('too-many-connections');

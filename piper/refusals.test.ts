@@ -1,5 +1,5 @@
 /** Every way to be refused after the key is known: one reason in the log, the metric, the Event, and on the screen. */
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { EventRecorder } from '../lib/kube/event-recorder.ts';
 import { TestApiServer } from '../lib/kube/testing/api-server.ts';
 import { createLogger } from '../lib/process/logger.ts';
@@ -151,7 +151,6 @@ test.each(REFUSED)('$code ($sentence): log, metric, Event, screen', async ({ cod
     witness: new KubernetesWitness(events, undefined),
     pod: { serve: obliging, ...row.pod },
   });
-  onTestFinished(() => rig.stop());
   await row.arrange?.(rig);
   const screen = await (row.screen ?? screenOfLogin)(rig);
   expect(screen).toContain(sentence);
@@ -177,7 +176,6 @@ test.each(REFUSED)('$code ($sentence): log, metric, Event, screen', async ({ cod
 
 test('before the key is known, whatever is wrong with the workload looks like any wrong key', async () => {
   const rig = await startRig();
-  onTestFinished(() => rig.stop());
   const answerOf = async (): Promise<Buffer> => {
     const client = rig.client();
     await client.ready;

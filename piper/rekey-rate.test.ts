@@ -1,5 +1,5 @@
 /** B4: how often those who have logged in may make us exchange keys. */
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { FakeClock } from '../lib/ssh/testing/fake-clock.ts';
 import { RekeyRate } from './rekey-rate.ts';
 import { keys, startRig } from './testing/rig.ts';
@@ -44,7 +44,6 @@ test('B4: users who keep to their own rate, and together use up that of all, cut
 
 test('B4: what a connection may do, many of the same user may not do all at once', async () => {
   const rig = await startRig({ clock: new FakeClock() });
-  onTestFinished(() => rig.stop());
   const clients = await Promise.all(Array.from({ length: 4 }, () => rig.login('acme-hello-dev', keys.bob)));
   let exchanges = 0;
   for (const client of clients) {

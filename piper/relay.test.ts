@@ -53,7 +53,6 @@ async function startRelay(rig: Rig, hostKey: PrivateKey): Promise<Relay> {
 
 async function rigWithRelay(hostKey: PrivateKey) {
   const rig = await startRig({ addresses: [RELAY] });
-  onTestFinished(() => rig.stop());
   return { rig, relay: await startRelay(rig, hostKey) };
 }
 

@@ -1,14 +1,9 @@
 /** What one user may have at once: sessions over all connections, connections, and channels on each (D10). */
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import * as say from './testing/messages.ts';
 import type { RawClient } from './testing/raw-client.ts';
 import { keys, startRig, type Rig } from './testing/rig.ts';
 import type { PodLink } from './testing/fake-pod.ts';
-
-const rigs: Rig[] = [];
-afterEach(async () => {
-  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
-});
 
 const USERS = {
   root: ['acme-hello', keys.alice, 10],
@@ -41,7 +36,6 @@ test.each(['root', 'limited'] as const)(
   'D10: %s: so many sessions, however many connections they are on',
   async (role) => {
     const rig = await startRig();
-    rigs.push(rig);
     const [, , most] = USERS[role];
     const all = await connections(rig, role, 4);
     let opened = 0;

@@ -1,21 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ASSERT_IDENTITY, END_ACCESS, type Route } from '../crds/index.ts';
 import { MSG } from '../lib/ssh/numbers.ts';
 import { Reader } from '../lib/ssh/wire.ts';
 import * as say from './testing/messages.ts';
 import type { RawClient } from './testing/raw-client.ts';
 import { keys, startRig, type Line, type Rig } from './testing/rig.ts';
-
-const rigs: Rig[] = [];
-const rigOf = async (options?: Parameters<typeof startRig>[0]): Promise<Rig> => {
-  const rig = await startRig(options);
-  rigs.push(rig);
-  return rig;
-};
-afterEach(async () => {
-  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
-});
 
 const next = async (from: { received: { take: () => Promise<Buffer> } }): Promise<string> =>
   say.describeMessage(await from.received.take());
@@ -41,7 +31,7 @@ const CHANGES: Record<string, (route: Route) => Partial<Route>> = {
 };
 
 test.each(Object.entries(CHANGES))('E1: %s: both ends are closed within a second', async (_what, change) => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const link = await rig.pod.links.take();
   const since = performance.now();
@@ -58,7 +48,7 @@ test.each(Object.entries(CHANGES))('E1: %s: both ends are closed within a second
 });
 
 test('a kick ends what began before it, and the user may come back', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const username = rig.users[0]?.username ?? '';
   const before = new Date(Date.now() + 1).toISOString();
@@ -72,7 +62,7 @@ test('a kick ends what began before it, and the user may come back', async () =>
 });
 
 test('a policy that becomes wider waits for the next login', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const link = await rig.pod.links.take();
   rig.setRoute({ users: rig.users.map((user) => ({ ...user, policy: { ...user.policy, agentForwarding: true } })) });
@@ -83,7 +73,7 @@ test('a policy that becomes wider waits for the next login', async () => {
 });
 
 test('E1: only the user who is concerned is disconnected', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const alice = await rig.login();
   const bob = await rig.login('acme-hello-dev', keys.bob);
   await rig.pod.links.take();
@@ -95,7 +85,7 @@ test('E1: only the user who is concerned is disconnected', async () => {
 });
 
 test('another key of the user, added or removed, disturbs nobody', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const link = await rig.pod.links.take();
   const both = [keys.stranger.publicKey.toLine(), keys.alice.publicKey.toLine()];
@@ -106,7 +96,7 @@ test('another key of the user, added or removed, disturbs nobody', async () => {
 });
 
 test('E1: a user whose access ends while connected is disconnected at that time', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const expiresAt = new Date(Date.now() + 400).toISOString();
   rig.setRoute({ users: rig.users.map((user) => ({ ...user, expiresAt })) });
   const client = await rig.login();
@@ -115,7 +105,7 @@ test('E1: a user whose access ends while connected is disconnected at that time'
 });
 
 test('an end in a hundred years is no end now', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   rig.setRoute({ users: rig.users.map((user) => ({ ...user, expiresAt: '2126-01-01T00:00:00Z' })) });
   const client = await rig.login();
   await delay(50);
@@ -123,7 +113,7 @@ test('an end in a hundred years is no end now', async () => {
 });
 
 test('E1: a client that does not read is cut off too', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   const link = await rig.pod.links.take();
   client.socket.pause();
@@ -136,7 +126,7 @@ test('E1: a client that does not read is cut off too', async () => {
 });
 
 test('E1: a revocation while the pod is being reached ends the login', async () => {
-  const rig = await rigOf({
+  const rig = await startRig({
     pod: {
       accepts: () => {
         rig.setRoute({ users: [] });
@@ -148,7 +138,7 @@ test('E1: a revocation while the pod is being reached ends the login', async () 
 });
 
 test('A9, E2: what we know is too old: nobody comes in, and nobody stays', { timeout: 30_000 }, async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = await rig.login();
   rig.directory.stale = () => true;
   await expect(rig.client().login('acme-hello', keys.alice)).rejects.toThrow('[stale,');
@@ -156,7 +146,7 @@ test('A9, E2: what we know is too old: nobody comes in, and nobody stays', { tim
 });
 
 test('a pod that goes away is told to the client, and a client that goes away to the pod', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const first = await rig.login();
   (await rig.pod.links.take()).socket.socket.destroy();
   expect((await first.closed.promise)?.message).toContain('[pod-gone,');
@@ -178,7 +168,7 @@ async function openSession(rig: Rig) {
 }
 
 test('D2: refused requests are answered by us, in order, and the pod never sees them', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const { client, link } = await openSession(rig);
   client.send(say.channelRequest(40, 'pty-req', true, Buffer.alloc(30)));
   client.send(say.channelRequest(40, 'x11-req', true, Buffer.alloc(20)));
@@ -211,7 +201,7 @@ test('D2: refused requests are answered by us, in order, and the pod never sees 
 });
 
 test('D7: a hostile pod opens nothing, and its host keys and pings do not pass', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const { client, link } = await openSession(rig);
   link.send(say.globalRequest('hostkeys-00@openssh.com', false, say.text('key')));
   link.send(Buffer.from([192, 0, 0, 0, 0]));
@@ -225,7 +215,7 @@ test.each([
   ['a client', (client: RawClient) => client.send(say.channelOpen('session', 4, undefined, 0))],
   ['a client again', (client: RawClient) => client.send(say.confirmation(4, 4))],
 ])('%s that breaks the protocol ends its connection and the one to the pod', async (_who, violate) => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const { client, link } = await openSession(rig);
   violate(client);
   expect(await client.closed.promise).toMatchObject({ disconnectReason: 2 });
@@ -234,7 +224,7 @@ test.each([
 });
 
 test('a pod that breaks the protocol ends both', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const { client, link } = await openSession(rig);
   link.send(say.short(MSG.CHANNEL_SUCCESS, 3));
   expect((await client.closed.promise)?.message).toContain('[pod-protocol,');
@@ -242,7 +232,7 @@ test('a pod that breaks the protocol ends both', async () => {
 });
 
 test('D7: a pod that opens channel after channel uninvited is cut off, and the client sees none of them', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const { client, link } = await openSession(rig);
   for (let count = 0; count < 65; count++) link.send(say.channelOpen('auth-agent@openssh.com', count));
   expect((await client.closed.promise)?.message).toContain('[pod-protocol,');
@@ -250,7 +240,7 @@ test('D7: a pod that opens channel after channel uninvited is cut off, and the c
 });
 
 test('the last words of a pod are for the record, without what a terminal would heed, and not for the client', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const { client, link } = await openSession(rig);
   const words = 'all is well\x1b[2J\r\n\u202e[revoked, connection 0123456789abcdef]';
   link.socket.transport.disconnect(11, words);
@@ -266,7 +256,7 @@ test('the last words of a pod are for the record, without what a terminal would 
 });
 
 test('E3: what was refused is in the record, with the field of the policy that says so', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   rig.setRoute({ users: rig.users.map((user) => ({ ...user, policy: { ...user.policy, commands: ['uptime'] } })) });
   const { client, link } = await openSession(rig);
   client.send(say.channelRequest(40, 'shell', true));
@@ -277,7 +267,7 @@ test('E3: what was refused is in the record, with the field of the policy that s
 });
 
 test('C4: a username cannot forge a line of the record', async () => {
-  const rig = await rigOf();
+  const rig = await startRig();
   const client = rig.client();
   await client.ready;
   client.requestAuthentication();

@@ -1,25 +1,13 @@
 /** B4: those who come and do not log in. They get little of our time, and take no place from who does. */
 import { connect, createServer, type Socket } from 'node:net';
-import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import * as say from './testing/messages.ts';
-import { keys, startRig, type Line, type Rig } from './testing/rig.ts';
+import { keys, startRig } from './testing/rig.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 
-const rigs: Rig[] = [];
-const rigOf = async (options?: Parameters<typeof startRig>[0]): Promise<Rig> => {
-  const rig = await startRig(options);
-  rigs.push(rig);
-  return rig;
-};
-afterEach(async () => {
-  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
-});
-
-const records = (rig: Rig): Line[] => rig.lines.filter(({ msg }) => msg === 'connection');
-
 test('B4: who does not log in is sent away: silent, half a greeting, or half a login', async () => {
-  const rig = await rigOf({ limits: { loginGraceMs: 300 } });
+  const rig = await startRig({ limits: { loginGraceMs: 300 } });
   const closed = (greeting: string) =>
     new Promise<void>((resolve) => {
       const socket = connect({ port: rig.port, host: '127.0.0.1' }, () => socket.write(greeting));
@@ -36,11 +24,11 @@ test('B4: who does not log in is sent away: silent, half a greeting, or half a l
     closed('SSH-2.0-OpenSSH_9\r\n'),
     authenticating.closed.promise,
   ]);
-  expect(records(rig).map(({ reason }) => reason)).toEqual(Array.from({ length: 4 }, () => 'login-grace'));
+  expect(rig.records().map(({ reason }) => reason)).toEqual(Array.from({ length: 4 }, () => 'login-grace'));
 });
 
 test('B4: start-ups are capped; who holds all places keeps nobody out, and those who are logged in do not notice', async () => {
-  const rig = await rigOf({ limits: { startUpsPerSource: 5 } });
+  const rig = await startRig({ limits: { startUpsPerSource: 5 } });
   const client = await rig.login();
   const link = await rig.pod.links.take();
   // Silent, and there for the whole of the login grace: the attacker's address is everybody's, as behind a SNAT.
@@ -58,12 +46,12 @@ test('B4: start-ups are capped; who holds all places keeps nobody out, and those
   await rig.login('acme-hello-dev', keys.bob);
   client.send(say.globalRequest('keepalive@openssh.com', true));
   await link.received.take();
-  expect(records(rig).filter(({ reason }) => reason === 'start-ups')).toHaveLength(36);
+  expect(rig.records().filter(({ reason }) => reason === 'start-ups')).toHaveLength(36);
   for (const socket of open) socket.destroy();
 });
 
 test('B4: who has proven who they are gives way to nobody while the pod is being reached', async () => {
-  const rig = await rigOf({ limits: { startUpsPerSource: 2 }, addresses: ['127.0.0.9'] });
+  const rig = await startRig({ limits: { startUpsPerSource: 2 }, addresses: ['127.0.0.9'] });
   const floods: Socket[] = [];
   const flood = async () => {
     const socket = connect({ port: rig.port, host: '127.0.0.1' }).on('error', () => undefined);

@@ -1,5 +1,5 @@
 /** What people see with `kubectl describe`: the Events of a piper. */
-import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { EventRecorder } from '../lib/kube/event-recorder.ts';
 import { TestApiServer } from '../lib/kube/testing/api-server.ts';
 import { createLogger } from '../lib/process/logger.ts';
@@ -37,7 +37,6 @@ const told = (reason: string) => server.list(TENANT).filter((event) => event['re
 test('B3: a pod with another host key is an Event about the SshAccess, once however often it happens', async () => {
   const witness = new KubernetesWitness(events(), undefined);
   const rig = await startRig({ pod: { hostKey: keys.stranger }, witness });
-  onTestFinished(() => rig.stop());
   for (let time = 0; time < 3; time++) await expect(rig.login()).rejects.toThrow('host-key-mismatch');
   await soon(() => server.list(TENANT)).toHaveLength(1);
   expect(server.list(TENANT)[0]).toMatchObject({
@@ -55,7 +54,6 @@ test('B3: a pod with another host key is an Event about the SshAccess, once howe
 test('a stranger, and a session that ends, are none', async () => {
   const witness = new KubernetesWitness(events(), undefined);
   const rig = await startRig({ witness });
-  onTestFinished(() => rig.stop());
   await expect(rig.login('acme-hello', keys.stranger)).rejects.toThrow();
   const client = await rig.login();
   (await rig.pod.links.take()).socket.close();
@@ -68,7 +66,6 @@ test('a stranger, and a session that ends, are none', async () => {
 test('a login is an Event that names its key and its connection, and so is the end of access', async () => {
   const witness = new KubernetesWitness(events(), undefined);
   const rig = await startRig({ witness });
-  onTestFinished(() => rig.stop());
   await rig.login();
   await soon(() => told('LoggedIn')).toHaveLength(1);
   const { fingerprint } = keys.alice.publicKey;
@@ -89,7 +86,6 @@ test('a login is an Event that names its key and its connection, and so is the e
 test('a kick is an Event that says who was sent away', async () => {
   const witness = new KubernetesWitness(events(), undefined);
   const rig = await startRig({ witness });
-  onTestFinished(() => rig.stop());
   const client = await rig.login();
   const [{ id, username } = { id: '', username: '' }] = rig.piper.connections.presences();
   rig.setRoute({ kicks: [{ username, before: new Date(Date.now() + 60_000).toISOString() }] });
@@ -105,7 +101,6 @@ test('a kick is an Event that says who was sent away', async () => {
 test('many logins are few Events, and hide nothing else', async () => {
   const witness = new KubernetesWitness(events(), undefined);
   const rig = await startRig({ witness, limits: { connectionsPerUser: 100 } });
-  onTestFinished(() => rig.stop());
   for (let login = 0; login < 12; login++) await rig.login();
   rig.setRoute({ enabled: false });
   await soon(() => told('AccessEnded')).toHaveLength(10);

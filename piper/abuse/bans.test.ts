@@ -13,7 +13,6 @@ async function rigOf(limits: { failuresPerSource?: number; failuresPerSourceAndU
   const clock = { time: 1_800_000_000_000 };
   const trustedProxies = new Networks('127.0.0.1');
   const rig = await startRig({ limits: { ...limits, trustedProxies, maxTries: 100 }, now: () => clock.time });
-  onTestFinished(() => rig.stop());
   return { rig, clock };
 }
 

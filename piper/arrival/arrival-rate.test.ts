@@ -1,5 +1,5 @@
 /** B4: how often strangers may make us exchange keys. */
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { FakeClock } from '../../lib/ssh/testing/fake-clock.ts';
 import { keys, startRig } from '../testing/rig.ts';
 import { ArrivalRate } from './arrival-rate.ts';
@@ -88,7 +88,6 @@ test('B4: strangers of one address are closed before a word of ours, and a user 
   const clock = new FakeClock();
   const limits = { startUps: 50, startUpsPerSource: 5, strangersPerSecond: 10, strangersPerSecondAndSource: 1 };
   const rig = await startRig({ clock, limits });
-  onTestFinished(() => rig.stop());
   const from = (localAddress: string) => ({ localAddress });
   const strangers = Array.from({ length: 30 }, () => rig.client(from('127.0.0.31')));
   const outcomes = await Promise.all(

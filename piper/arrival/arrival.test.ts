@@ -11,7 +11,6 @@ const LOCAL = Buffer.from('0d0a0d0a000d0a515549540a20000000', 'hex');
 
 async function rigOf(trusted: string) {
   const rig = await startRig({ limits: { trustedProxies: new Networks(trusted) } });
-  onTestFinished(() => rig.stop());
   return rig;
 }
 

@@ -1,5 +1,5 @@
 /** On the wire, with a client that asks for whatever it likes. */
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { MSG } from '../../lib/ssh/numbers.ts';
 import { Reader, Writer } from '../../lib/ssh/wire.ts';
@@ -14,7 +14,6 @@ const blobs = keys.map(({ publicKey }) => publicKey.blob);
 async function loggedIn() {
   let now = keys;
   const rig = await startRig({ hostKeys: () => now });
-  onTestFinished(() => rig.stop());
   const client = await rig.login();
   await expect.poll(() => client.announcements.length).toBe(1);
   return { rig, client, change: (to: PrivateKey[]) => (now = to) };

@@ -1,19 +1,13 @@
 /** Over the wire: every pod hears who has lost their access, whoever is connected. */
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { LeftoversOrder, Roster } from '../../crds/index.ts';
 import { FakeClock } from '../../lib/ssh/testing/fake-clock.ts';
 import { Inbox } from '../testing/inbox.ts';
-import { keys, startRig, type Rig } from '../testing/rig.ts';
-
-const rigs: Rig[] = [];
-afterEach(async () => {
-  await Promise.all(rigs.splice(0).map((rig) => rig.stop()));
-});
+import { keys, startRig } from '../testing/rig.ts';
 
 async function rigOf(addresses?: string[]) {
   const orders = new Inbox<LeftoversOrder>();
   const rig = await startRig({ pod: { onOrder: (order) => orders.put(order) }, ...(addresses && { addresses }) });
-  rigs.push(rig);
   return { rig, orders };
 }
 
@@ -81,7 +75,6 @@ async function timedRig() {
       onRoster: (roster) => rosters.put(roster),
     },
   });
-  rigs.push(rig);
   /** As if for the first time. */
   const sees = (): void => {
     rig.directory.removeSlice('acme/slice');

@@ -1,4 +1,5 @@
 /** A piper on loopback with one route and one pod, for wire-level tests. */
+import { expect, onTestFinished } from 'vitest';
 import * as z from 'zod';
 import {
   DEFAULT_POLICIES,
@@ -75,23 +76,23 @@ const users: RouteUser[] = [
 ];
 
 export type Rig = Awaited<ReturnType<typeof startRig>>;
+export type RigOptions = {
+  pod?: Partial<FakePodOptions>;
+  limits?: Partial<Limits>;
+  addresses?: string[];
+  hostKeys?: () => readonly PrivateKey[];
+  now?: () => number;
+  clock?: Clock;
+  authorities?: readonly AuthorizedKey[];
+  witness?: Witness;
+  metrics?: PiperMetrics;
+  beginTrace?: BeginTrace | undefined;
+  /** The routes have not been read. */
+  knowsNobodyYet?: boolean;
+};
 
-export async function startRig(
-  options: {
-    pod?: Partial<FakePodOptions>;
-    limits?: Partial<Limits>;
-    addresses?: string[];
-    hostKeys?: () => readonly PrivateKey[];
-    now?: () => number;
-    clock?: Clock;
-    authorities?: readonly AuthorizedKey[];
-    witness?: Witness;
-    metrics?: PiperMetrics;
-    beginTrace?: BeginTrace | undefined;
-    /** The routes have not been read. */
-    knowsNobodyYet?: boolean;
-  } = {},
-) {
+/** Of the test that runs: it ends with it, if not before. */
+export async function startRig(options: RigOptions = {}) {
   const pod = new FakePod({ hostKey: keys.pod, mappingKey: keys.mapping, ...options.pod });
   const podPort = await pod.listen();
   const lines: Line[] = [];
@@ -141,12 +142,32 @@ export async function startRig(
     await made.login(username, key);
     return made;
   };
-  const stop = async (): Promise<void> => {
+  /** Keys have been exchanged, and the next word is the client's, about who it is. */
+  const newcomer = async (): Promise<RawClient> => {
+    const made = client();
+    await made.ready;
+    made.requestAuthentication();
+    await made.received.take();
+    return made;
+  };
+  /** What is on record of connections. */
+  const records = (): Line[] => lines.filter(({ msg }) => msg === 'connection');
+  /** The first of them about this, once it is there. */
+  const record = async (event: 'start' | 'end' | 'refused'): Promise<Line> => {
+    const find = (): Line | undefined => records().find((line) => line['event'] === event);
+    await expect.poll(find).toBeDefined();
+    return find() ?? {};
+  };
+  let stopped: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
     for (const made of clients) made.close();
     await piper.drain(AbortSignal.abort());
     pod.close();
   };
-  return { piper, port, pod, podPort, directory, route, users, setRoute, setPods, client, clients, login, lines, stop };
+  const stop = (): Promise<void> => (stopped ??= end());
+  onTestFinished(stop);
+  const world = { piper, port, pod, podPort, directory, route, users, setRoute, setPods };
+  return { ...world, client, clients, newcomer, login, lines, records, record, stop };
 }
 
 export function secretOf(route: Route): SecretObject {
