@@ -1,5 +1,5 @@
 /** What is asked of the API server where the copies do not have it. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { TestApiServer } from '../lib/kube/testing/api-server.ts';
 import { createLogger } from '../lib/process/logger.ts';
 import { ClusterView, type ClusterViewOptions } from './cluster-view.ts';
@@ -131,6 +131,22 @@ test('F2: a flood of reviews in the name of a tenant is one question at a time, 
   expect(await decide(view)).toMatchObject({ decision: 'injected' });
   await Promise.all(flood);
   expect(questions().length).toBeLessThan(5);
+});
+
+test('F2: a pod whose SshAccess is known waits no longer for a newer one than the API server waits for us', async () => {
+  server.put(namespaceAt, {});
+  server.put(accessAt, { spec: { ...spec, processNamespace: 'Isolated' } });
+  const crowd = Array.from({ length: 200 }, (_, index) => `mallory-${index}`);
+  for (const name of crowd) server.put(`/api/v1/namespaces/${name}`, {});
+  const view = await deafView();
+  const release = server.hold(/sshaccesses$/);
+  onTestFinished(release);
+  const flood = Promise.allSettled(crowd.map((name) => view.about(request(undefined, name))));
+  const cluster = await view.about(request(undefined, 'acme', { 'sshaccess.dev/process-namespace': 'Shared' }));
+  expect(cluster.access('acme', 'web')?.spec.processNamespace).toBe('Isolated');
+  // Before it was its turn: of 200 others, each as new as it, 50 are asked about at once, and none is answered.
+  expect(questions().length).toBeLessThan(150);
+  void flood;
 });
 
 test('F2: namespaces that somebody makes up take no turn of those that there are; how many were refused is counted', async () => {

@@ -1,7 +1,8 @@
 /** What the webhook knows of the cluster: local copies, and a question to the API server about what they lack. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import { API_VERSION, KIND, LABEL_ACCESS, PLURAL, settingsAmong, templateSettings } from '../crds/index.ts';
+import { API_VERSION, KIND, LABEL_ACCESS, LABEL_ORGANIZATION, PLURAL, settingsAmong, templateSettings } from '../crds/index.ts';
 import { getIfExists } from '../lib/kube/apply.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
 import { follow, followNamespaces, type Collection, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
@@ -19,6 +20,11 @@ const LIMIT_RANGES: Resource = { apiVersion: 'v1', kind: 'LimitRange', plural: '
 
 /** The API server waits for us as well (`webhook.timeoutSeconds`). */
 const ANSWER_MS = 2_000;
+/**
+ * And where there is a copy that will do, no longer than this, well within the default of `webhook.timeoutSeconds`: a pod with the
+ * settings of a moment ago is rolled by the operator, one that the API server has given up waiting for has no ssh.
+ */
+const PATIENCE_MS = 2_500;
 /** Of all namespaces that there are: each gets its turn, however many a stranger names. */
 const ACCESSES_AT_ONCE = 50;
 /** Names of namespaces can be made up without end; one that is so new that we have not seen it is rare. */
@@ -36,6 +42,9 @@ export type ClusterViewOptions = {
   metrics: Pick<WebhookMetrics, 'asked'>;
 } & Pick<Cluster, 'systemNamespace' | 'defaultLevel'> &
   Pick<QuestionsOptions, 'rest'>;
+
+/** `asker`: whose namespace it is, as far as its labels say; an organization with many has no more turns than one with one. */
+type Sought = { readonly namespace: string; readonly name: string; readonly asker: string };
 
 /** Follows what decides on injections. */
 export class ClusterView {
@@ -96,7 +105,8 @@ export class ClusterView {
     const labels = copiedLabels ?? (await this.#labelsOf(namespace));
     // Without a namespace there is nothing in it to ask about.
     if (labels === undefined) return this.#copies;
-    const access = isCurrent ? copied : await this.#accessOf(namespace, name, isCopied ? copied : undefined);
+    const asker = labels[LABEL_ORGANIZATION] ?? namespace;
+    const access = isCurrent ? copied : await this.#accessOf({ namespace, name, asker }, isCopied ? copied : undefined);
     return { ...this.#copies, access: () => access, namespaceLabels: () => labels };
   }
 
@@ -109,15 +119,13 @@ export class ClusterView {
    * By all of the namespace: so names that somebody makes up are no more questions than one.
    * @param copied of another spec than the template of the pod is for; still better than no answer
    */
-  async #accessOf(namespace: string, name: string, copied: Access | undefined): Promise<Access | undefined> {
-    try {
-      const all = await this.#asked('accesses', this.#accessQuestions.about(namespace));
+  async #accessOf({ namespace, name, asker }: Sought, copied: Access | undefined): Promise<Access | undefined> {
+    const found = this.#asked('accesses', this.#accessQuestions.about(namespace, asker)).then(
       // As with the copies: one that cannot be read is none.
-      return Access.safeParse(all.find((object) => Named.safeParse(object).data?.metadata.name === name)).data;
-    } catch (error) {
-      if (copied === undefined) throw error;
-      return copied;
-    }
+      (all) => Access.safeParse(all.find((object) => Named.safeParse(object).data?.metadata.name === name)).data,
+    );
+    if (copied === undefined) return await found;
+    return await Promise.race([found.catch(() => copied), delay(PATIENCE_MS, copied, { ref: false })]);
   }
 
   async #asked<T>(about: 'namespace' | 'accesses', question: Promise<T>): Promise<T> {

@@ -92,6 +92,52 @@ test('subjects take turns: whoever names many makes the others wait, and keeps n
   await Promise.all([...flood, ...more]);
 });
 
+test('F2: who asks again and again, about many subjects, stands behind who asks now and then', async () => {
+  const { asked, questions, subjects, endRests } = questionsOf(10);
+  const answers: Promise<string>[] = [];
+  const flood = (): void => {
+    for (let index = 0; index < 500; index++) answers.push(questions.about(`mallory-${index}`));
+  };
+  const round = async (): Promise<void> => {
+    await settled();
+    for (const { answer } of asked) answer('here');
+    await settled();
+    endRests();
+    await settled();
+    flood();
+  };
+  flood();
+  for (let count = 0; count < 50; count++) await round();
+  // All of Mallory's have had a turn, and wait for the next.
+  const tenants = questions.about('acme');
+  const before = asked.length;
+  await round();
+  expect(subjects().slice(before)).toContain('acme');
+  await round();
+  expect(await tenants).toBe('here');
+  // And again after a while: it is Mallory's turn only where nobody else has waited longer.
+  for (let count = 0; count < 5; count++) await round();
+  const again = questions.about('acme');
+  for (let count = 0; count < 46; count++) await round();
+  expect(await Promise.race([again, 'waits'])).toBe('here');
+  void Promise.allSettled(answers);
+});
+
+test('F2: whose subjects are many has no more turns than whose subject is one, though none was asked about before', async () => {
+  const { asked, questions, subjects, endRests } = questionsOf(10);
+  const flood = Array.from({ length: 500 }, (_, index) => questions.about(`team-${index}`, 'mallory'));
+  const tenants = questions.about('acme');
+  await settled();
+  for (const { answer } of asked) answer('here');
+  await settled();
+  endRests();
+  await settled();
+  expect(subjects().slice(10)).toContain('acme');
+  asked.at(subjects().indexOf('acme'))?.answer('here');
+  expect(await tenants).toBe('here');
+  void Promise.allSettled(flood);
+});
+
 test('no more than a thousand subjects wait', async () => {
   const { asked, questions } = questionsOf(10);
   const flood = Array.from({ length: 2_000 }, (_, index) => questions.about(`mallory-${index}`).catch(String));

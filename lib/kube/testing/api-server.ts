@@ -54,6 +54,7 @@ export class TestApiServer {
   #oldest = 0;
   #port = 0;
   #failures: { count: number; status: number; path: RegExp } | undefined;
+  #held: { path: RegExp; until: Promise<void> } | undefined;
   /** `METHOD /path` of every request so far. */
   readonly requests: string[] = [];
   /** What admission makes of an object whose creation is only tried (dry run). */
@@ -103,6 +104,13 @@ export class TestApiServer {
     this.#failures = { count, status, path };
   }
 
+  /** Requests whose `METHOD /path` matches have no answer, until what is returned is called. */
+  hold(path: RegExp): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#held = { path, until: promise };
+    return resolve;
+  }
+
   /** Puts an object there, as another client would. */
   put(path: string, object: Fields): StoredObject {
     const target = parsePath(path);
@@ -133,6 +141,7 @@ export class TestApiServer {
         throw new Refusal(this.#failures.status, 'Injected');
       }
       const body = await text(request);
+      if (this.#held?.path.test(line) === true) await this.#held.until;
       const target = parsePath(url.pathname);
       if (url.searchParams.get('watch') === 'true') return this.#watch(target, url.searchParams, response);
       const answer = this.#handle(request, target, url.searchParams, body === '' ? undefined : JSON.parse(body));
