@@ -1,9 +1,13 @@
 /** `watchNamespaces`: what is served, what our ServiceAccounts may read, and a second installation beside this one. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { apply, kubectl, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, ssh } from './support/openssh.ts';
+import { portForward } from './support/port-forward.ts';
 import { run, succeed } from './support/process.ts';
 import { accessManifest, condition, createWorkload, keySecret, removeNamespace } from './support/workload.ts';
 
@@ -13,9 +17,20 @@ const leaving = 'e2e-watched-leaving';
 const users = [{ secretRef: { name: 'alice' } }];
 let alice = '';
 
+/** By which the API server of a cluster of ours says to our webhook who it is; '': it is another's, which does not. */
+function clientCA(): string {
+  const path = join(dirname(demo().kubeconfig), 'webhook-client.crt');
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
 /** With names, and what else only some installations ask for; without, as the demo is. */
 const serveOnly = (namespaces: readonly string[]): Promise<string> => {
-  const values = { watchNamespaces: namespaces, 'admissionPolicy.enabled': namespaces.length > 0 };
+  const isClosed = namespaces.length > 0;
+  const values = {
+    watchNamespaces: namespaces,
+    'admissionPolicy.enabled': isClosed,
+    'webhook.clientCA': isClosed ? clientCA() : '',
+  };
   const set = Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
   return succeed([...demo().helmUpgrade, '--timeout', '5m', ...set]);
 };
@@ -41,6 +56,26 @@ describe('with a list of namespaces', () => {
   test('one that is in it is served', async () => {
     await eventually(async () => expect(await condition(inside, 'app', 'Ready')).toMatch(/^True/));
     expect(await ssh({ user: `${inside}-app`, key: alice }, 'echo in')).toMatchObject({ code: 0, stdout: 'in\n' });
+  });
+
+  test('F2: its pods have come to the webhook, which answers nobody who has no certificate of webhook.clientCA', async () => {
+    const { systemNamespace } = demo();
+    const webhooks = ['get', 'pods', '-n', systemNamespace, '-l', 'app.kubernetes.io/component=webhook'];
+    const names = await kubectl(
+      ...webhooks,
+      '--field-selector=status.phase=Running',
+      '-o',
+      'jsonpath={.items[*].metadata.name}',
+    );
+    const { port, stop } = await portForward(systemNamespace, names.split(' ').at(-1) ?? '', 8443);
+    const said = await new Promise<string>((resolve) => {
+      const stranger = connect({ host: '127.0.0.1', port, rejectUnauthorized: false });
+      stranger.on('error', () => undefined).once('close', () => resolve(''));
+      stranger.once('data', (data: Buffer) => resolve(data.toString().split('\r\n', 1)[0] ?? ''));
+      stranger.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+    });
+    await stop();
+    expect(said).toBe(clientCA() === '' ? 'HTTP/1.1 404 Not Found' : '');
   });
 
   test('one that is not in it is as if we were not there', async () => {

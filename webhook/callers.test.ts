@@ -48,6 +48,7 @@ beforeAll(async () => {
       return { response: { uid, allowed: true }, record };
     },
     isStopping: () => false,
+    clientCA: '',
     metrics,
     log,
   });

@@ -18,6 +18,8 @@ export class Callers {
   readonly #metrics: Pick<WebhookMetrics, 'cutOff'>;
   readonly #arrivals = new RateLimiter(ARRIVALS);
   readonly #connections = new Shares(MOST_CONNECTIONS);
+  /** Of connections that count, by where they come from. */
+  readonly #giveBacks = new Map<string, () => void>();
   readonly #bytes = new Shares(MOST_BYTES);
   readonly #mostOfBody: number;
 
@@ -38,8 +40,17 @@ export class Callers {
       this.#metrics.cutOff({ because: 'connections' });
       cutOff();
     });
-    socket.once('close', giveBack);
+    // Its addresses are gone by the time that it is closed.
+    const from = endOf(socket);
+    this.#giveBacks.set(from, giveBack);
+    socket.once('close', () => {
+      giveBack();
+      if (this.#giveBacks.get(from) === giveBack) this.#giveBacks.delete(from);
+    });
   };
+
+  /** After TLS, where that asks for a certificate: an API server, and so none of those whose places are counted. */
+  readonly authenticated = (socket: Socket): void => this.#giveBacks.get(endOf(socket))?.();
 
   /** Before the body, by the length that is declared; one that is not may be any. */
   asks(request: IncomingMessage, response: ServerResponse): void {
@@ -53,3 +64,6 @@ export class Callers {
     response.once('close', giveBack);
   }
 }
+
+/** A TLSSocket does not tell which Socket it is on, but has the same ends. */
+const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`;

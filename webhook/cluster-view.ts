@@ -2,7 +2,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
-import { API_VERSION, KIND, LABEL_ACCESS, LABEL_ORGANIZATION, PLURAL, settingsAmong, templateSettings } from '../crds/index.ts';
+import {
+  API_VERSION,
+  KIND,
+  LABEL_ACCESS,
+  LABEL_ORGANIZATION,
+  PLURAL,
+  settingsAmong,
+  templateSettings,
+} from '../crds/index.ts';
 import { getIfExists } from '../lib/kube/apply.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
 import { follow, followNamespaces, type Collection, type WatchedNamespaces } from '../lib/kube/namespaces.ts';

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import * as z from 'zod';
 import { Resources } from './pod.ts';
 import { PodSecurityLevel } from './pod-security-level.ts';
@@ -19,6 +20,16 @@ const json = <T extends z.ZodType>(schema: T) =>
     })
     .pipe(schema);
 
+/** What OpenSSL cannot read is no trust anchor, and without any nobody would be let in. */
+function isCertificates(pem: string): boolean {
+  if (pem === '') return true;
+  try {
+    return new X509Certificate(pem).ca;
+  } catch {
+    return false;
+  }
+}
+
 /** The webhook's environment. */
 export const Config = z.object({
   PORT: port.default(8443),
@@ -27,6 +38,8 @@ export const Config = z.object({
   PROFILING_PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   /** Holds tls.crt and tls.key; both are read again when they change. */
   TLS_DIR: z.string().default('/etc/sshaccess/tls'),
+  /** PEM of the CA whose clients alone are answered; empty: everybody is. */
+  CLIENT_CA: z.string().default('').refine(isCertificates, 'must be certificates in PEM'),
   /** Our own namespace, never injected. */
   POD_NAMESPACE: z.string().min(1),
   SIDECAR_IMAGE: z.string().min(1),

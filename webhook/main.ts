@@ -18,7 +18,7 @@ import { Config } from './config.ts';
 import { WebhookMetrics } from './metrics.ts';
 import { mutatePod } from './mutate-pod.ts';
 import { admissionServer } from './server.ts';
-import { followCertificate, readCertificate } from './serving-certificate.ts';
+import { followCertificate, readCertificate, tlsOptions } from './serving-certificate.ts';
 import type { SidecarSettings } from './sidecar-container.ts';
 
 const CERTIFICATE_PERIOD_MS = 10_000;
@@ -47,9 +47,10 @@ runProgram(log, async (signal) => {
   metrics.watchCertificate(() => certificate);
   const settings = sidecarSettings(config);
   const answer = async (request: AdmissionRequest) => mutatePod(request, await view.about(request), settings);
-  const server = admissionServer(certificate, { answer, isStopping: () => signal.aborted, metrics, log });
+  const { CLIENT_CA: clientCA } = config;
+  const server = admissionServer(certificate, { answer, isStopping: () => signal.aborted, clientCA, metrics, log });
   const useCertificate = (next: typeof certificate): void => {
-    server.server.setSecureContext({ ...next, minVersion: 'TLSv1.2' });
+    server.server.setSecureContext(tlsOptions(next, clientCA));
     certificate = next;
     metrics.refreshed('changed');
     log.info('serving certificate changed');

@@ -119,7 +119,7 @@ test('F2: who asks again and again, about many subjects, stands behind who asks 
   for (let count = 0; count < 5; count++) await round();
   const again = questions.about('acme');
   for (let count = 0; count < 46; count++) await round();
-  expect(await Promise.race([again, 'waits'])).toBe('here');
+  expect(await Promise.race([again, Promise.resolve('waits')])).toBe('here');
   void Promise.allSettled(answers);
 });
 

@@ -59,7 +59,7 @@ beforeAll(async () => {
     if (failing) throw new Error('no answer');
     return mutatePod(request, cluster, settings);
   };
-  server = admissionServer(current, { answer, isStopping: () => isStopping, metrics, log });
+  server = admissionServer(current, { answer, isStopping: () => isStopping, clientCA: '', metrics, log });
   await server.listen({ port: 0, host: '127.0.0.1' });
   port = z.object({ port: z.int() }).parse(server.server.address()).port;
   const use = (next: typeof current): void => server.server.setSecureContext({ ...next, minVersion: 'TLSv1.2' });

@@ -6,7 +6,7 @@ import { Callers } from './callers.ts';
 import type { WebhookMetrics } from './metrics.ts';
 import type { DecisionRecord, Outcome } from './mutate-pod.ts';
 import { TooManyQuestions } from './questions.ts';
-import type { ServingCertificate } from './serving-certificate.ts';
+import { tlsOptions, type ServingCertificate } from './serving-certificate.ts';
 
 /**
  * The API server takes objects of at most 3 MiB; an AdmissionReview holds the object and, on updates, the old one, and
@@ -25,16 +25,18 @@ export type AdmissionServerOptions = {
   answer: (request: AdmissionRequest) => Promise<Outcome>;
   /** From then on each answer closes its connection, so that the API server opens the next one to another of us. */
   isStopping: () => boolean;
+  /** PEM; '': whoever reaches us may ask. */
+  clientCA: string;
   metrics: WebhookMetrics;
   log: Logger;
 };
 
 /** The admission server: POST /mutate-pods over TLS. Whoever calls it, it only computes an answer and writes nothing. */
 export function admissionServer(certificate: ServingCertificate, options: AdmissionServerOptions) {
-  const { answer, isStopping, metrics, log } = options;
+  const { answer, isStopping, clientCA, metrics, log } = options;
   const server = fastify({
     logger: false,
-    https: { ...certificate, minVersion: 'TLSv1.2', handshakeTimeout: GREETING_MS },
+    https: { ...tlsOptions(certificate, clientCA), handshakeTimeout: GREETING_MS },
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -44,6 +46,7 @@ export function admissionServer(certificate: ServingCertificate, options: Admiss
   server.server.headersTimeout = GREETING_MS;
   const callers = new Callers(metrics, BODY_LIMIT);
   server.server.on('connection', callers.connected);
+  if (clientCA !== '') server.server.on('secureConnection', callers.authenticated);
   server.addHook('onRequest', (request, reply, done) => {
     callers.asks(request.raw, reply.raw);
     done();

@@ -1,8 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type TlsOptions } from 'node:tls';
 
 export type ServingCertificate = { cert: string; key: string };
+
+/**
+ * How we serve. With a `clientCA` (PEM) the handshake fails for whoever has no certificate of it, so that nothing of theirs is read:
+ * an API server can have one, `AdmissionConfiguration` names its kubeconfig. It says nothing of names: such a CA signs for nobody else.
+ */
+export const tlsOptions = ({ cert, key }: ServingCertificate, clientCA: string): TlsOptions => ({
+  cert,
+  key,
+  minVersion: 'TLSv1.2',
+  ...(clientCA !== '' && { ca: clientCA, requestCert: true, rejectUnauthorized: true }),
+});
 
 export async function readCertificate(folder: string): Promise<ServingCertificate> {
   const [cert, key] = await Promise.all(['tls.crt', 'tls.key'].map((file) => readFile(join(folder, file), 'utf8')));

@@ -88,6 +88,7 @@ async function layOut(names: ClusterNames, logs: string, kubeconfig: string): Pr
     await writeKubeconfig(join(names.folder, `${user}.kubeconfig`), access);
   }
   await copyFile(join(names.folder, 'admin.kubeconfig'), kubeconfig);
+  await copyFile(join(certificates, 'webhook-client.crt'), join(dirname(kubeconfig), 'webhook-client.crt'));
 
   const cniPrograms = dirname(programPath('/usr/lib/cni/ptp') ?? '/opt/cni/bin/ptp');
   for (const [path, content] of settings(names, await snapshotter(names.folder), cniPrograms)) {

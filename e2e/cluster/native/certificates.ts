@@ -51,6 +51,9 @@ export async function makeCertificates(folder: string, nodeName: string, nodeAdd
   ]);
   await run('openssl', ['pkey', '-in', at('accounts.key'), '-pubout', '-out', at('accounts.pub')]);
 
+  // Of nobody's CA: it says to webhooks that the API server calls, and nothing to the API server.
+  await run('openssl', [...request, '-subj', '/CN=kube-apiserver', ...authority, ...output('webhook-client')]);
+
   const signed = ['-CA', at('ca.crt'), '-CAkey', at('ca.key')];
   for (const { file, subject, names } of identities(nodeName, nodeAddress)) {
     const extensions = ['basicConstraints=critical,CA:FALSE', 'extendedKeyUsage=serverAuth,clientAuth'];

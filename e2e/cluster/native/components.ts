@@ -48,6 +48,7 @@ export function foundation(names: ClusterNames): readonly Component[] {
         '--allow-privileged=true',
         '--authorization-mode=Node,RBAC',
         '--enable-admission-plugins=NodeRestriction',
+        `--admission-control-config-file=${at('admission.json')}`,
         `--service-cluster-ip-range=${serviceNetwork}`,
         // From 2222 on: a NodePort may be the very port that users type.
         '--service-node-port-range=2222-32767',

@@ -13,8 +13,32 @@ export function settings(names: ClusterNames, snapshotter: string, cniPrograms: 
   return new Map([
     ['containerd.toml', containerdSettings(names, snapshotter, cniPrograms)],
     ['cni/10-pods.conflist', JSON.stringify(podLinks(), null, 2)],
+    ['admission.json', JSON.stringify(admissionSettings(names), null, 2)],
+    ['webhooks.kubeconfig', JSON.stringify(webhookUsers(names), null, 2)],
     ['kubelet.json', JSON.stringify(kubeletSettings(names), null, 2)],
   ]);
+}
+
+/** As docs/operations.md has it: who the API server is to our webhook, where that asks for it (`webhook.clientCA`). */
+const admissionSettings = (names: ClusterNames): unknown => ({
+  apiVersion: 'apiserver.config.k8s.io/v1',
+  kind: 'AdmissionConfiguration',
+  plugins: [
+    {
+      name: 'MutatingAdmissionWebhook',
+      configuration: {
+        apiVersion: 'apiserver.config.k8s.io/v1',
+        kind: 'WebhookAdmissionConfiguration',
+        kubeConfigFile: join(names.folder, 'webhooks.kubeconfig'),
+      },
+    },
+  ],
+});
+
+function webhookUsers(names: ClusterNames): unknown {
+  const at = (file: string): string => join(names.folder, 'pki', file);
+  const user = { 'client-certificate': at('webhook-client.crt'), 'client-key': at('webhook-client.key') };
+  return { apiVersion: 'v1', kind: 'Config', users: [{ name: 'sshaccess-webhook.sshaccess-system.svc', user }] };
 }
 
 function containerdSettings(names: ClusterNames, snapshotter: string, cniPrograms: string): string {
