@@ -138,6 +138,20 @@ describe('inspect', () => {
     expect(await inspect(of, 'ngin')).toMatchObject({ code: 3 });
   });
 
+  test('does not take for the app what makes its container, whose root is still the node’s', async () => {
+    const of = await pod();
+    const env = { BEGINS_ONLY: '', TERMINATION_LOG: await terminationLog(of, 'app') };
+    await of.container({ ...sleeper, command: [await buildContainer()], env });
+    // An app that has SYS_PTRACE brings it to its sidecar, and from that nothing is hidden.
+    const capabilities = ~0n & 0x1ff_ffff_ffffn;
+    const look = () => inspect(of, 'app', { capabilities });
+    await expect.poll(look, { timeout: 20_000 }).not.toMatchObject({ code: 3 });
+    expect(await look()).toMatchObject({ code: 4, stderr: expect.stringContaining('not permitted') });
+    // Whoever is let in later is let into the app.
+    await of.container({ ...sleeper, env: { TERMINATION_LOG: await terminationLog(of, 'app') } });
+    expect(await look()).toMatchObject({ code: 0, found: { cwd: '/srv/app' } });
+  });
+
   test('of an app that is root needs the app’s capabilities, and says when it has not got them', async () => {
     const of = await pod();
     await of.container({ ...sleeper, uid: 0, groups: '' });

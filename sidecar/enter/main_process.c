@@ -96,7 +96,11 @@ static bool consider(int process, const struct process_stat *stat, void *context
 		return true;
 	if ((found->process >= 0 && stat->start >= found->stat.start) || !read_status(process, &status))
 		return true;
-	int answer = take_ids_of(&status) ? is_in_container(process, search->container) : -1;
+	/*
+	 * The runtime itself is the first process of a container until it executes the app, and mounts what the app will see
+	 * while its root is still the node's. It hides itself, but not from CAP_SYS_PTRACE, which we have where the app has it.
+	 */
+	int answer = stat->has_executed && take_ids_of(&status) ? is_in_container(process, search->container) : -1;
 	return_to_own_ids();
 	found->some_unreadable |= answer < 0;
 	if (answer == 1) {

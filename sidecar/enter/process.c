@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* PF_FORKNOEXEC of the kernel's sched.h, which proc_pid_stat(5) refers to for the field flags. */
+enum { FORKED_ONLY = 0x40 };
+
 int open_process(pid_t pid)
 {
 	char path[32];
@@ -24,10 +27,13 @@ bool read_stat(int process, struct process_stat *stat)
 		return false;
 	/* "pid (name) state …": the name is the program's to choose, and may hold spaces and ")"; what follows may not. */
 	const char *rest = strrchr(text, ')');
-	static const char format[] = ") %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu";
+	static const char format[] = ") %c %d %d %d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu";
+	unsigned flags;
 	stat->pid = atoi(text);
-	if (rest && sscanf(rest, format, &stat->state, &stat->parent, &stat->group, &stat->session, &stat->start) == 5)
+	if (rest && sscanf(rest, format, &stat->state, &stat->parent, &stat->group, &stat->session, &flags, &stat->start) == 6) {
+		stat->has_executed = !(flags & FORKED_ONLY);
 		return true;
+	}
 	errno = ESRCH;
 	return false;
 }

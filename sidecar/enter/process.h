@@ -14,6 +14,7 @@ struct process_stat {
 	pid_t parent;
 	pid_t group;
 	pid_t session;
+	bool has_executed; /* a program, and is not just a copy of its parent */
 	unsigned long long start; /* clock ticks after boot: with the pid it names the process for good */
 };
 
