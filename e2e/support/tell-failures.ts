@@ -30,15 +30,18 @@ const MOST_LOG_LINES = 15;
 const MOST_LOGS = 8;
 
 let isTold = false;
+/** Undefined: no test of it has begun. */
+let ran: RunnerTask | undefined;
 
 const file = (): string => relative(process.cwd(), expect.getState().testPath ?? '');
 const hasFailed = (task: RunnerTask): boolean =>
   task.result?.state === 'fail' || ('tasks' in task && task.tasks.some(hasFailed));
 
-/** What kubectl lists, as far as it can be had. */
+/** @throws what kubectl said where there is nothing to be had */
 async function list<T extends z.ZodType>(schema: T, ...args: string[]): Promise<z.output<T>[]> {
-  const { stdout, code } = await tryKubectl(['get', ...args, '-o', 'json', ROUND]);
-  return code === 0 ? z.object({ items: z.array(schema) }).parse(JSON.parse(stdout)).items : [];
+  const { stdout, stderr, code } = await tryKubectl(['get', ...args, '-o', 'json', ROUND]);
+  if (code !== 0) throw new Error(stderr);
+  return z.object({ items: z.array(schema) }).parse(JSON.parse(stdout)).items;
 }
 
 async function logOf(pod: Pod): Promise<string[]> {
@@ -51,10 +54,14 @@ async function logOf(pod: Pod): Promise<string[]> {
 /** Adds to `lines` as it learns. */
 async function learn(lines: string[]): Promise<void> {
   const { systemNamespace } = demo();
+  const note = (error: unknown): [] => {
+    lines.push(String(error).slice(0, 300));
+    return [];
+  };
   const [pods, accesses, events] = await Promise.all([
-    list(Pod, 'pods', '-A'),
-    list(Access, 'sshaccesses', '-A'),
-    list(Event, 'events', '-A', '--field-selector=type=Warning'),
+    list(Pod, 'pods', '-A').catch(note),
+    list(Access, 'sshaccesses', '-A').catch(note),
+    list(Event, 'events', '-A', '--field-selector=type=Warning').catch(note),
   ]);
   const now = Date.now();
   lines.push(...podFacts(pods, systemNamespace, now), ...accessFacts(accesses), ...eventFacts(events, now));
@@ -93,11 +100,12 @@ async function tellWhatIsBroken(): Promise<void> {
 }
 
 afterEach(async ({ task }) => {
+  ran = task.file;
   if (hasFailed(task)) await tell(task.name);
 });
 
 // Before `turn.ts` lets the next one in, and after the file has put in order what it could.
-afterAll(async (_context, suite) => {
-  if (hasFailed(suite)) await tell('before its tests, or after them');
+afterAll(async () => {
+  if (ran === undefined || hasFailed(ran)) await tell('before its tests, or between them');
   if (placeBesideOthers(file()) === undefined) await tellWhatIsBroken();
 });
