@@ -1,39 +1,32 @@
-import { LABEL_ACCESS, LABEL_ENDPOINTS, LABEL_ORGANIZATION, LABEL_ROUTE, routeSecretName } from '../crds/index.ts';
+import { LABEL_ACCESS, LABEL_ENDPOINTS, routeSecretName } from '../crds/index.ts';
 import type { KubeClient } from '../lib/kube/client.ts';
 import { follow, followNamespaces, isRead, type Collection, type WatchedNamespaces } from '../lib/kube/namespaces.ts';
 import { keyOf, parseKey, type ObjectKey } from '../lib/kube/object-key.ts';
 import { PODS, SECRETS, SERVICES } from '../lib/kube/resources.ts';
 import type { Logger } from '../lib/process/logger.ts';
-import * as z from 'zod';
 import { parsePod, type AccessPod } from './access-pod.ts';
 import { isAsAsked, parseAccess, type CachedAccess } from './cached-access.ts';
-import { ANNOTATION_ROUTE_OF, ANNOTATION_USERNAMES, parseUsernames } from './desired-objects.ts';
+import { parseNamespace, parseSecret, type KnownNamespace, type KnownSecret } from './known-objects.ts';
 import { MultiIndex } from './multi-index.ts';
 import { isSameAccess } from './presence/presence-status.ts';
+import {
+  namespaceReference,
+  referencesOf,
+  routeReference,
+  secretReference,
+  targetReference,
+  workloadReference,
+} from './references.ts';
 import { requestedUsers } from './requested-users.ts';
 import { SSH_ACCESSES, WORKLOADS, type TargetKind } from './resources.ts';
 import { isOlder, UsernameClaims } from './username-claims.ts';
 import { parseWorkload, type Workload } from './workload.ts';
-
-const strings = z.record(z.string(), z.string()).default({});
-const SecretMetadata = z.object({ metadata: z.object({ labels: strings, annotations: strings }) });
-const Namespace = z.object({
-  metadata: z.object({
-    labels: z.record(z.string(), z.string()).default({}),
-    deletionTimestamp: z.string().optional(),
-  }),
-});
 
 /** Secrets that are never a user's and come in masses; the API server filters them. */
 const SECRET_TYPES = ['kubernetes.io/service-account-token', 'helm.sh/release.v1', 'kubernetes.io/dockerconfigjson'];
 const OWN_OBJECT_SUFFIX = '-sshaccess';
 /** Pods change many times while they start, and what changes in our own objects is most often what we have just written. */
 const SETTLE_MS = 250;
-
-type KnownNamespace = { readonly organization: string | undefined; readonly isTerminating: boolean };
-/** Of a Secret only that it is there, and of a route whose it is, and the usernames that it says it has: thousands cost little. */
-type KnownSecret = { readonly isRoute: boolean; readonly usernames: readonly string[]; readonly of: string };
-const NO_ROUTE: KnownSecret = { isRoute: false, usernames: [], of: '' };
 
 export type WorldOptions = {
   client: KubeClient;
@@ -269,7 +262,7 @@ export class World {
   }
 
   #onSecret(key: ObjectKey, current: KnownSecret | undefined): void {
-    this.#touchAll(this.#references.get(secretReference(key.namespace, key.name)));
+    this.#touchAll(this.#references.get(secretReference(key)));
     // Only here: a tenant may write a Secret that says it is a route, but not in our namespace.
     if (key.namespace === this.#options.systemNamespace) {
       this.#touchAll(this.#references.get(routeReference(key.name)), SETTLE_MS);
@@ -305,7 +298,7 @@ export class World {
     // Replica counts and progress change all the time; none of it is ours to look at.
     if (current !== undefined && previous !== undefined && isSameWorkload(current, previous)) return;
     const delayMs = current === undefined || previous === undefined ? 0 : SETTLE_MS;
-    this.#touchAll([...owners, ...this.#references.get(`target ${key.namespace}/${kind}/${key.name}`)], delayMs);
+    this.#touchAll([...owners, ...this.#references.get(workloadReference(kind, key))], delayMs);
   }
 
   /** What is there when we begin is looked at once: nothing of it will settle. */
@@ -318,43 +311,10 @@ export class World {
   }
 }
 
-const secretReference = (namespace: string, name: string): string => `secret ${namespace}/${name}`;
-const namespaceReference = (namespace: string): string => `namespace ${namespace}`;
-const routeReference = (secretName: string): string => `route ${secretName}`;
-
-function targetReference({ metadata, access }: CachedAccess): string | undefined {
-  if (access === undefined) return undefined;
-  return `target ${metadata.namespace}/${access.spec.target.kind}/${access.spec.target.name}`;
-}
-
-/** Everything whose change concerns this SshAccess. */
-function referencesOf(cached: CachedAccess): readonly string[] {
-  const { metadata, access } = cached;
-  const target = targetReference(cached);
-  return [
-    namespaceReference(metadata.namespace),
-    routeReference(routeSecretName(metadata.uid)),
-    ...(target === undefined ? [] : [target]),
-    ...new Set((access?.spec.users ?? []).map((user) => secretReference(metadata.namespace, user.secretRef.name))),
-  ];
-}
-
-function parseSecret(object: unknown): KnownSecret {
-  const { labels, annotations } = SecretMetadata.parse(object).metadata;
-  if (labels[LABEL_ROUTE] !== 'true') return NO_ROUTE;
-  const of = annotations[ANNOTATION_ROUTE_OF] ?? '';
-  return { isRoute: true, usernames: parseUsernames(annotations[ANNOTATION_USERNAMES]), of };
-}
-
 /** The uid in the name of a route Secret. */
 function routeOwner(secretName: string): string | undefined {
   const prefix = routeSecretName('');
   return secretName.startsWith(prefix) ? secretName.slice(prefix.length) : undefined;
-}
-
-function parseNamespace(object: unknown): KnownNamespace {
-  const { labels, deletionTimestamp } = Namespace.parse(object).metadata;
-  return { organization: labels[LABEL_ORGANIZATION], isTerminating: deletionTimestamp !== undefined };
 }
 
 const isTargetKind = (kind: string): kind is TargetKind => Object.hasOwn(WORKLOADS, kind);

@@ -1,22 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { ASSERT_IDENTITY, ENDING_SOON, IdentityAssertion } from '../crds/index.ts';
-import type { Authorization, RefusedAttempt, VerifiedUser } from '../lib/ssh/authentication/server.ts';
+import type { VerifiedUser } from '../lib/ssh/authentication/server.ts';
 import type { Clock } from '../lib/ssh/clock.ts';
 import type { SshError } from '../lib/ssh/errors.ts';
-import type { Offer } from '../lib/ssh/keys/authorization.ts';
 import type { PrivateKey } from '../lib/ssh/keys/private-key.ts';
 import { DISCONNECT, MSG } from '../lib/ssh/numbers.ts';
 import { Writer } from '../lib/ssh/wire.ts';
 import type { Logger } from '../lib/process/logger.ts';
 import type { Failures } from './abuse/failures.ts';
-import { canForce, readDestination, type Admission, type Grant } from './admission.ts';
+import { canForce, type Admission, type Grant } from './admission.ts';
 import type { Arrival, ArrivalRate } from './arrival/arrival-rate.ts';
 import type { Client } from './arrival/proxy-protocol.ts';
+import { Attempts } from './attempts.ts';
 import type { Limits } from './config.ts';
 import type { Connections, LiveConnection } from './connections.ts';
 import type { Directory } from './directory/directory.ts';
-import { type Destination, inOrder, podsFor } from './directory/destination.ts';
+import { inOrder, podsFor } from './directory/destination.ts';
 import { Downstream } from './downstream.ts';
 import type { EndReason } from './end-reasons.ts';
 import { nextEnding } from './lifetime.ts';
@@ -80,6 +80,7 @@ export class Connection implements LiveConnection {
   readonly #client: { clientAddress: string; clientPort: number };
   readonly #record: ConnectionRecord;
   readonly #trace: LoginTrace | undefined;
+  readonly #attempts: Attempts;
   readonly #downstream: Downstream;
   readonly #arrival: Arrival;
   readonly #onSettled: () => void;
@@ -94,7 +95,6 @@ export class Connection implements LiveConnection {
   #grant: Grant | undefined;
   #upstream: Upstream | undefined;
   #pipe: Pipe | undefined;
-  #tellingAttempt: RefusedAttempt | undefined;
   #ended = false;
 
   constructor({ socket, acceptedAt, client, arrival, onSettled }: NewConnection, context: ConnectionContext) {
@@ -106,16 +106,17 @@ export class Connection implements LiveConnection {
     this.#record = new ConnectionRecord(log, this.#trace);
     this.#onSettled = onSettled;
     this.#grace = setTimeout(() => this.#loginTookTooLong(), context.limits.loginGraceMs);
+    this.#attempts = new Attempts(context, client.address);
     this.#downstream = new Downstream({
       socket,
       hostKeys: context.hostKeys(),
-      authorize: (username, key, certificate) => this.#authorize({ username, key, certificate }),
+      authorize: (username, key, certificate) => this.#attempts.authorize({ username, key, certificate }),
       maxTries: context.limits.maxTries,
       rekeyAfterBytes: context.limits.rekeyAfterBytes,
       admitRekey: this.#admitRekey,
       onKeysExchanged: this.#trace?.keysExchanged,
       onVerified: (user) => this.#verified(user),
-      onRefused: (attempt) => this.#refused(attempt),
+      onRefused: (attempt) => this.#attempts.refused(attempt),
       onClose: (error) => this.#clientClosed(error),
       onChange: () => this.#pipe?.regulate(),
     });
@@ -195,19 +196,6 @@ export class Connection implements LiveConnection {
     if (this.#mayBeHere(this.#grant)) this.#watchEnding(this.#grant);
   }
 
-  /** Whoever is banned hears what a stranger hears, and it takes as long. */
-  #authorize(user: VerifiedUser): Authorization {
-    const { admission, directory, failures, now } = this.#context;
-    const offer = this.#offerOf(user, readDestination(directory, user.username));
-    const isBanned = failures.isBannedFrom(this.#client.clientAddress, offer.username);
-    const answer = admission.authorize(offer, now());
-    return isBanned ? { granted: false, why: 'banned' } : answer;
-  }
-
-  #offerOf({ key, certificate }: VerifiedUser, { username }: Destination): Offer {
-    return { username, key, certificate, address: this.#client.clientAddress };
-  }
-
   /** Ends it where the user may not. */
   #mayBeHere(grant: Grant): boolean {
     const standing = this.#context.admission.review(grant, this.#context.now());
@@ -216,26 +204,13 @@ export class Connection implements LiveConnection {
     return typeof standing === 'object';
   }
 
-  #refused(attempt: RefusedAttempt): void {
-    // A client goes on to its other keys: what was nearly let in tells more than they.
-    if (attempt.why !== undefined || this.#tellingAttempt?.why === undefined) this.#tellingAttempt = attempt;
-    const { directory, failures } = this.#context;
-    if (attempt.counted)
-      failures.failed(this.#client.clientAddress, readDestination(directory, attempt.username).username);
-  }
-
   #verified(user: VerifiedUser): void {
     this.#trace?.verified();
-    const destination = readDestination(this.#context.directory, user.username);
-    const { username } = destination;
-    this.#context.failures.succeeded(this.clientAddress, username);
-    // By the key that has signed, whatever others were asked about before (GHSA-pchf-49fh-w34r).
-    const offer = this.#offerOf(user, destination);
-    const grant = this.#context.admission.grant(offer, destination, this.#context.now());
+    const grant = this.#attempts.grant(user);
     if (grant === undefined) return this.end('revoked');
     this.#grant = grant;
     if (!this.#mayBeHere(grant)) return;
-    if (this.#context.connections.countOf(username) >= this.#context.limits.connectionsPerUser)
+    if (this.#context.connections.countOf(grant.username) >= this.#context.limits.connectionsPerUser)
       return this.end('too-many-connections');
     // Who may not be here, though a key of theirs is known, is held like a stranger.
     this.#arrival.loggedIn();
@@ -356,10 +331,9 @@ export class Connection implements LiveConnection {
     const isGoodbye = error === undefined || error.code === 'disconnected' || error.code === 'closed';
     if (this.#grant !== undefined) return this.#finish(isGoodbye ? 'client-closed' : 'protocol', error?.message);
     if (!this.#downstream.spokeSsh) return this.#finish('not-ssh', error?.message);
-    const attempt = this.#tellingAttempt;
-    if (attempt === undefined) return this.#finish('not-authenticated', error?.message);
-    const why = attempt.why === undefined ? '' : ` (${attempt.why})`;
-    this.#finish('authentication-failed', `${attempt.reason}${why} ${attempt.fingerprint ?? ''}`.trimEnd());
+    const { failure } = this.#attempts;
+    if (failure === undefined) this.#finish('not-authenticated', error?.message);
+    else this.#finish('authentication-failed', failure);
   }
 
   /** The one end. `sayGoodbye` is for a client that is still there. */
@@ -374,7 +348,7 @@ export class Connection implements LiveConnection {
     sayGoodbye?.();
     this.#context.connections.remove(this);
     const { traffic } = this;
-    const username = this.#tellingAttempt?.username;
+    const { username } = this.#attempts;
     this.#context.metrics.ended(reason, this.#grant !== undefined && this.#since === undefined, traffic);
     this.#record.ended({ grant: this.#grant, username, reason, detail, ...traffic });
     this.#onSettled();

@@ -63,10 +63,10 @@ export const AUTHENTICATION: readonly Defence[] = [
   {
     row: 'A3',
     without: 'rights are those of the key that was asked about first',
-    file: 'piper/connection.ts',
-    find: 'return { username, key, certificate, address: this.#client.clientAddress };',
+    file: 'piper/attempts.ts',
+    find: 'return { username, key, certificate, address: this.#address };',
     replace: `Object.assign(this, { asked: Reflect.get(this, 'asked') ?? key });
-    return { username, key: Reflect.get(this, 'asked'), certificate, address: this.#client.clientAddress };`,
+    return { username, key: Reflect.get(this, 'asked'), certificate, address: this.#address };`,
     tests: [[OPTIONS_TEST, 'A3: restrictions come from the key that signed']],
   },
   {
@@ -255,7 +255,7 @@ export const AUTHENTICATION: readonly Defence[] = [
   {
     row: 'A10',
     without: 'who is banned under a username is let in there',
-    file: 'piper/connection.ts',
+    file: 'piper/attempts.ts',
     find: "return isBanned ? { granted: false, why: 'banned' } : answer;",
     replace: 'return isBanned ? answer : answer;',
     tests: [

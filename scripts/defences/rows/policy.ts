@@ -276,8 +276,8 @@ export const POLICY: readonly Defence[] = [
     row: 'D10',
     without: 'a user has any number of connections',
     file: 'piper/connection.ts',
-    find: 'this.#context.connections.countOf(username) >= this.#context.limits.connectionsPerUser',
-    replace: 'username === ""',
+    find: 'this.#context.connections.countOf(grant.username) >= this.#context.limits.connectionsPerUser',
+    replace: 'grant.username === ""',
     tests: [['piper/login.test.ts', 'D10: a user has so many connections and no more']],
   },
   {
