@@ -25,6 +25,7 @@ const metrics = new WebhookMetrics();
 const lines: string[] = [];
 const log = createLogger('webhook', { write: (line) => void lines.push(line) });
 let port = 0;
+let flooded = 0;
 let server: ReturnType<typeof admissionServer>;
 
 beforeAll(async () => {
@@ -43,6 +44,7 @@ beforeAll(async () => {
   execFileSync('openssl', ['req', '-x509', ...options, ...files], { stdio: 'ignore' });
   server = admissionServer(await readCertificate(folder), {
     answer: async ({ uid, namespace, object }) => {
+      if (namespace === 'flood') flooded++;
       if (namespace === 'crowded') throw new TooManyQuestions('too many questions');
       const record = { namespace, pod: z.string().parse(object), dryRun: false, decision: 'unchanged' as const };
       return { response: { uid, allowed: true }, record };
@@ -60,10 +62,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** An AdmissionReview, and the status that it is answered with. */
-function review({ namespace = 'acme', pod = 'web' } = {}): Promise<number> {
+function bodyOf({ namespace = 'acme', pod = 'web' }): string {
   const request = { uid: 'u', kind: { version: 'v1', kind: 'Pod' }, operation: 'CREATE', namespace, object: pod };
-  const body = JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request });
+  return JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request });
+}
+
+/** An AdmissionReview, and the status that it is answered with. */
+function review(about: { namespace?: string; pod?: string } = {}, agent: https.Agent | false = false): Promise<number> {
+  const body = bodyOf(about);
   return new Promise((resolve, reject) => {
     const call = https.request({
       host: '127.0.0.1',
@@ -73,7 +79,7 @@ function review({ namespace = 'acme', pod = 'web' } = {}): Promise<number> {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       rejectUnauthorized: false,
-      agent: false,
+      agent,
     });
     call.on('response', (response) => {
       response.resume();
@@ -84,10 +90,10 @@ function review({ namespace = 'acme', pod = 'web' } = {}): Promise<number> {
   });
 }
 
-const fromMallory = () => ({ host: '127.0.0.1', port, localAddress: MALLORY });
+const fromMallory = (localAddress = MALLORY) => ({ host: '127.0.0.1', port, localAddress });
 
-async function mallory(): Promise<TLSSocket> {
-  const socket = connect({ socket: net.connect(fromMallory()), rejectUnauthorized: false });
+async function mallory(from?: string): Promise<TLSSocket> {
+  const socket = connect({ socket: net.connect(fromMallory(from)), rejectUnauthorized: false });
   onTestFinished(() => void socket.destroy());
   socket.on('error', () => undefined);
   await Promise.race([once(socket, 'secureConnect'), once(socket, 'close')]);
@@ -155,4 +161,35 @@ test('F2: what there is no room for is counted, and leaves no line each', async 
   const before = lines.length;
   expect(await review({ namespace: 'crowded' })).toBe(503);
   expect(lines.length).toBe(before);
+});
+
+test.each([
+  ['reviews', 'POST /mutate-pods', bodyOf({ namespace: 'flood' })],
+  ['what is no review', 'GET /', ''],
+])(
+  'F2: who asks %s on many connections, without waiting for answers, is kept out, and not worked for',
+  async (_, line, body) => {
+    const before = await cutOff('pipelined');
+    flooded = 0;
+    const length = body === '' ? '' : `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`;
+    const request = `${line} HTTP/1.1\r\nHost: x\r\n${length}\r\n${body}`;
+    // Of an address of its own: it will be kept out.
+    const from = body === '' ? '127.0.0.3' : '127.0.0.4';
+    const sockets = await Promise.all(Array.from({ length: 100 }, () => mallory(from)));
+    for (const socket of sockets) socket.resume().write(request.repeat(500));
+    await expect.poll(() => sockets.filter((socket) => !socket.closed).length, { timeout: 20_000 }).toBe(0);
+    expect((await cutOff('pipelined')) - before).toBe(1);
+    // Of 50,000: what one connection may ask at once, and what some of the others had asked by then.
+    expect(flooded).toBeLessThan(500);
+    expect(await review()).toBe(200);
+  },
+);
+
+test('who waits for each answer asks on one connection as often as they like', async () => {
+  const agent = new https.Agent({ keepAlive: true, maxSockets: 1 });
+  onTestFinished(() => agent.destroy());
+  const before = await cutOff('pipelined');
+  for (let count = 0; count < 100; count++) expect(await review({}, agent)).toBe(200);
+  expect(Object.values(agent.freeSockets)).toHaveLength(1);
+  expect(await cutOff('pipelined')).toBe(before);
 });

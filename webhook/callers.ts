@@ -14,6 +14,9 @@ const LEAST_BYTES = 4 * 1024;
 /** New connections of one place: each is a signature of ours. API servers keep theirs. */
 const ARRIVALS: Rate = { burst: 1_000, everyMs: 5 };
 
+/** Of one connection. An API server waits for each answer, and may have read it before we have noticed. */
+const MOST_AT_ONCE = 4;
+
 export class Callers {
   readonly #metrics: Pick<WebhookMetrics, 'cutOff'>;
   readonly #arrivals = new RateLimiter(ARRIVALS);
@@ -22,6 +25,8 @@ export class Callers {
   readonly #giveBacks = new Map<string, () => void>();
   readonly #bytes = new Shares(MOST_BYTES);
   readonly #mostOfBody: number;
+  /** Questions that have no answer yet. */
+  readonly #asking = new WeakMap<Socket, { readonly place: string; atOnce: number }>();
 
   constructor(metrics: Pick<WebhookMetrics, 'cutOff'>, mostOfBody: number) {
     this.#metrics = metrics;
@@ -52,16 +57,37 @@ export class Callers {
   /** After TLS, where that asks for a certificate: an API server, and so none of those whose places are counted. */
   readonly authenticated = (socket: Socket): void => this.#giveBacks.get(endOf(socket))?.();
 
-  /** Before the body, by the length that is declared; one that is not may be any. */
-  asks(request: IncomingMessage, response: ServerResponse): void {
+  /**
+   * Before the body, by the length that is declared; one that is not may be any.
+   * @returns false: it is cut off, and nobody is to look at the request
+   */
+  asks(request: IncomingMessage, response: ServerResponse): boolean {
     const { socket, headers } = request;
+    // Of one that is destroyed, what has come is worked through all the same, and its address is not known any more.
+    const caller = this.#asking.get(socket) ?? { place: socket.remoteAddress ?? '', atOnce: 0 };
+    this.#asking.set(socket, caller);
+    caller.atOnce++;
+    response.once('close', () => caller.atOnce--);
+    if (caller.atOnce === MOST_AT_ONCE + 1) this.#keepOut(caller.place);
+    if (socket.destroyed) return false;
     const declared = Number(headers['content-length'] ?? this.#mostOfBody);
     const amount = Math.max(LEAST_BYTES, Math.min(declared, this.#mostOfBody));
-    const giveBack = this.#bytes.take(socket.remoteAddress ?? '', amount, () => {
+    const giveBack = this.#bytes.take(caller.place, amount, () => {
       this.#metrics.cutOff({ because: 'bytes' });
       socket.destroy();
     });
     response.once('close', giveBack);
+    return !socket.destroyed;
+  }
+
+  /**
+   * Node.js works through all that has come on a connection before it looks at the next: whoever asks without waiting for answers,
+   * on hundreds of them, would have the API server wait for many seconds. So with the first of them all go, and none comes for a while.
+   */
+  #keepOut(place: string): void {
+    this.#metrics.cutOff({ because: 'pipelined' });
+    this.#arrivals.spend(place, ARRIVALS.burst);
+    this.#connections.takeAll(place);
   }
 }
 

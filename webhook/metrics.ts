@@ -11,6 +11,8 @@ const REVIEW_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 const OUTCOMES = ['injected', 'unchanged', 'skipped', 'answered', 'malformed', 'failed'] as const;
 type ReviewOutcome = (typeof OUTCOMES)[number];
 
+const CUT_OFF = ['connections', 'bytes', 'rate', 'pipelined'] as const;
+
 const isSkipReason = (word: string): word is SkipReason => Object.hasOwn(SKIP_REASONS, word);
 
 /** The metrics of a webhook. */
@@ -32,8 +34,8 @@ export class WebhookMetrics extends Metrics {
   );
   readonly #cutOff = this.counter(
     'sshaccess_webhook_callers_cut_off_total',
-    'Connections to our port that were ended because of what their address held or did: too many connections, bytes of bodies, or new connections in a second. API servers do not come near it: somebody else calls.',
-    { because: ['connections', 'bytes', 'rate'] },
+    'Connections to our port that were ended because of what their address held or did: too many connections, bytes of bodies, or new connections in a second, or pipelined requests, whose answers nobody waits for. API servers do not come near it: somebody else calls.',
+    { because: CUT_OFF },
   );
   readonly #duration = this.seconds(
     'sshaccess_webhook_review_duration_seconds',
@@ -74,7 +76,7 @@ export class WebhookMetrics extends Metrics {
   readonly asked = (question: { about: 'namespace' | 'accesses'; result: 'answered' | 'failed' | 'refused' }): void =>
     this.#asked(question);
 
-  readonly cutOff = (of: { because: 'connections' | 'bytes' | 'rate' }): void => this.#cutOff(of);
+  readonly cutOff = (of: { because: (typeof CUT_OFF)[number] }): void => this.#cutOff(of);
 
   readonly refreshed = (result: 'changed' | 'failed'): void => this.#refreshes({ result });
 }

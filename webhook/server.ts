@@ -48,8 +48,8 @@ export function admissionServer(certificate: ServingCertificate, options: Admiss
   server.server.on('connection', callers.connected);
   if (clientCA !== '') server.server.on('secureConnection', callers.authenticated);
   server.addHook('onRequest', (request, reply, done) => {
-    callers.asks(request.raw, reply.raw);
-    done();
+    if (callers.asks(request.raw, reply.raw)) done();
+    else reply.hijack();
   });
   answerErrors(server, options);
   server.addHook('onSend', (_request, reply, _payload, done) => {

@@ -23,3 +23,12 @@ test('a hundred thousand keys are not all kept, and a busy one is', () => {
   expect(limiter.take('99999')).toBe(false);
   expect(limiter.take('0')).toBe(true);
 });
+
+test('what is spent comes again at its rate', () => {
+  let now = 0;
+  const limiter = new RateLimiter({ burst: 3, everyMs: 1_000 }, () => now);
+  limiter.spend('a', 3);
+  expect([limiter.take('a'), limiter.take('b')]).toEqual([false, true]);
+  now += 1_000;
+  expect([limiter.take('a'), limiter.take('a')]).toEqual([true, false]);
+});

@@ -35,6 +35,15 @@ export class RateLimiter {
     return true;
   }
 
+  /** Takes tokens, whether there are any or not: there is none before they have come again. */
+  spend(key: string, tokens: number): void {
+    const now = this.#now();
+    const fullAt = Math.max(now, this.#fullAt.get(key) ?? now) + tokens * this.#rate.everyMs;
+    this.#fullAt.delete(key);
+    this.#fullAt.set(key, fullAt);
+    this.#forget(now);
+  }
+
   /** A Map keeps the order of insertion: the first has waited longest. */
   #forget(now: number): void {
     for (const [key, fullAt] of this.#fullAt) {

@@ -29,6 +29,14 @@ export class Shares {
     return () => this.#giveBack(name, held);
   }
 
+  /** All that is held there. */
+  takeAll(name: string): void {
+    for (const held of this.#places.get(name)?.held ?? []) {
+      this.#giveBack(name, held);
+      held.takeAway();
+    }
+  }
+
   #takeFromLargest(): void {
     const largest = Math.max(...[...this.#places.values()].map(({ total }) => total));
     for (const [name, { held, total }] of this.#places) {
