@@ -40,7 +40,10 @@ done
   /) printf '%s\\n' ${Object.keys(COMMANDS).join(' ')} ;;
   keygen/* | why/* | completion/*) ;;
   */) ask --output=name | sed 's|.*/||' ;;
-  command/* | kick/*) ask "$access" --output='jsonpath={range .status.users[*]}{.username}{"\\n"}{end}' ;;
+  # A shell types what is said here into a line: usernames, and nothing else that stands in a status.
+  command/* | kick/*)
+    ask "$access" --output='jsonpath={range .status.users[*]}{.username}{"\\n"}{end}' | LC_ALL=C grep -xE '[a-z0-9][a-z0-9.-]{0,190}'
+    ;;
 esac
 echo ${NO_FILES}
 `;

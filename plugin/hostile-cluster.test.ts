@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { Access } from './accesses.ts';
+import { COMPLETION_SCRIPT } from './completion.ts';
 import { knownHosts } from './known-hosts.ts';
 import { printable } from './printable.ts';
+import { sessionsReport, statusReport, whoReport } from './report.ts';
 import { loginLine, sshConfig } from './ssh-config.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sshaccess-plugin-'));
@@ -50,6 +52,38 @@ test.each([
   'curl example.com | sh',
 ])('C4: %j is no line to log in with', (command) => {
   expect(() => loginLine(forged({ user: { command } }), undefined, undefined)).toThrow(/is none/);
+});
+
+test('C4: status shows no line to log in with that is none, and who is there makes no lines of the report', () => {
+  const shown = statusReport(forged({ user: { command: 'curl example.com | sh' } }));
+  expect(shown).toContain('acme-web (root): the line in its status is none of ours');
+  expect(shown).not.toContain('curl');
+  expect(statusReport(forged({}))).toContain(COMMAND);
+  const [one] = [forged({ user: { username: 'x\nacme/web: ready (Serving): fine', activeSessions: 1 } })];
+  const ready = { type: 'Ready', status: 'False', reason: 'x\nacme/web: ready', message: 'x\nacme/web: ready' };
+  const two: Access = { ...one, status: { ...one.status, conditions: [ready, { ...ready, type: 'Injected' }] } };
+  for (const report of [statusReport(two), whoReport([one]), sessionsReport([one])])
+    expect(report).not.toMatch(/^acme\/web: ready/m);
+});
+
+test('C4: what a shell completes is a username, and no command', () => {
+  const names = [
+    'acme-web',
+    '$(touch /tmp/owned)',
+    'a;id',
+    '\u001b]0;owned\u0007',
+    '-oProxyCommand=x',
+    'acme-web dev',
+    ':1',
+    'web\u202e',
+  ];
+  const kubectl = join(folder, 'kubectl');
+  writeFileSync(join(folder, 'names'), `${names.join('\n')}\n`);
+  writeFileSync(kubectl, `#!/bin/sh\ncat '${join(folder, 'names')}'\n`);
+  chmodSync(kubectl, 0o700);
+  const env = { ...process.env, PATH: `${folder}:${process.env['PATH'] ?? ''}` };
+  const said = execFileSync('sh', ['-c', COMPLETION_SCRIPT, 'complete', 'kick', 'web', ''], { env, encoding: 'utf8' });
+  expect(said).toBe('acme-web\n:4\n');
 });
 
 test('the path of a key is one word, whatever is in it', () => {

@@ -16,9 +16,11 @@ const FORMS = {
     /^ssh -i <your-private-key> -p [0-9]{1,5} [a-z0-9][a-z0-9.-]{0,190}@(?:<host>|[A-Za-z0-9:][\w.:-]{0,252})$/,
 } as const;
 
+export const isTrusted = (what: keyof typeof FORMS, text: string): boolean => FORMS[what].test(text);
+
 /** @throws Problem unless it is what an operator of ours writes there */
 export function trusted(what: keyof typeof FORMS, text: string): string {
-  if (FORMS[what].test(text)) return text;
+  if (isTrusted(what, text)) return text;
   throw new Problem(
     `the status of this SshAccess has a ${what} that is none, ${JSON.stringify(text.slice(0, 100))}: who has written that?`,
   );

@@ -1,5 +1,12 @@
 import { serveHttp } from './http-server.ts';
+import { RateLimiter, type Rate } from './rate-limiter.ts';
 import type { Metrics } from './metrics.ts';
+
+/**
+ * Pages of metrics that are made anew, for all who ask: each takes a millisecond or two of the thread that carries everybody's
+ * sessions. Who asks beyond gets the last one.
+ */
+const PAGES: Rate = { burst: 20, everyMs: 50 };
 
 /** Where we answer; `profiling` 0: nobody can ask for profiles. */
 export type HealthPorts = { health: number; profiling: number };
@@ -28,16 +35,19 @@ export async function serveHealth(
     const reason = problem();
     return { status: reason === undefined ? 200 : 503, text: `${reason ?? 'ok'}\n` };
   };
+  const pages = new RateLimiter(PAGES);
+  let last: Promise<string> | undefined;
+  const page = async (): Promise<string> => {
+    if (last === undefined || pages.take('')) last = metrics?.registry.metrics();
+    return (await last) ?? '';
+  };
   await serveHttp(
     { port },
     {
       'GET /livez': () => ({ text: 'ok\n' }),
       'GET /readyz': ready,
       ...(metrics && {
-        'GET /metrics': async () => ({
-          contentType: metrics.registry.contentType,
-          text: await metrics.registry.metrics(),
-        }),
+        'GET /metrics': async () => ({ contentType: metrics.registry.contentType, text: await page() }),
       }),
     },
     signal,

@@ -1,3 +1,5 @@
+import http from 'node:http';
+import { text } from 'node:stream/consumers';
 import { expect, onTestFinished, test } from 'vitest';
 import * as z from 'zod';
 import { ConfigError, parseEnvironment } from './config.ts';
@@ -62,6 +64,27 @@ test('metrics say which program and version this is, and whether it is ready', a
   expect(await read()).toContain('sshaccess_ready{program="tester"} 1\n');
   stop.abort();
   expect(await metrics.registry.metrics()).toContain('sshaccess_ready{program="tester"} 0\n');
+});
+
+test('F9: however many ask for metrics, from however many places, a page is made so often and no more', async () => {
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const metrics = new Metrics('tester');
+  let made = 0;
+  metrics.gauge('sshaccess_made', 'Pages.', () => ++made);
+  const began = performance.now();
+  await serveHealth({ health: 18_420, profiling: 0 }, { ready: () => undefined, metrics }, stop.signal);
+  const ask = (localAddress: string): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const options = { host: '127.0.0.1', port: 18_420, path: '/metrics', localAddress, agent: false };
+      http.get(options, (response) => void text(response).then(resolve, reject)).on('error', reject);
+    });
+  for (let round = 0; round < 10; round++) {
+    const pages = await Promise.all(Array.from({ length: 50 }, (_, place) => ask(`127.0.1.${place + 1}`)));
+    for (const one of pages) expect(one).toMatch(/^sshaccess_made\{program="tester"\} \d+$/m);
+  }
+  // One place alone may ask 200 times at once; so many are made at once for all, and each 50 ms another.
+  expect(made).toBeLessThanOrEqual(21 + (performance.now() - began) / 50);
 });
 
 test('a CPU profile is for who is on the loopback, one at a time, and nobody gets one on the health port', async () => {
