@@ -31,7 +31,8 @@ export default defineConfig({
           setupFiles: ['e2e/support/turn.ts', 'e2e/support/tell-failures.ts'],
           // Of those that run beside others, most wait for the cluster most of the time.
           maxWorkers: 3,
-          testTimeout: 180_000,
+          // Several waits of two minutes, on a machine that has much else to do.
+          testTimeout: 300_000,
           hookTimeout: 900_000,
         },
       },

@@ -9,7 +9,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const cluster = await ensureTestCluster();
   try {
     const demo = await deployDemo(cluster);
-    const helm = [cluster.helmPath, '--kubeconfig', cluster.kubeconfigPath, '--namespace', systemNamespace];
     project.provide('demo', {
       kubeconfig: cluster.kubeconfigPath,
       kubectl: cluster.kubectlPath,
@@ -21,7 +20,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
       limitedUser: demo.limited.username,
       limitedKey: demo.limited.keyPath,
       systemNamespace,
-      helmUpgrade: [...helm, 'upgrade', 'sshaccess', 'charts/sshaccess', '--reuse-values', '--wait', '--timeout', '2m'],
       appImage: await loadApp(cluster, demoApp),
       workbenchImage: await loadApp(cluster, workbench),
     });

@@ -9,6 +9,7 @@ import { LABEL_ACCESS, SSH_PORT } from '../crds/index.ts';
 import { patternOfWords, SEEDED_FAULTS } from '../scripts/seeded-faults.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
+import { helmUpgrade } from './support/helm.ts';
 import { apply, get, kubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, type Login, rootLogin, scratch, ssh } from './support/openssh.ts';
 import { servingPipers } from './support/piper-pods.ts';
@@ -32,8 +33,7 @@ const closed = stringify({
   spec: { podSelector: {}, policyTypes: ['Ingress'] },
 });
 
-const ofOurs = (enabled: boolean): Promise<string> =>
-  succeed([...demo().helmUpgrade, '--set', `networkPolicy.enabled=${enabled}`], { timeoutMs: 180_000 });
+const ofOurs = (enabled: boolean): Promise<string> => helmUpgrade('--set', `networkPolicy.enabled=${enabled}`);
 function ofTenant(verb: 'apply' | 'delete', policy: string): Promise<string> {
   const args = [verb, '-n', tenant, '-f', '-', ...(verb === 'delete' ? ['--ignore-not-found'] : [])];
   return succeed([demo().kubectl, '--kubeconfig', demo().kubeconfig, ...args], { input: policy });

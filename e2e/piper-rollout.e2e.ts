@@ -14,6 +14,7 @@ import { RawUser } from './conformance/raw-user.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { HeldShell } from './support/held-shell.ts';
+import { helm, HELM_TEST_MS, helmAndWait, helmUpgrade } from './support/helm.ts';
 import { apply, get, kubectl, pods, tryKubectl } from './support/kubectl.ts';
 import { clientOptions, disposeScratch, generateKey, type Login, scratch, ssh } from './support/openssh.ts';
 import { piperPods, servingPipers } from './support/piper-pods.ts';
@@ -35,9 +36,8 @@ const WAITS_AT = BYTES * 0.75;
 /** Where the gateway is told, by a load balancer, that a client is. */
 const CLIENT = { address: '203.0.113.7', port: 40_007 };
 const MOST_FAILURES = 3;
-/** A machine that has much else to do takes ten times as long. */
-const HELM_MS = 300_000;
-const HELM_TIMEOUT = ['--timeout', '280s'];
+/** For a roll of the pipers: a machine that has much else to do takes ten times as long. */
+const ROLL_MS = 300_000;
 
 const login = (suffix = ''): Login => ({ user: `${namespace}-app${suffix}`, key: join(scratch, 'user') });
 const primary = { secretRef: { name: 'user' } };
@@ -50,12 +50,6 @@ const shells: HeldShell[] = [];
 let download: ChildProcess | undefined;
 let revision = '';
 let collector = '';
-
-const helm = (...args: string[]): Promise<string> => {
-  const { helm: program, kubeconfig, systemNamespace } = demo();
-  const where = ['--kubeconfig', kubeconfig, '--namespace', systemNamespace];
-  return succeed([program, ...where, ...args], { timeoutMs: HELM_MS });
-};
 
 beforeAll(async () => {
   await removeNamespace(namespace);
@@ -78,7 +72,7 @@ beforeAll(async () => {
 async function rollBack(): Promise<void> {
   const to = revision;
   revision = '';
-  if (to !== '') await helm('rollback', 'sshaccess', to, '--wait', ...HELM_TIMEOUT);
+  if (to !== '') await helmAndWait('rollback', 'sshaccess', to);
 }
 
 afterAll(async () => {
@@ -112,7 +106,7 @@ async function loggingIn(work: Promise<unknown>): Promise<number> {
 async function upgrade(values: Record<string, unknown>): Promise<void> {
   const file = join(scratch, 'values.yaml');
   writeFileSync(file, stringify(values));
-  await succeed([...demo().helmUpgrade, ...HELM_TIMEOUT, '--values', file], { timeoutMs: HELM_MS });
+  await helmUpgrade('--values', file);
 }
 
 /** `sftp get` of the pod's large file, which near its end waits until it is told to go on. */
@@ -152,7 +146,7 @@ async function isInjected(): Promise<boolean> {
 /** The pods of the piper from before all this. */
 let old: string[] = [];
 
-describe('an upgrade that replaces every program', { timeout: 2 * HELM_MS }, () => {
+describe('an upgrade that replaces every program', { timeout: HELM_TEST_MS }, () => {
   test('drops none of 50 live shells nor a download of 1 GiB, and every new login succeeds meanwhile', async () => {
     old = (await piperPods()).map(({ metadata }) => metadata.uid);
     shells.push(...(await HeldShell.openAll(Array.from({ length: SHELLS }, () => login()))));
@@ -304,17 +298,17 @@ async function evict(name: string): Promise<void> {
   await eventually(async () => {
     const { code, stderr } = await tryKubectl(['create', '--raw', path, '-f', '-'], JSON.stringify(eviction));
     expect({ code, stderr }).toMatchObject({ code: 0 });
-  }, HELM_MS);
+  }, ROLL_MS);
 }
 
 async function scale(replicas: number): Promise<void> {
   const piper = ['deployment/sshaccess-piper', '-n', demo().systemNamespace];
   await kubectl('scale', ...piper, `--replicas=${replicas}`);
   await kubectl('rollout', 'status', ...piper, '--timeout=280s');
-  await eventually(async () => expect(await serving()).toHaveLength(replicas), HELM_MS);
+  await eventually(async () => expect(await serving()).toHaveLength(replicas), ROLL_MS);
 }
 
-describe('what else replaces pipers', { timeout: 2 * HELM_MS }, () => {
+describe('what else replaces pipers', { timeout: HELM_TEST_MS }, () => {
   test('the nodes of all of them are drained: none of those who were there before goes, nor of those who came since', async () => {
     await comeToo();
     const before = await serving();

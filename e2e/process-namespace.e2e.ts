@@ -25,11 +25,14 @@ const login = (name: string) => ({ user: `${namespace}-${name}`, key });
 /** As s6-overlay does it. (Kubernetes makes one $ of two.) */
 const INSISTS = '[ $$$$ = 1 ] || { echo "can only run as pid 1" >&2; exit 100; }; while :; do sleep 1; done';
 
+/** A slow node takes its time to run it, which says nothing of the app. */
+const PROBE = { exec: { command: ['true'] }, periodSeconds: 1, timeoutSeconds: 30 };
+
 beforeAll(async () => {
   const generated = await generateKey('process-namespace');
   key = generated.path;
   // Without a probe it would be ready for the moment that it lives, and the Deployment take that for a success.
-  const readinessProbe = { exec: { command: ['true'] }, initialDelaySeconds: 5, periodSeconds: 1 };
+  const readinessProbe = { ...PROBE, initialDelaySeconds: 5 };
   await createWorkload({ namespace, name: 'unseen', script: INSISTS, container: { readinessProbe } });
   // That the command is /init is seen at admission; busybox and Debian have none, so the image brings its shell there.
   await createWorkload({
@@ -56,7 +59,7 @@ beforeAll(async () => {
     namespace,
     name: 'steady',
     script: 'trap "exit 0" TERM; while :; do sleep 1; done',
-    container: { readinessProbe: { exec: { command: ['true'] }, periodSeconds: 1 } },
+    container: { readinessProbe: PROBE },
   });
   await apply(keySecret(namespace, 'key', generated.publicKey));
   for (const name of ['unseen', 'known', 'steady']) await apply(accessManifest(namespace, name, users));

@@ -39,7 +39,7 @@ const login = (name: Name, pod?: string): Login => ({
 /** Options of ssh that lead to this piper. */
 const through = ({ port }: PortForward) => ['-o', 'HostName=127.0.0.1', '-p', `${port}`];
 const comesIn = (name: Name) =>
-  eventually(async () => expect(await ssh(login(name), 'true')).toMatchObject({ code: 0 }), promisedMs);
+  eventually(async () => expect(await ssh(login(name), 'true')).toMatchObject({ code: 0 }));
 
 beforeAll(async () => {
   const script = `exec python3 -c '${GREETER}'`;
@@ -84,11 +84,13 @@ type Daemon = { pod: string; pid: string };
 
 /** A daemon that a session leaves behind as it ends, in this pod. */
 async function leave(name: Name, pod: string): Promise<Daemon> {
-  const daemon = `setsid sh -c 'trap "" HUP TERM; echo $$; exec sleep 1000 >/dev/null 2>&1 </dev/null' & sleep 0.5`;
-  const { stdout, stderr, code } = await ssh(login(name, pod), daemon);
+  const daemon = `setsid sh -c 'trap "" HUP TERM; echo $$ >"$FILE"; exec sleep 1000' >/dev/null 2>&1 </dev/null &`;
+  // The session ends once it knows who is left.
+  const script = `export FILE=$(mktemp); ${daemon} until [ -s "$FILE" ]; do sleep 0.1; done; cat "$FILE"`;
+  const { stdout, stderr, code } = await ssh(login(name, pod), script);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const left = { pod, pid: stdout.trim() };
-  expect(await isAlive(left)).toBe(true);
+  await eventually(async () => expect(await isAlive(left)).toBe(true));
   return left;
 }
 
@@ -177,7 +179,8 @@ describe('the last of all: while no piper runs', () => {
     const piper = ['deployment/sshaccess-piper', '-n', demo().systemNamespace];
     await kubectl('scale', ...piper, `--replicas=${replicas}`);
     await kubectl('rollout', 'status', ...piper, '--timeout=120s');
-    await eventually(async () => expect(await piperPods()).toHaveLength(replicas), 120_000);
+    // Also those that were on their way out before.
+    await eventually(async () => expect(await piperPods()).toHaveLength(replicas));
   };
 
   test('who is removed leaves nothing, either, as soon as one runs again; others keep what they have', async () => {
@@ -191,7 +194,7 @@ describe('the last of all: while no piper runs', () => {
       await scale(0);
       await update([userOf('alice')]);
       const users = ['get', 'sshacc', 'app', '-n', namespace, '-o', 'jsonpath={.status.users[*].username}'];
-      await eventually(async () => expect(await kubectl(...users)).toBe(`${namespace}-app`), 30_000);
+      await eventually(async () => expect(await kubectl(...users)).toBe(`${namespace}-app`));
       for (const daemon of mine) expect(await isAlive(daemon)).toBe(true);
     } finally {
       await scale(pipers.length);

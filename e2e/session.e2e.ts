@@ -1,7 +1,9 @@
 /** A session is the app: its host name, environment, directory and ids, with a terminal that behaves like one. */
-import { afterAll, describe, expect, test } from 'vitest';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { pods } from './support/kubectl.ts';
-import { disposeScratch, limitedLogin, rootLogin, ssh, sshCommand } from './support/openssh.ts';
+import { disposeScratch, limitedLogin, rootLogin, scratch, ssh, sshCommand } from './support/openssh.ts';
 import { run } from './support/process.ts';
 
 afterAll(disposeScratch);
@@ -128,24 +130,31 @@ describe('an interactive session', () => {
     const command = sshCommand(rootLogin(), ['-tt'], `bash -c ${remote}`)
       .map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
       .join(' ');
-    // script(1) gives ssh a terminal of its own, whose size the background job changes.
-    const local = `stty rows 24 cols 80; (sleep 4; stty rows 50 cols 132 < /dev/tty) & exec ${command}`;
+    // script(1) gives ssh a terminal of its own, whose size the background job changes once the other end has told the first.
+    const seen = join(scratch, 'sizes');
+    const resize = `(until grep -q '24 80' ${seen}; do sleep 0.2; done; stty rows 50 cols 132 < /dev/tty)`;
+    const local = `stty rows 24 cols 80; : >${seen}; ${resize} & ${command} | tee ${seen}`;
     const { stdout } = await run(['script', '-qec', `bash -c '${local.replaceAll("'", `'\\''`)}'`, '/dev/null'], {
-      timeoutMs: 40_000,
+      timeoutMs: 60_000,
     });
     expect(stdout.match(/\d+ \d+/g)).toEqual(['24 80', '50 132']);
   });
 
   test('Ctrl-C interrupts the command, not the session', async () => {
-    async function* typing(): AsyncGenerator<Buffer> {
-      yield Buffer.from('sleep 1000\n');
-      await new Promise((resolve) => setTimeout(resolve, 3000));
-      yield Buffer.from('\x03');
-      await new Promise((resolve) => setTimeout(resolve, 500));
-      yield Buffer.from('echo "status $?"; exit 7\n');
-    }
-    const { stdout, code } = await run(sshCommand(rootLogin(), ['-tt']), { input: typing(), timeoutMs: 40_000 });
-    expect(stdout).toContain('status 130');
-    expect(code).toBe(7);
+    const [program = '', ...args] = sshCommand(rootLogin(), ['-tt']);
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const says = (words: string) => expect.poll(() => output, { timeout: 60_000 }).toContain(words);
+    // The sums tell what is run from what is typed.
+    child.stdin.write('echo $((20 + 3))rd; sleep 1000\n');
+    await says('23rd');
+    child.stdin.write('\u0003');
+    await says('^C');
+    child.stdin.write('echo "status $?"; exit 7\n');
+    await says('status 130');
+    expect(await ended).toBe(7);
   });
 });

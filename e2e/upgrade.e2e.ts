@@ -10,23 +10,15 @@ import { z } from 'zod';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { HeldShell } from './support/held-shell.ts';
+import { helm, HELM_TEST_MS, helmAndWait, helmUpgrade } from './support/helm.ts';
 import { get, kubectl } from './support/kubectl.ts';
 import { disposeScratch, rootLogin, ssh } from './support/openssh.ts';
 import { succeed } from './support/process.ts';
 
 const PREVIOUS = 'e2e/testdata/sshaccess-0.1.0.tgz';
-/** A machine that has much else to do takes ten times as long. */
-const HELM_MS = 300_000;
-const WAIT = ['--wait', '--timeout', '280s'];
 const folder = mkdtempSync(join(tmpdir(), 'sshaccess-upgrade-'));
 const shells: HeldShell[] = [];
 
-const helm = (...args: string[]): Promise<string> => {
-  const { helm: program, kubeconfig, systemNamespace } = demo();
-  return succeed([program, ...args, '--kubeconfig', kubeconfig, '--namespace', systemNamespace], {
-    timeoutMs: HELM_MS,
-  });
-};
 const applyCrds = (...from: string[]): Promise<string> =>
   kubectl('apply', '--server-side', '--force-conflicts', ...from.flatMap((path) => ['-f', path]));
 
@@ -98,7 +90,7 @@ beforeAll(async () => {
   });
   await succeed(['tar', '-xzf', PREVIOUS, '-C', folder]);
   await applyCrds(join(folder, 'sshaccess/crds'));
-  await helm('upgrade', 'sshaccess', PREVIOUS, '--reset-values', ...given(), ...WAIT);
+  await helmAndWait('upgrade', 'sshaccess', PREVIOUS, '--reset-values', ...given());
   const History = z.array(z.object({ revision: z.int() }));
   const history = History.parse(JSON.parse(await helm('history', 'sshaccess', '--output', 'json')));
   previousRevision = String(history.at(-1)?.revision);
@@ -111,32 +103,36 @@ afterAll(async () => {
   for (const shell of shells) shell.end();
   // What the other files find: this version, with what the demo gives it.
   await applyCrds('charts/sshaccess/crds');
-  await helm('upgrade', 'sshaccess', 'charts/sshaccess', '--reset-then-reuse-values', ...given(), ...WAIT);
+  await helmAndWait('upgrade', 'sshaccess', 'charts/sshaccess', '--reset-then-reuse-values', ...given());
   rmSync(folder, { recursive: true });
   disposeScratch();
 });
 
-test('an upgrade from the previous version drops nobody, and changes no key, certificate or SshAccess', async () => {
+test(
+  'an upgrade from the previous version drops nobody, and changes no key, certificate or SshAccess',
+  { timeout: HELM_TEST_MS },
+  async () => {
+    expect(await version()).toBe('sshaccess-0.1.0');
+    await serves();
+    await applyCrds('charts/sshaccess/crds');
+    // With the values of before only, which know nothing of what is new.
+    await helmUpgrade();
+    expect(await version()).not.toBe('sshaccess-0.1.0');
+    await serves();
+    expect(await lasting()).toMatchObject(Object(before));
+  },
+);
+
+test('nor does a rollback', { timeout: HELM_TEST_MS }, async () => {
+  await helmAndWait('rollback', 'sshaccess', previousRevision);
   expect(await version()).toBe('sshaccess-0.1.0');
-  await serves();
-  await applyCrds('charts/sshaccess/crds');
-  // With the values of before only, which know nothing of what is new.
-  await helm('upgrade', 'sshaccess', 'charts/sshaccess', '--reuse-values', ...WAIT);
-  expect(await version()).not.toBe('sshaccess-0.1.0');
   await serves();
   expect(await lasting()).toMatchObject(Object(before));
 });
 
-test('nor does a rollback', async () => {
-  await helm('rollback', 'sshaccess', previousRevision, ...WAIT);
-  expect(await version()).toBe('sshaccess-0.1.0');
-  await serves();
-  expect(await lasting()).toMatchObject(Object(before));
-});
-
-test('nor do helm upgrade and a restart of every program', async () => {
+test('nor do helm upgrade and a restart of every program', { timeout: HELM_TEST_MS }, async () => {
   const kept = await everySecret();
-  await succeed([...demo().helmUpgrade, '--timeout', '280s'], { timeoutMs: HELM_MS });
+  await helmUpgrade();
   const where = ['-n', demo().systemNamespace];
   await kubectl('rollout', 'restart', 'deployment', ...where);
   for (const name of (await kubectl('get', 'deployments', ...where, '-o', 'name')).trim().split('\n'))

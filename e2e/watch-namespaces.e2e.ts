@@ -5,10 +5,11 @@ import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
+import { helmUpgrade } from './support/helm.ts';
 import { apply, kubectl, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, ssh } from './support/openssh.ts';
 import { portForward } from './support/port-forward.ts';
-import { run, succeed } from './support/process.ts';
+import { run } from './support/process.ts';
 import { accessManifest, condition, createWorkload, keySecret, removeNamespace } from './support/workload.ts';
 
 const inside = 'e2e-watched';
@@ -32,7 +33,7 @@ const serveOnly = (namespaces: readonly string[]): Promise<string> => {
     'webhook.clientCA': isClosed ? clientCA() : '',
   };
   const set = Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
-  return succeed([...demo().helmUpgrade, '--timeout', '5m', ...set]);
+  return helmUpgrade(...set);
 };
 
 beforeAll(async () => {

@@ -6,6 +6,7 @@ import { LABEL_ACCESS } from '../crds/index.ts';
 import { runningTestCluster } from './cluster/test-cluster.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
+import { helmUpgrade } from './support/helm.ts';
 import { apply, kubectl, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, type Login, rootLogin, scratch, ssh } from './support/openssh.ts';
 import { succeed } from './support/process.ts';
@@ -30,11 +31,7 @@ const inSystem = (...args: string[]): Promise<string> => kubectl('-n', demo().sy
 const scale = (replicas: number): Promise<string> =>
   inSystem('scale', 'deployment/sshaccess-webhook', `--replicas=${replicas}`);
 const fails = (failurePolicy: 'Ignore' | 'Fail', timeoutSeconds: number): Promise<string> =>
-  succeed([
-    ...demo().helmUpgrade,
-    '--set',
-    `webhook.failurePolicy=${failurePolicy},webhook.timeoutSeconds=${timeoutSeconds}`,
-  ]);
+  helmUpgrade('--set', `webhook.failurePolicy=${failurePolicy},webhook.timeoutSeconds=${timeoutSeconds}`);
 /** A webhook that is told to stop serves for seconds yet, whom the API server has a connection to: until it has ended. */
 async function takeAway(): Promise<void> {
   await scale(0);
@@ -100,7 +97,7 @@ describe('with failurePolicy Ignore and no webhook', () => {
   test('a pod with our label starts without ssh, which its SshAccess says; once the webhook is back it gets it', async () => {
     await takeAway();
     await kubectl('delete', 'pods', '-n', namespace, '-l', 'app=app', '--now');
-    await kubectl('rollout', 'status', 'deployment/app', '-n', namespace, '--timeout=60s');
+    await kubectl('rollout', 'status', 'deployment/app', '-n', namespace, '--timeout=150s');
     expect(await injected()).toBe('');
     await eventually(async () =>
       expect(await condition(namespace, 'app', 'Injected')).toMatch(/^False: PodsNotInjected/),
@@ -138,7 +135,7 @@ time.sleep(1e6)'`;
         input: manifest,
       },
     );
-    await inSystem('wait', '--for=condition=Ready', 'pod/mute', '--timeout=60s');
+    await inSystem('wait', '--for=condition=Ready', 'pod/mute', '--timeout=150s');
     await gone;
   });
 

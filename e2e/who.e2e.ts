@@ -5,8 +5,9 @@ import { SshAccessStatus } from '../crds/index.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { HeldShell } from './support/held-shell.ts';
-import { apply, get, kubectl, Pod, tryKubectl } from './support/kubectl.ts';
+import { apply, get, kubectl, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, type Login } from './support/openssh.ts';
+import { servingPipers } from './support/piper-pods.ts';
 import { portForward } from './support/port-forward.ts';
 import { succeed } from './support/process.ts';
 import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
@@ -48,11 +49,7 @@ async function notes(reason: string): Promise<string[]> {
   return items.filter((event) => event.reason === reason && event.regarding.name === 'app').map(({ note }) => note);
 }
 
-async function pipers(): Promise<string[]> {
-  const label = 'app.kubernetes.io/component=piper';
-  const { items } = await get(z.object({ items: z.array(Pod) }), 'pods', '-n', demo().systemNamespace, '-l', label);
-  return items.filter((pod) => pod.metadata.deletionTimestamp === undefined).map((pod) => pod.metadata.name);
-}
+const pipers = async (): Promise<string[]> => (await servingPipers()).map(({ metadata }) => metadata.name);
 
 async function forwarded(pod: string, port: number): Promise<number> {
   const forward = await portForward(demo().systemNamespace, pod, port);

@@ -8,12 +8,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeRandom } from '../../lib/ssh/testing/random.ts';
 import { runningTestCluster } from '../cluster/test-cluster.ts';
 import type { Faults } from '../cluster/cluster.ts';
-import { demo } from '../support/demo.ts';
 import { eventually } from '../support/eventually.ts';
+import { helmUpgrade } from '../support/helm.ts';
 import { apply, kubectl } from '../support/kubectl.ts';
 import { disposeScratch, generateKey, type Login, scratch, ssh } from '../support/openssh.ts';
 import { servingPipers } from '../support/piper-pods.ts';
-import { succeed } from '../support/process.ts';
 import { accessManifest, createWorkload, keySecret, removeNamespace, waitUntilReady } from '../support/workload.ts';
 import { bring, compare, loginOf, type Place, tryEverybody } from './desired.ts';
 import { disasters } from './disasters.ts';
@@ -65,9 +64,7 @@ let fleet = newFleet(plan.accesses);
 
 async function operators(replicas: number): Promise<void> {
   if (plan.operators === 1) return;
-  await succeed([...demo().helmUpgrade, '--set', `operator.replicas=${replicas},webhook.replicas=${replicas}`], {
-    timeoutMs: 5 * MINUTE,
-  });
+  await helmUpgrade('--set', `operator.replicas=${replicas},webhook.replicas=${replicas}`);
 }
 
 beforeAll(async () => {

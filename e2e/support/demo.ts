@@ -11,9 +11,8 @@ export type Demo = {
   rootKey: string;
   limitedUser: string;
   limitedKey: string;
-  /** The chart's namespace and release, and the arguments that installed it, for `helm upgrade`. */
+  /** The chart's namespace. */
   systemNamespace: string;
-  helmUpgrade: readonly string[];
   /** An image with bash and scp, without any ssh server. */
   appImage: string;
   /** One with rsync, git, python3, sudo and tmux. */

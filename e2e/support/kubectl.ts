@@ -7,15 +7,19 @@ function command(args: readonly string[]): string[] {
   return [kubectl, '--kubeconfig', kubeconfig, ...args];
 }
 
+/** Longer than any `--timeout` that is given to it: what kubectl says of its own end is better than that it was killed. */
+const timeoutMs = 200_000;
+
 /** Runs kubectl; it must succeed. */
-export const kubectl = (...args: string[]): Promise<string> => succeed(command(args));
+export const kubectl = (...args: string[]): Promise<string> => succeed(command(args), { timeoutMs });
 
 /** Runs kubectl, whatever comes of it: for what must be refused. */
 export const tryKubectl = (args: readonly string[], input?: string): Promise<Finished> =>
-  run(command(args), input === undefined ? {} : { input });
+  run(command(args), { timeoutMs, ...(input !== undefined && { input }) });
 
 /** Applies a manifest (YAML or JSON text). */
-export const apply = (manifest: string): Promise<string> => succeed(command(['apply', '-f', '-']), { input: manifest });
+export const apply = (manifest: string): Promise<string> =>
+  succeed(command(['apply', '-f', '-']), { timeoutMs, input: manifest });
 
 /** Reads objects as JSON and parses what the test needs of them. */
 export async function get<T extends z.ZodType>(schema: T, ...args: string[]): Promise<z.output<T>> {

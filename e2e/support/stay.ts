@@ -9,6 +9,7 @@ export type Stay = {
   alive: () => boolean;
   /** What the other end has said so far. */
   output: () => string;
+  end: () => void;
 };
 
 /**
@@ -23,16 +24,17 @@ export async function stay(
   const [program = '', ...args] = sshCommand(login, ['-o', 'LogLevel=INFO', ...options], ...command);
   // Its input stays open: some end with it.
   const child: ChildProcess = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
-  onTestFinished(() => void child.kill('SIGKILL'));
   let [stdout, stderr] = ['', ''];
   child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  const end = (): void => void child.kill('SIGKILL');
+  onTestFinished(end);
   const ended = new Promise<string>((resolve) => child.on('close', () => resolve(stderr)));
   await new Promise<void>((resolve, reject) => {
     child.stdout?.once('data', () => resolve());
     child.once('close', () => reject(new Error(`the session did not start: ${stderr}`)));
   });
-  return { ended, alive: () => child.exitCode === null && child.signalCode === null, output: () => stdout };
+  return { ended, alive: () => child.exitCode === null && child.signalCode === null, output: () => stdout, end };
 }
 
 /** Answers with what it said; fails if it has not ended within what was promised. */
