@@ -27,7 +27,8 @@ export class InspectError extends Error {
 
 const EXIT_NO_PROCESS = 3;
 const EXIT_NOT_PERMITTED = 4;
-const TIMEOUT_MS = 5000;
+/** It takes milliseconds; on a node that has much else to do, nobody is to be refused for that. */
+const TIMEOUT_MS = 20_000;
 // environ is bounded by the kernel's stack limit (a few MiB); passwd and group of real images are small.
 const MAX_OUTPUT = 16 * 1024 * 1024;
 

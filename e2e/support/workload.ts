@@ -1,7 +1,8 @@
 import { stringify } from 'yaml';
+import { z } from 'zod';
 import { demo } from './demo.ts';
 import { eventually } from './eventually.ts';
-import { apply, kubectl } from './kubectl.ts';
+import { apply, get, kubectl } from './kubectl.ts';
 
 export type Workload = {
   namespace: string;
@@ -79,11 +80,22 @@ export async function condition(namespace: string, name: string, type: string): 
   return kubectl('get', 'sshacc', '-n', namespace, name, '-o', path);
 }
 
+const Judged = z.object({
+  metadata: z.object({ generation: z.int() }),
+  status: z
+    .object({
+      conditions: z.array(z.looseObject({ type: z.string(), status: z.string(), observedGeneration: z.int() })),
+    })
+    .default({ conditions: [] }),
+});
+
 /** Waits until the SshAccess is Ready for its present generation. */
 export async function waitUntilReady(namespace: string, name: string): Promise<void> {
   await eventually(async () => {
-    const ready = await condition(namespace, name, 'Ready');
-    if (!ready.startsWith('True')) throw new Error(`${namespace}/${name} is not ready: ${ready}`);
+    const { metadata, status } = await get(Judged, 'sshacc', '-n', namespace, name);
+    const ready = status.conditions.find(({ type }) => type === 'Ready');
+    const isReady = ready?.status === 'True' && ready.observedGeneration === metadata.generation;
+    if (!isReady) throw new Error(`${namespace}/${name} is not ready: ${JSON.stringify(ready)}`);
   }, 150_000);
 }
 
