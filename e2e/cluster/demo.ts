@@ -59,9 +59,9 @@ export async function deployDemo(cluster: Cluster): Promise<Demo> {
 async function ready(cluster: Cluster): Promise<void> {
   const acme = ['--namespace', 'acme'];
   try {
-    await kubectl(cluster, ['wait', 'sshaccess/hello', '--for=condition=Ready', '--timeout=120s', ...acme]);
+    await kubectl(cluster, ['wait', 'sshaccess/hello', '--for=condition=Ready', '--timeout=300s', ...acme]);
     await rollIfOutdated(cluster);
-    await kubectl(cluster, ['rollout', 'status', 'deployment/hello', '--timeout=120s', ...acme]);
+    await kubectl(cluster, ['rollout', 'status', 'deployment/hello', '--timeout=300s', ...acme]);
   } catch (cause) {
     const conditions = '{range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{"\\n"}{end}';
     const status = await kubectl(cluster, ['get', 'sshaccess', 'hello', '-o', `jsonpath=${conditions}`, ...acme]);
@@ -138,7 +138,7 @@ export function sshArguments({ username, keyPath }: Login, { host, port }: Endpo
 export async function firstLogin(who: Login, endpoint: Endpoint): Promise<number> {
   let seconds = 0;
   const batch = ['-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10', '-o', 'LogLevel=ERROR'];
-  await waitUntil(`ssh ${who.username}@${endpoint.host}`, 60, async () => {
+  await waitUntil(`ssh ${who.username}@${endpoint.host}`, 180, async () => {
     const begin = performance.now();
     const { code, stderr } = await attempt('ssh', [...batch, ...sshArguments(who, endpoint), 'true'], {
       timeout: 30_000,

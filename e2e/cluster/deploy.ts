@@ -89,7 +89,7 @@ export async function install(cluster: Cluster, extraArguments: readonly string[
     await apply(cluster, [{ apiVersion: 'v1', kind: 'Namespace', metadata }]);
     // Helm installs a chart's CRDs once, and never touches them again.
     await kubectl(cluster, ['apply', '--server-side', '--force-conflicts', '-f', join(chart, 'crds')]);
-    await kubectl(cluster, ['wait', '--for=condition=Established', '--timeout=30s', '-f', join(chart, 'crds')]);
+    await kubectl(cluster, ['wait', '--for=condition=Established', '--timeout=120s', '-f', join(chart, 'crds')]);
     // A helm that was killed leaves a release that is pending for ever, and refuses to touch it.
     const pending = 'owner=helm,status in (pending-install,pending-upgrade,pending-rollback)';
     await kubectl(cluster, ['delete', 'secret', '--namespace', systemNamespace, '--selector', pending]);
@@ -97,7 +97,7 @@ export async function install(cluster: Cluster, extraArguments: readonly string[
     const set = [...values.flatMap((value) => ['--set-string', value]), '--set', `endpoint.port=${endpoint.port}`];
     const where = ['--kubeconfig', cluster.kubeconfigPath, '--namespace', systemNamespace];
     const demo = ['--values', join(projectFolder, 'e2e/demo/values.yaml')];
-    const wait = ['--wait', '--timeout', '3m'];
+    const wait = ['--wait', '--timeout', '5m'];
     await run(cluster.helmPath, [
       'upgrade',
       '--install',

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KubeClient } from './client.ts';
-import { isNotFound } from './errors.ts';
+import { isNotFound, KubeError } from './errors.ts';
 import { pathOf, type Resource } from './resources.ts';
 
 /** What we want of an object: the fields that we own, and only those. */
@@ -73,20 +73,31 @@ export async function applyStatus(
   return true;
 }
 
-/** A JSON patch (RFC 6902): for lists that others write to as well, such as finalizers. */
+/** All that the API server says of a patch whose `test` does not hold. What makes an object invalid it explains. */
+const TEST_FAILED = 'the server rejected our request due to an error in our request';
+
+/**
+ * A JSON patch (RFC 6902): for lists that others write to as well, such as finalizers.
+ * @throws KubeError Conflict where a `test` of it does not hold
+ */
 export async function jsonPatch(
   client: KubeClient,
   path: string,
   operations: readonly Record<string, unknown>[],
   { fieldManager, signal }: ApplyOptions,
 ): Promise<unknown> {
-  return await client.request(path, {
-    method: 'PATCH',
-    contentType: 'application/json-patch+json',
-    query: { fieldManager },
-    body: operations,
-    signal,
-  });
+  try {
+    return await client.request(path, {
+      method: 'PATCH',
+      contentType: 'application/json-patch+json',
+      query: { fieldManager },
+      body: operations,
+      signal,
+    });
+  } catch (cause) {
+    if (!(cause instanceof KubeError && cause.status === 422 && cause.message === TEST_FAILED)) throw cause;
+    throw new KubeError('Conflict', 'the object has changed since it was read', { status: 409, cause });
+  }
 }
 
 /** @returns the object, or undefined where there is none */

@@ -101,7 +101,7 @@ test('finalizers are added and removed beside those of others', async () => {
   expect(current().finalizers).toEqual(['theirs', 'ours']);
   expect(addFinalizer(current(), 'ours')).toBeUndefined();
   const stale = removeFinalizer({ ...current(), resourceVersion: '1' }, 'ours') ?? [];
-  await expect(jsonPatch(client, PATH, stale, { fieldManager })).rejects.toMatchObject({ code: 'Invalid' });
+  await expect(jsonPatch(client, PATH, stale, { fieldManager })).rejects.toMatchObject({ isConflict: true });
   await jsonPatch(client, PATH, removeFinalizer(current(), 'ours') ?? [], { fieldManager });
   expect(current().finalizers).toEqual(['theirs']);
   expect(removeFinalizer(current(), 'ours')).toBeUndefined();

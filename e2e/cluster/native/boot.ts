@@ -21,6 +21,9 @@ import { nodeName, settings } from './settings.ts';
 
 type ProgramOf = (name: Tool) => string;
 
+/** For each of the steps, which take seconds: whoever fails here fails every test. */
+const LONGEST_S = 180;
+
 const logsOf = (names: ClusterNames): string => join(clusterFolder(names.name), 'logs');
 const kubeconfigOf = (names: ClusterNames): string => join(clusterFolder(names.name), 'kubeconfig');
 
@@ -44,11 +47,11 @@ export async function startFoundation(names: ClusterNames, node: ProcessId, prog
   await launchAll(names, node, programOf, foundation(names));
   const logs = logsOf(names);
   const socket = join(names.folder, 'containerd.sock');
-  await waitUntil('containerd', 30, async () => (existsSync(socket) ? undefined : `no socket (logs: ${logs})`));
+  await waitUntil('containerd', LONGEST_S, async () => (existsSync(socket) ? undefined : `no socket (logs: ${logs})`));
   await importImages(node, names, await pauseArchive());
-  await waitUntil('kube-apiserver', 60, async () => {
+  await waitUntil('kube-apiserver', LONGEST_S, async () => {
     const args = ['--kubeconfig', kubeconfigOf(names), 'get', '--raw=/readyz'];
-    const { code, stderr } = await attempt(programOf('kubectl'), args, { timeout: 5000 });
+    const { code, stderr } = await attempt(programOf('kubectl'), args, { timeout: 20_000 });
     return code === 0 ? undefined : `${stderr.trim()} (logs: ${logs})`;
   });
 }
@@ -56,7 +59,7 @@ export async function startFoundation(names: ClusterNames, node: ProcessId, prog
 /** Returns when the node is ready. */
 export async function startWorkers(names: ClusterNames, node: ProcessId, programOf: ProgramOf): Promise<void> {
   await launchAll(names, node, programOf, workers(names));
-  await waitUntil(`node ${nodeName}`, 60, async () => {
+  await waitUntil(`node ${nodeName}`, LONGEST_S, async () => {
     const complaint = await unhealthy(node, programOf('kubectl'), kubeconfigOf(names));
     return complaint === undefined ? undefined : `${complaint} (logs: ${logsOf(names)})`;
   });

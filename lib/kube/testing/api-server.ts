@@ -180,7 +180,8 @@ export class TestApiServer {
     const stored = this.#objects.get(idOf(target));
     if (contentType.includes('json-patch')) {
       const patched = patchFields(found(stored), body);
-      if (patched === undefined) throw new Refusal(422, 'Invalid', 'the patch does not apply');
+      if (patched === undefined)
+        throw new Refusal(422, 'Invalid', 'the server rejected our request due to an error in our request');
       return this.#write(target, patched, stored);
     }
     const wanted = fields(body);
