@@ -5,7 +5,8 @@ const OF_USER = { atOnce: 64, perSecond: 1 };
 const OF_ALL = { atOnce: 256, perSecond: 32 };
 /**
  * Of what there is for all, this is kept for those who have hardly asked for any: so many of each user, and so many more each
- * second. Without it, 32 users who stay within their own use up everybody's.
+ * second. Without it, 32 users who stay within their own use up everybody's. With it that takes 480 (32 / RARE.perSecond), and what they
+ * use up is what no client does: what data or time explains is not asked about.
  */
 const RESERVED = 128;
 const RARE = { atOnce: 4, perSecond: 1 / 15 };

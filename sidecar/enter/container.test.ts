@@ -2,7 +2,7 @@
  * A session in another container: a real mount namespace, reached by a helper that has no more than what Pod Security
  * `baseline` gives. Each helper of these tests runs without SYS_PTRACE and SYS_ADMIN, with no_new_privs.
  */
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -128,6 +128,22 @@ describe('inspect', () => {
     await of.container({ ...sleeper, env: { ...claim, TERMINATION_LOG: await terminationLog(of, 'app') } });
     expect((await inspect(of)).found.environ).toContain('/containers/app/abc');
     expect((await inspect(of, 'hostile')).found.environ).toContain('/containers/hostile/abc');
+  });
+
+  test('does not believe one either that forges the kubelet’s mark, in a user namespace of its own', async () => {
+    const of = await pod();
+    // Where user namespaces are not for everybody, it stays what it is.
+    const mark = '/tmp/pods/0-1-2/containers/app/abc';
+    const forge = `mount -t tmpfs x /tmp && mkdir -p ${mark} && mount -o bind ${mark} /data; echo > /srv/app/done; while :; do sleep 9; done`;
+    await of.container({
+      ...sleeper,
+      command: ['/bin/sh', '-c', `exec unshare -Urm /bin/sh -c '${forge}'`],
+      env: { PATH: '/bin', TERMINATION_LOG: await terminationLog(of, 'hostile') },
+    });
+    await expect.poll(() => existsSync(join(of.root, 'srv/app/done')), { timeout: 20_000 }).toBe(true);
+    expect((await inspect(of)).code).not.toBe(0);
+    await of.container({ ...sleeper, env: { TERMINATION_LOG: await terminationLog(of, 'app'), THE: 'app' } });
+    expect((await inspect(of)).found.environ).toContain('THE=app');
   });
 
   test('finds a program that wiped its environment by the kubelet’s mark', async () => {

@@ -43,7 +43,7 @@ static const char *container_in_path(const char *path)
 }
 
 /*
- * The kubelet's own mark, which no program can forge: the file behind /dev/termination-log is
+ * The kubelet's own mark, which only who may mount can forge: the file behind /dev/termination-log is
  * …/pods/<uid>/containers/<container>/<id>, in the fourth field of proc_pid_mountinfo(5). Answers 1 where it names this
  * container, 0 where another, -1 where there is none. It is there too where a program has wiped its environment (nginx).
  */
@@ -64,16 +64,26 @@ static int termination_log_names(const char *mountinfo, const char *container)
 	return answer;
 }
 
+static bool is_same(const struct stat *one, const struct stat *other)
+{
+	return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
 /* With the process's own ids taken: answers 1 for yes, 0 for no, -1 for not permitted. */
 static int is_in_container(int process, const char *container)
 {
 	static char text[MAX_TEXT + 1];
-	struct stat ours, theirs;
-	/* Our own container's processes are never the app's, whatever their environment says. */
-	if (stat("/proc/self/ns/mnt", &ours) != 0 || fstatat(process, "ns/mnt", &theirs, 0) != 0)
+	struct stat our_mounts, our_users, mounts, users;
+	bool has_user_namespaces = stat("/proc/self/ns/user", &our_users) == 0;
+	if (stat("/proc/self/ns/mnt", &our_mounts) != 0 || fstatat(process, "ns/mnt", &mounts, 0) != 0 ||
+	    (has_user_namespaces && fstatat(process, "ns/user", &users, 0) != 0))
 		return errno == EACCES || errno == EPERM ? -1 : 0;
-	if (ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino)
+	/* Our own container's processes are never the app's, whatever their environment says. */
+	if (is_same(&our_mounts, &mounts))
 		return 0;
+	/* Containers of a pod have one user namespace. Who has made another is root there, and mounts what they like. */
+	if (has_user_namespaces && !is_same(&our_users, &users))
+		return -1;
 	int named = read_text_at(process, "mountinfo", text, sizeof text) ? termination_log_names(text, container) : -1;
 	if (named >= 0)
 		return named;
