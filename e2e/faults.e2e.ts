@@ -14,7 +14,7 @@ import { testImage } from './images/test-images.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { freePort } from './support/free-port.ts';
-import { apply, get, kubectl } from './support/kubectl.ts';
+import { apply, get, kubectl, list } from './support/kubectl.ts';
 import { disposeScratch, generateKey, scratch, sshCommand } from './support/openssh.ts';
 import { run } from './support/process.ts';
 import {
@@ -202,13 +202,13 @@ async function withoutWebhook(verb: 'add' | 'remove'): Promise<void> {
   await kubectl('patch', 'mutatingwebhookconfiguration', 'sshaccess-webhook', '--type=json', '-p', patch);
 }
 
-const Pods = z.object({ items: z.array(z.object({ status: z.object({ podIP: z.string() }) })) });
+const Pod = z.object({ status: z.object({ podIP: z.string() }) });
 
 /** What goes by the name of the app and is not it. */
 async function seedNames(): Promise<void> {
   await apply(accessManifest(namespace, 'claim', [primary], { slug: 'app', target: { name: 'app' } }));
   // Of another SshAccess: it has a host key of its own.
-  const { items } = await get(Pods, 'pods', '-n', 'acme', '-l', 'sshaccess.dev/access=hello');
+  const pods = await list(Pod, 'pods', '-n', 'acme', '-l', 'sshaccess.dev/access=hello');
   const labels = { 'kubernetes.io/service-name': 'app-sshaccess', 'sshaccess.dev/endpoints': 'app' };
   await apply(
     stringify({
@@ -218,7 +218,7 @@ async function seedNames(): Promise<void> {
       addressType: 'IPv4',
       endpoints: [
         {
-          addresses: items.slice(0, 1).map(({ status }) => status.podIP),
+          addresses: pods.slice(0, 1).map(({ status }) => status.podIP),
           conditions: { ready: true, serving: true },
           targetRef: { kind: 'Pod', name: 'trap' },
         },

@@ -1,10 +1,9 @@
 /** Jobs: ssh into one while it runs; it completes in spite of the sidecar, and status says so. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { z } from 'zod';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
-import { apply, get, kubectl, Pod, tryKubectl } from './support/kubectl.ts';
+import { apply, kubectl, list, Pod, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, ssh } from './support/openssh.ts';
 import { crashSidecar } from './support/sidecar.ts';
 import { accessManifest, condition, keySecret, removeNamespace, waitUntilReady } from './support/workload.ts';
@@ -50,8 +49,7 @@ const job = (name: string, labels: Record<string, string>): string =>
 const target = (kind: 'Job' | 'CronJob', name: string) => ({ target: { apiVersion: 'batch/v1', kind, name } });
 const users = [{ secretRef: { name: 'key' } }];
 
-const podsOf = async (access: string) =>
-  (await get(z.object({ items: z.array(Pod) }), 'pods', '-n', namespace, '-l', `sshaccess.dev/access=${access}`)).items;
+const podsOf = async (access: string) => list(Pod, 'pods', '-n', namespace, '-l', `sshaccess.dev/access=${access}`);
 const onlyPodOf = async (access: string): Promise<string> => (await podsOf(access))[0]?.metadata.name ?? '';
 const says = (name: string, type: string, expected: RegExp) =>
   eventually(async () => expect(await condition(namespace, name, type)).toMatch(expected));

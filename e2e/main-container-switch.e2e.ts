@@ -12,7 +12,7 @@ import {
   routeOf,
   statusOf,
 } from './support/guests.ts';
-import { apply, get, kubectl } from './support/kubectl.ts';
+import { apply, get, kubectl, list } from './support/kubectl.ts';
 import { disposeScratch } from './support/openssh.ts';
 import { removeNamespace, waitUntilReady } from './support/workload.ts';
 
@@ -46,12 +46,15 @@ async function settled(runtime: string): Promise<void> {
 }
 
 const Deployment = z.object({ metadata: z.object({ annotations: z.record(z.string(), z.string()) }) });
-const ReplicaSets = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })) });
+const Named = z.object({ metadata: z.object({ name: z.string() }) });
 /** How often the pods have been made anew, as two sources count it. */
 async function rolls(): Promise<{ revision: number; replicaSets: number }> {
   const { metadata } = await get(Deployment, 'deployment', '-n', namespace, name);
-  const { items } = await get(ReplicaSets, 'replicasets', '-n', namespace);
-  return { revision: Number(metadata.annotations['deployment.kubernetes.io/revision']), replicaSets: items.length };
+  const replicaSets = await list(Named, 'replicasets', '-n', namespace);
+  return {
+    revision: Number(metadata.annotations['deployment.kubernetes.io/revision']),
+    replicaSets: replicaSets.length,
+  };
 }
 
 /** What must survive: who the users are, and what they may. */

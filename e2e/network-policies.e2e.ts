@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { SSH_PORT } from '../crds/index.ts';
 import { find, podTemplate, render } from './support/chart.ts';
 import { demo } from './support/demo.ts';
-import { get, kubectl, tryKubectl } from './support/kubectl.ts';
+import { kubectl, list, tryKubectl } from './support/kubectl.ts';
 import { tenantPolicies } from './support/tenant-policies.ts';
 
 const Selector = z.object({
@@ -112,9 +112,9 @@ describe('the documents for tenants', () => {
     for (const { spec } of policies) {
       expect(await namesOf('-n', 'acme', '-l', asText(spec.podSelector))).toEqual(await namesOf('-n', 'acme'));
       const [peer] = spec.ingress[0]?.from ?? [];
-      const Namespaces = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })) });
-      const places = await get(Namespaces, 'namespaces', '-l', asText(Selector.parse(peer?.namespaceSelector)));
-      expect(places.items.map(({ metadata }) => metadata.name)).toEqual([demo().systemNamespace]);
+      const Named = z.object({ metadata: z.object({ name: z.string() }) });
+      const places = await list(Named, 'namespaces', '-l', asText(Selector.parse(peer?.namespaceSelector)));
+      expect(places.map(({ metadata }) => metadata.name)).toEqual([demo().systemNamespace]);
       const allowed = await namesOf(...namespace, '-l', asText(Selector.parse(peer?.podSelector)));
       expect(allowed).toEqual(ours.flat().toSorted());
     }

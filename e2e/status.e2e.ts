@@ -1,19 +1,14 @@
 /** `kubectl get` and `kubectl describe` tell the story, also when something is wrong. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
-import { ROUTE_SECRET_KEYS, Route } from '../crds/index.ts';
-import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
-import { apply, get, kubectl } from './support/kubectl.ts';
+import { demo } from './support/demo.ts';
+import { apply, kubectl } from './support/kubectl.ts';
+import { routes } from './support/routes.ts';
 import { disposeScratch, generateKey } from './support/openssh.ts';
 import { accessManifest, condition, createWorkload, keySecret, removeNamespace } from './support/workload.ts';
 
 const namespace = 'e2e-status';
-
-const Secrets = z.object({ items: z.array(z.object({ data: z.record(z.string(), z.string()) })) });
-const routeOf = (data: Record<string, string>) =>
-  Route.parse(JSON.parse(Buffer.from(data[ROUTE_SECRET_KEYS.route] ?? '', 'base64').toString()));
 
 beforeAll(async () => {
   await createWorkload({ namespace, name: 'app', script: 'sleep infinity' });
@@ -107,8 +102,7 @@ describe('a username that is taken', () => {
       30_000,
     );
     expect(await condition('acme', 'hello', 'UsernamesOwned')).toMatch(/^True/);
-    const routes = await get(Secrets, 'secrets', '-n', demo().systemNamespace, '-l', 'sshaccess.dev/route=true');
-    const late = routes.items.map((secret) => routeOf(secret.data)).filter((route) => route.name === 'late');
+    const late = (await routes()).filter((route) => route.name === 'late');
     expect(late.flatMap((route) => route.users)).toEqual([]);
   });
 });

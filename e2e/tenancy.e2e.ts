@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
-import { apply, get, kubectl, tryKubectl } from './support/kubectl.ts';
+import { apply, get, kubectl, list, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, rootLogin, scratch, ssh } from './support/openssh.ts';
 import {
   accessManifest,
@@ -22,16 +22,14 @@ const key = join(scratch, 'mallory');
 const users = [{ secretRef: { name: 'mallory' } }];
 let publicKey = '';
 
-const Pods = z.object({
-  items: z.array(z.object({ metadata: z.object({ name: z.string() }), status: z.object({ podIP: z.string() }) })),
-});
+const Pod = z.object({ metadata: z.object({ name: z.string() }), status: z.object({ podIP: z.string() }) });
 
 /** As the tenant, who may do everything there and nothing elsewhere. */
 async function asTenant(...objects: readonly object[]): Promise<void> {
-  const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
+  const objectList = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
   const { code, stderr } = await tryKubectl(
     ['apply', `--as=system:serviceaccount:${namespace}:tenant`, '-f', '-'],
-    list,
+    objectList,
   );
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
 }
@@ -62,8 +60,8 @@ afterAll(async () => {
 
 describe('C5: a tenant with every right in a namespace of their own', () => {
   test('gets no session in the pod of another by an EndpointSlice that names its address', async () => {
-    const { items } = await get(Pods, 'pods', '-n', victim.namespace, '-l', `sshaccess.dev/access=${victim.name}`);
-    const address = items[0]?.status.podIP ?? '';
+    const [pod] = await list(Pod, 'pods', '-n', victim.namespace, '-l', `sshaccess.dev/access=${victim.name}`);
+    const address = pod?.status.podIP ?? '';
     const labels = { 'kubernetes.io/service-name': 'app-sshaccess', 'sshaccess.dev/endpoints': 'app' };
     await asTenant({
       apiVersion: 'discovery.k8s.io/v1',

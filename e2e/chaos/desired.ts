@@ -1,9 +1,9 @@
 /** Brings what is wished for into the cluster, and compares what the cluster has come to with it. */
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { LABEL_ACCESS, LABEL_ROUTE, ROUTE_SECRET_KEYS, Route } from '../../crds/index.ts';
-import { demo } from '../support/demo.ts';
-import { apply, get, kubectl } from '../support/kubectl.ts';
+import { LABEL_ACCESS } from '../../crds/index.ts';
+import { apply, kubectl, list } from '../support/kubectl.ts';
+import { routes } from '../support/routes.ts';
 import { type Login, ssh } from '../support/openssh.ts';
 import { accessManifest, keySecret } from '../support/workload.ts';
 import { type Access, type Fleet, SUFFIXES, type User } from './fleet.ts';
@@ -59,25 +59,20 @@ const Workload = z.object({
     replicas: z.int().default(0),
   }),
 });
-const RouteSecret = z.object({ data: z.record(z.string(), z.string()) });
-const all = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item) });
 
 /** @throws where something in the cluster is not what is wished for, and says what */
 export async function compare(place: Place, fleet: Fleet): Promise<void> {
   const { namespace } = place;
-  const accesses = (await get(all(SshAccess), 'sshacc', '-n', namespace)).items;
-  const workloads = (await get(all(Workload), 'deployments', '-n', namespace)).items;
-  const secrets = ['secrets', '-n', demo().systemNamespace, '-l', `${LABEL_ROUTE}=true`];
-  const routes = (await get(all(RouteSecret), ...secrets)).items
-    .map(({ data }) => Route.parse(JSON.parse(Buffer.from(data[ROUTE_SECRET_KEYS.route] ?? '', 'base64').toString())))
-    .filter((route) => route.namespace === namespace);
+  const accesses = await list(SshAccess, 'sshacc', '-n', namespace);
+  const workloads = await list(Workload, 'deployments', '-n', namespace);
+  const told = (await routes()).filter((route) => route.namespace === namespace);
   const wished = fleet.filter(({ exists }) => exists);
   const names = (some: readonly { name: string }[]): string[] => some.map(({ name }) => name).toSorted();
   expect(names(accesses.map(({ metadata }) => metadata))).toEqual(names(wished));
-  expect(names(routes)).toEqual(names(wished));
+  expect(names(told)).toEqual(names(wished));
   for (const access of wished) {
     const { metadata, status } = found(accesses, access);
-    const route = routes.find(({ name }) => name === access.name);
+    const route = told.find(({ name }) => name === access.name);
     expect(route).toMatchObject({ uid: metadata.uid, enabled: access.enabled });
     const entered = access.users.filter(({ expired }) => !expired);
     // Those whose time is over may be there, since they are told so; nobody gets in by their entry.

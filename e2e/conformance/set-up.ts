@@ -1,12 +1,11 @@
 /** Brings every column into the cluster, all at once, and its users to the door. */
-import { z } from 'zod';
-import { LABEL_ACCESS, LABEL_ROUTE, podSecretName, ROUTE_SECRET_KEYS, Route } from '../../crds/index.ts';
+import { LABEL_ACCESS, podSecretName } from '../../crds/index.ts';
 import { loadImage } from '../cluster/deploy.ts';
 import { runningTestCluster } from '../cluster/test-cluster.ts';
 import { IMAGE_KINDS, type ImageKind, testImage } from '../images/test-images.ts';
-import { demo } from '../support/demo.ts';
 import { eventually } from '../support/eventually.ts';
-import { apply, get, kubectl } from '../support/kubectl.ts';
+import { apply, kubectl } from '../support/kubectl.ts';
+import { routes } from '../support/routes.ts';
 import { generateKey, type Login } from '../support/openssh.ts';
 import { accessManifest, keySecret, removeNamespace, waitUntilReady } from '../support/workload.ts';
 import { type Column, COLUMNS, LEVELS, namespaceOf } from './columns.ts';
@@ -152,13 +151,8 @@ export const loginOf = ({ level, name }: Column, role: Role, keys: Keys): Login 
   key: keys[role],
 });
 
-const Secrets = z.object({ items: z.array(z.object({ data: z.record(z.string(), z.string()) })) });
-
 /** What the piper has been told that these users may do, by their usernames. */
 export async function policies(): Promise<ReadonlyMap<string, SessionPolicy>> {
-  const { items } = await get(Secrets, 'secrets', '-n', demo().systemNamespace, '-l', `${LABEL_ROUTE}=true`);
-  const routes = items.map(({ data }) =>
-    Route.parse(JSON.parse(Buffer.from(data[ROUTE_SECRET_KEYS.route] ?? '', 'base64').toString())),
-  );
-  return new Map(routes.flatMap(({ users }) => users).map(({ username, policy }) => [username, policy]));
+  const users = (await routes()).flatMap((route) => route.users);
+  return new Map(users.map(({ username, policy }) => [username, policy]));
 }

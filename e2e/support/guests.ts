@@ -1,13 +1,14 @@
 /** Workloads of runtime main_container: their image brings its own openssh-server. */
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { LABEL_ROUTE, ROUTE_SECRET_KEYS, Route } from '../../crds/index.ts';
+import type { Route } from '../../crds/index.ts';
 import { loadSshdImages } from '../cluster/deploy.ts';
 import { runningTestCluster } from '../cluster/test-cluster.ts';
 import type { SshdImage } from '../sshd-images/images.ts';
 import { demo } from './demo.ts';
 import { eventually } from './eventually.ts';
 import { apply, get, kubectl, pods } from './kubectl.ts';
+import { routes } from './routes.ts';
 import { type Login, ssh } from './openssh.ts';
 import { accessManifest, createWorkload, keySecret } from './workload.ts';
 
@@ -101,15 +102,9 @@ const Status = z.object({
 export const statusOf = async ({ namespace, name }: Guest): Promise<z.infer<typeof Status>['status']> =>
   (await get(Status, 'sshacc', '-n', namespace, name)).status;
 
-const Secrets = z.object({ items: z.array(z.object({ data: z.record(z.string(), z.string()) })) });
-
 /** What the piper is told of it. */
 export async function routeOf({ namespace, name }: Guest): Promise<Route> {
-  const { items } = await get(Secrets, 'secrets', '-n', demo().systemNamespace, '-l', `${LABEL_ROUTE}=true`);
-  const routes = items.map(({ data }) =>
-    Route.parse(JSON.parse(Buffer.from(data[ROUTE_SECRET_KEYS.route] ?? '', 'base64').toString())),
-  );
-  const route = routes.find((each) => each.namespace === namespace && each.name === name);
+  const route = (await routes()).find((each) => each.namespace === namespace && each.name === name);
   if (route === undefined) throw new Error(`there is no route of ${namespace}/${name}`);
   return route;
 }

@@ -26,6 +26,11 @@ export async function get<T extends z.ZodType>(schema: T, ...args: string[]): Pr
   return schema.parse(JSON.parse(await kubectl('get', ...args, '-o', 'json')));
 }
 
+/** The same of many: those of a kind, or of them those that `args` select. */
+export async function list<T extends z.ZodType>(item: T, ...args: string[]): Promise<z.output<T>[]> {
+  return (await get(z.object({ items: z.array(item) }), ...args)).items;
+}
+
 export const Pod = z.object({
   metadata: z.object({ name: z.string(), uid: z.string(), deletionTimestamp: z.string().optional() }),
   status: z.object({
@@ -37,6 +42,6 @@ export type Pod = z.infer<typeof Pod>;
 
 /** The pods of `app` that are not on their way out. */
 export async function pods(namespace: string, app: string): Promise<Pod[]> {
-  const { items } = await get(z.object({ items: z.array(Pod) }), 'pods', '-n', namespace, '-l', `app=${app}`);
-  return items.filter((pod) => pod.metadata.deletionTimestamp === undefined);
+  const all = await list(Pod, 'pods', '-n', namespace, '-l', `app=${app}`);
+  return all.filter((pod) => pod.metadata.deletionTimestamp === undefined);
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { demo } from './demo.ts';
 import type { HeldShell } from './held-shell.ts';
-import { get, kubectl } from './kubectl.ts';
+import { kubectl, list } from './kubectl.ts';
 
 const PiperPod = z.object({
   metadata: z.object({ name: z.string(), uid: z.string(), deletionTimestamp: z.string().optional() }),
@@ -11,7 +11,7 @@ const PiperPod = z.object({
 /** The pods of the piper, also those that are on their way out. */
 export async function piperPods(): Promise<z.infer<typeof PiperPod>[]> {
   const selector = ['-n', demo().systemNamespace, '-l', 'app.kubernetes.io/component=piper'];
-  return (await get(z.object({ items: z.array(PiperPod) }), 'pods', ...selector)).items;
+  return await list(PiperPod, 'pods', ...selector);
 }
 
 /** Those that serve: one that is on its way out takes nobody new, and may take its time. */

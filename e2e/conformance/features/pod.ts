@@ -1,33 +1,29 @@
 /** Facts about the pod: what the sidecar may, what it takes, and whether status tells the truth about it. */
 import { z } from 'zod';
 import { SIDECAR_CONTAINER } from '../../../crds/index.ts';
-import { get, tryKubectl } from '../../support/kubectl.ts';
+import { get, list, tryKubectl } from '../../support/kubectl.ts';
 import { type Column, namespaceOf } from '../columns.ts';
 import { type Feature, saw, see, type Subject } from '../feature.ts';
 
 const Quantities = z.record(z.string(), z.string());
-const Pods = z.object({
-  items: z.array(
-    z.object({
-      metadata: z.object({ name: z.string() }),
-      spec: z.object({
-        initContainers: z.array(
-          z.object({
-            name: z.string(),
-            env: z.array(z.object({ name: z.string(), value: z.string().optional() })).default([]),
-            resources: z.object({ requests: Quantities, limits: Quantities }).partial(),
-          }),
-        ),
+const Pod = z.object({
+  metadata: z.object({ name: z.string() }),
+  spec: z.object({
+    initContainers: z.array(
+      z.object({
+        name: z.string(),
+        env: z.array(z.object({ name: z.string(), value: z.string().optional() })).default([]),
+        resources: z.object({ requests: Quantities, limits: Quantities }).partial(),
       }),
-      status: z.object({
-        conditions: z.array(z.object({ type: z.string(), status: z.string(), lastTransitionTime: z.string() })),
-        containerStatuses: z.array(z.object({ name: z.string(), restartCount: z.int(), ready: z.boolean() })),
-        initContainerStatuses: z.array(z.object({ name: z.string(), restartCount: z.int() })),
-      }),
-    }),
-  ),
+    ),
+  }),
+  status: z.object({
+    conditions: z.array(z.object({ type: z.string(), status: z.string(), lastTransitionTime: z.string() })),
+    containerStatuses: z.array(z.object({ name: z.string(), restartCount: z.int(), ready: z.boolean() })),
+    initContainerStatuses: z.array(z.object({ name: z.string(), restartCount: z.int() })),
+  }),
 });
-type Pod = z.infer<typeof Pods>['items'][number];
+type Pod = z.infer<typeof Pod>;
 
 const Access = z.object({
   status: z.object({
@@ -37,9 +33,9 @@ const Access = z.object({
 });
 
 export async function podOf({ level, name }: Column): Promise<Pod> {
-  const { items } = await get(Pods, 'pods', '-n', namespaceOf(level), '-l', `app=${name}`);
-  const [pod] = items;
-  if (pod === undefined || items.length > 1) throw new Error(`${name} has ${items.length} pods`);
+  const pods = await list(Pod, 'pods', '-n', namespaceOf(level), '-l', `app=${name}`);
+  const [pod] = pods;
+  if (pod === undefined || pods.length > 1) throw new Error(`${name} has ${pods.length} pods`);
   return pod;
 }
 
