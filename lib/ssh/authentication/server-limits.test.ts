@@ -1,28 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { PrivateKey } from '../keys/private-key.ts';
-import { MSG } from '../numbers.ts';
-import type { Login, Parts } from '../testing/login-session.ts';
-import { alice, beginLogin, FAILURE, request, signature as signatureOf, stranger } from '../testing/login-session.ts';
+import type { Login } from '../testing/login-session.ts';
+import { alice, beginAuthentication, expectEnded, FAILURE, request, stranger } from '../testing/login-session.ts';
 import { PUBLIC_KEYS } from '../testing/public-keys.ts';
-import { SERVICE_REQUEST } from '../testing/raw-client.ts';
 
 let login: Login;
 beforeEach(() => {
-  login = beginLogin();
-  login.client.send(SERVICE_REQUEST);
-  expect(login.client.take(MSG.SERVICE_ACCEPT).toString('latin1')).toContain('ssh-userauth');
+  login = beginAuthentication();
 });
-
-/** What an honest client signs; each part may be another than in the request. */
-function signature(signer: PrivateKey, parts: Parts & { sessionId?: Buffer } = {}): Buffer {
-  return signatureOf(parts.sessionId ?? login.server.sessionId, signer, parts);
-}
-
-function expectEnded(code: string): void {
-  expect(login.closes).toEqual([expect.objectContaining({ code })]);
-  expect(login.client.inbox.map((payload) => payload[0])).not.toContain(MSG.USERAUTH_SUCCESS);
-  expect(login.verified).toEqual([]);
-}
 
 describe('C2: a username that nothing should see', () => {
   test.each([
@@ -35,19 +19,16 @@ describe('C2: a username that nothing should see', () => {
     ['not UTF-8', Buffer.from([0x61, 0xff])],
     ['an overlong encoding', Buffer.from([0xc1, 0xa1])],
   ])('%s is refused like any wrong one, and never shown', (_what, username) => {
-    login = beginLogin({ authorize: (name) => name !== '' });
-    login.client.send(SERVICE_REQUEST);
-    login.client.inbox.length = 0;
-    login.client.send(request({ username, signature: signature(alice, { username: 'acme' }) }));
+    login = beginAuthentication({ authorize: (name) => name !== '' });
+    login.client.send(request({ username, signature: login.sign(alice, { username: 'acme' }) }));
     expect(login.client.inbox).toEqual([FAILURE]);
     expect(login.refused).toEqual([expect.objectContaining({ username: '', reason: 'username' })]);
   });
 
   test('255 bytes of UTF-8 are a username', () => {
-    login = beginLogin({ authorize: () => true });
-    login.client.send(SERVICE_REQUEST);
+    login = beginAuthentication({ authorize: () => true });
     const username = 'ü'.repeat(127);
-    login.client.send(request({ username, signature: signature(alice, { username }) }));
+    login.client.send(request({ username, signature: login.sign(alice, { username }) }));
     expect(login.verified[0]?.username).toBe(username);
   });
 });
@@ -64,7 +45,7 @@ describe('A6, weak and damaged keys', () => {
     ['garbage', Buffer.alloc(51, 3), 'ssh-ed25519'],
   ])('%s is refused, queried or signed', (_what, blob, algorithm) => {
     login.client.send(request({ blob, algorithm }));
-    login.client.send(request({ blob, algorithm, signature: signature(alice) }));
+    login.client.send(request({ blob, algorithm, signature: login.sign(alice) }));
     expect(login.client.inbox).toEqual([FAILURE, FAILURE]);
     expect(login.refused.map(({ reason, counted }) => [reason, counted])).toEqual([
       ['key-unreadable', false],
@@ -78,7 +59,7 @@ describe('A10: limits', () => {
     for (let tries = 0; tries < 5; tries++) login.client.send(request({ signature: Buffer.alloc(4) }));
     expect(login.closes).toEqual([]);
     login.client.send(request({ signature: Buffer.alloc(4) }));
-    expectEnded('authentication');
+    expectEnded(login, 'authentication');
     expect(login.refused).toHaveLength(6);
     expect(login.closes[0]?.disconnectReason).toBe(14);
   });
@@ -87,21 +68,20 @@ describe('A10: limits', () => {
     for (let queries = 0; queries < 64; queries++) login.client.send(request({ key: stranger.publicKey }));
     expect(login.closes).toEqual([]);
     login.client.send(request({ key: stranger.publicKey }));
-    expectEnded('authentication');
+    expectEnded(login, 'authentication');
   });
 
   test('the right key still works after five wrong signatures', () => {
     for (let tries = 0; tries < 5; tries++) login.client.send(request({ signature: Buffer.alloc(4) }));
-    login.client.send(request({ signature: signature(alice) }));
+    login.client.send(request({ signature: login.sign(alice) }));
     expect(login.verified).toHaveLength(1);
   });
 
   test('a packet of 40 KB before success ends the connection, and passes after it', () => {
     login.client.send(request({ method: 'password', signature: Buffer.alloc(40_000) }));
-    expectEnded('protocol');
-    login = beginLogin();
-    login.client.send(SERVICE_REQUEST);
-    login.client.send(request({ signature: signature(alice) }));
+    expectEnded(login, 'protocol');
+    login = beginAuthentication();
+    login.client.send(request({ signature: login.sign(alice) }));
     login.authentication.succeed();
     expect(login.server.closed).toBe(false);
   });

@@ -1,17 +1,17 @@
 import { sign } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { PrivateKey } from '../keys/private-key.ts';
 import { MSG } from '../numbers.ts';
 import type { Login, Parts } from '../testing/login-session.ts';
 import {
   alice,
+  beginAuthentication,
   beginLogin,
+  expectEnded,
   FAILURE,
   request,
   root,
   rsa,
   rsaPair,
-  signature as signatureOf,
   stranger,
 } from '../testing/login-session.ts';
 import { SERVICE_REQUEST } from '../testing/raw-client.ts';
@@ -22,15 +22,8 @@ import type { RefusedAttempt } from './server.ts';
 
 let login: Login;
 beforeEach(() => {
-  login = beginLogin();
-  login.client.send(SERVICE_REQUEST);
-  expect(login.client.take(MSG.SERVICE_ACCEPT).toString('latin1')).toContain('ssh-userauth');
+  login = beginAuthentication();
 });
-
-/** What an honest client signs; each part may be another than in the request. */
-function signature(signer: PrivateKey, parts: Parts & { sessionId?: Buffer } = {}): Buffer {
-  return signatureOf(parts.sessionId ?? login.server.sessionId, signer, parts);
-}
 
 function expectRefused(reason: RefusedAttempt['reason'], counted = true): void {
   expect(login.client.inbox).toEqual([FAILURE]);
@@ -39,15 +32,9 @@ function expectRefused(reason: RefusedAttempt['reason'], counted = true): void {
   expect(login.closes).toEqual([]);
 }
 
-function expectEnded(code: string): void {
-  expect(login.closes).toEqual([expect.objectContaining({ code })]);
-  expect(login.client.inbox.map((payload) => payload[0])).not.toContain(MSG.USERAUTH_SUCCESS);
-  expect(login.verified).toEqual([]);
-}
-
 describe('the right key', () => {
   test('is verified; success is sent when the owner is ready', () => {
-    login.client.send(request({ signature: signature(alice) }));
+    login.client.send(request({ signature: login.sign(alice) }));
     expect(login.verified).toEqual([
       { username: 'acme', key: expect.objectContaining({ fingerprint: alice.publicKey.fingerprint }) },
     ]);
@@ -59,14 +46,13 @@ describe('the right key', () => {
   });
 
   test.each(['rsa-sha2-512', 'rsa-sha2-256'])('with %s', (algorithm) => {
-    login.client.send(request({ key: rsa.publicKey, algorithm, signature: signature(rsa, { algorithm }) }));
+    login.client.send(request({ key: rsa.publicKey, algorithm, signature: login.sign(rsa, { algorithm }) }));
     expect(login.verified).toHaveLength(1);
   });
 
   test.each(['ed25519', 'ecdsa'] as const)('on a security key with %s', (kind) => {
     const security = makeSecurityKey(kind);
-    login = beginLogin({ authorize: (_username, key) => key.equals(security.publicKey) });
-    login.client.send(SERVICE_REQUEST);
+    login = beginAuthentication({ authorize: (_username, key) => key.equals(security.publicKey) });
     const { publicKey } = security;
     const data = signedData({
       sessionId: login.server.sessionId,
@@ -90,21 +76,21 @@ describe('the right key', () => {
 
   test('signs the session id of the first key exchange, also after a rekey', () => {
     login.rekey();
-    login.client.send(request({ signature: signature(alice) }));
+    login.client.send(request({ signature: login.sign(alice) }));
     expect(login.verified).toHaveLength(1);
   });
 });
 
 describe('A1: what is not a signature of this key, over this session and this request', () => {
   test.each([
-    ['made by another key', () => signature(stranger, { key: alice.publicKey })],
-    ['of another session', () => signature(alice, { sessionId: Buffer.alloc(32, 1) })],
-    ['for another user', () => signature(alice, { username: 'root' })],
-    ['for another key', () => signature(alice, { blob: root.publicKey.blob })],
-    ['for another algorithm', () => signature(alice, { algorithm: 'rsa-sha2-256' })],
-    ['cut short', () => signature(alice).subarray(0, 40)],
+    ['made by another key', () => login.sign(stranger, { key: alice.publicKey })],
+    ['of another session', () => login.sign(alice, { sessionId: Buffer.alloc(32, 1) })],
+    ['for another user', () => login.sign(alice, { username: 'root' })],
+    ['for another key', () => login.sign(alice, { blob: root.publicKey.blob })],
+    ['for another algorithm', () => login.sign(alice, { algorithm: 'rsa-sha2-256' })],
+    ['cut short', () => login.sign(alice).subarray(0, 40)],
     ['empty', () => Buffer.alloc(0)],
-    ['with bytes behind it', () => Buffer.concat([signature(alice), Buffer.of(0)])],
+    ['with bytes behind it', () => Buffer.concat([login.sign(alice), Buffer.of(0)])],
     ['of zeros', () => new Writer().string('ssh-ed25519').string(Buffer.alloc(64)).bytes()],
     ['in the name of another format', () => new Writer().string('ssh-rsa').string(Buffer.alloc(64)).bytes()],
   ])('%s', (_what, make) => {
@@ -120,7 +106,7 @@ describe('A1: what is not a signature of this key, over this session and this re
     ['a certificate algorithm', 'ssh-ed25519-cert-v01@openssh.com', () => alice.publicKey],
     ['an unknown algorithm', 'none', () => alice.publicKey],
   ])('%s', (_what, algorithm, key) => {
-    login.client.send(request({ key: key(), algorithm, signature: signature(alice, { algorithm, key: key() }) }));
+    login.client.send(request({ key: key(), algorithm, signature: login.sign(alice, { algorithm, key: key() }) }));
     expectRefused('algorithm');
   });
 
@@ -148,7 +134,7 @@ describe('A1: what is not a signature of this key, over this session and this re
 test("A2: who queries root's key and signs with alice's is alice", () => {
   login.client.send(request({ key: root.publicKey }));
   login.client.take(MSG.USERAUTH_PK_OK);
-  login.client.send(request({ signature: signature(alice) }));
+  login.client.send(request({ signature: login.sign(alice) }));
   expect(login.verified.map(({ key }) => key.fingerprint)).toEqual([alice.publicKey.fingerprint]);
 });
 
@@ -181,37 +167,36 @@ describe('A4: the request', () => {
 
   test.each(['ssh-userauth', 'ssh-connection-2', 'x'])('for the service %s ends the connection', (service) => {
     login.client.send(request({ service }));
-    expectEnded('protocol');
+    expectEnded(login, 'protocol');
     expect(login.closes[0]?.disconnectReason).toBe(7);
   });
 
   test('with bytes behind the signature, or cut anywhere, ends the connection', () => {
-    const whole = request({ signature: signature(alice) });
+    const whole = request({ signature: login.sign(alice) });
     login.client.send(Buffer.concat([whole, Buffer.of(0)]));
-    expectEnded('protocol');
+    expectEnded(login, 'protocol');
     for (let length = 1; length < whole.length; length += 3) {
-      login = beginLogin();
-      login.client.send(SERVICE_REQUEST);
+      login = beginAuthentication();
       login.client.send(whole.subarray(0, length));
-      expectEnded('protocol');
+      expectEnded(login, 'protocol');
     }
   });
 
   test('before the service is asked for ends the connection', () => {
     login = beginLogin();
     login.client.send(request({ signature: Buffer.alloc(4) }));
-    expectEnded('protocol');
+    expectEnded(login, 'protocol');
   });
 
   test.each(['ssh-connection', 'x'])('the service %s is not served', (service) => {
     login = beginLogin();
     login.client.send(new Writer().byte(MSG.SERVICE_REQUEST).string(service).bytes());
-    expectEnded('protocol');
+    expectEnded(login, 'protocol');
   });
 
   test('the service is asked for once', () => {
     login.client.send(SERVICE_REQUEST);
-    expectEnded('protocol');
+    expectEnded(login, 'protocol');
   });
 });
 
@@ -220,12 +205,12 @@ describe('A5: before success every other message ends the connection', () => {
 
   test.each(numbers)('message %i', (type) => {
     login.client.send(Buffer.concat([Buffer.of(type), Buffer.alloc(32)]));
-    expectEnded('protocol');
+    expectEnded(login, 'protocol');
   });
 
   test.each([MSG.CHANNEL_OPEN, MSG.USERAUTH_REQUEST])('message %i between verification and success', (type) => {
-    login.client.send(request({ signature: signature(alice) }));
-    login.client.send(type === MSG.USERAUTH_REQUEST ? request({ signature: signature(alice) }) : Buffer.of(type));
+    login.client.send(request({ signature: login.sign(alice) }));
+    login.client.send(type === MSG.USERAUTH_REQUEST ? request({ signature: login.sign(alice) }) : Buffer.of(type));
     expect(login.verified).toHaveLength(1);
     expect(login.closes).toEqual([expect.objectContaining({ code: 'protocol' })]);
   });
@@ -234,16 +219,14 @@ describe('A5: before success every other message ends the connection', () => {
 describe('A8: unknown user, unknown key and wrong signature look alike', () => {
   test('the same bytes, the same question, and a verification each', () => {
     const cases: Parts[] = [
-      { username: 'nobody', signature: signature(alice, { username: 'nobody' }) },
-      { key: stranger.publicKey, signature: signature(stranger) },
-      { signature: signature(stranger, { key: alice.publicKey }) },
-      { username: 'nobody', key: stranger.publicKey, signature: signature(stranger, { username: 'nobody' }) },
+      { username: 'nobody', signature: login.sign(alice, { username: 'nobody' }) },
+      { key: stranger.publicKey, signature: login.sign(stranger) },
+      { signature: login.sign(stranger, { key: alice.publicKey }) },
+      { username: 'nobody', key: stranger.publicKey, signature: login.sign(stranger, { username: 'nobody' }) },
     ];
     const answers = cases.map((parts) => {
       const { sessionId } = login.client;
-      login = beginLogin();
-      login.client.send(SERVICE_REQUEST);
-      login.client.inbox.length = 0;
+      login = beginAuthentication();
       expect(login.client.sessionId).not.toEqual(sessionId);
       login.client.send(request(parts));
       expect(login.asked).toHaveLength(1);

@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { expect } from 'vitest';
 import { signedData } from '../authentication/request.ts';
 import type { RefusedAttempt, UserAuthenticationServerOptions, VerifiedUser } from '../authentication/server.ts';
 import { UserAuthenticationServer } from '../authentication/server.ts';
@@ -6,6 +7,7 @@ import { PrivateKey } from '../keys/private-key.ts';
 import type { PublicKey } from '../keys/public-key.ts';
 import { MSG } from '../numbers.ts';
 import { Writer } from '../wire.ts';
+import { SERVICE_REQUEST } from './raw-client.ts';
 import type { RawSession } from './raw-session.ts';
 import { rawSession } from './raw-session.ts';
 
@@ -14,6 +16,8 @@ export type Login = RawSession & {
   verified: VerifiedUser[];
   refused: RefusedAttempt[];
   asked: { username: string; fingerprint: string }[];
+  /** What an honest client signs; each part may be another than in the request. */
+  sign: (signer: PrivateKey, parts?: Parts & { sessionId?: Buffer }) => Buffer;
 };
 
 export const alice = PrivateKey.generateEd25519();
@@ -42,7 +46,24 @@ export function beginLogin(options: Partial<UserAuthenticationServerOptions> = {
   });
   session.exchangeKeys();
   session.client.inbox.length = 0;
-  return Object.assign(session, { authentication, verified, refused, asked });
+  const sign: Login['sign'] = (signer, parts = {}) =>
+    signature(parts.sessionId ?? session.server.sessionId, signer, parts);
+  return Object.assign(session, { authentication, verified, refused, asked, sign });
+}
+
+/** A login of which the client may say whose it is. */
+export function beginAuthentication(options: Partial<UserAuthenticationServerOptions> = {}): Login {
+  const login = beginLogin(options);
+  login.client.send(SERVICE_REQUEST);
+  expect(login.client.take(MSG.SERVICE_ACCEPT).toString('latin1')).toContain('ssh-userauth');
+  return login;
+}
+
+/** With this error, and nobody has been let in. */
+export function expectEnded({ closes, client, verified }: Login, code: string): void {
+  expect(closes).toEqual([expect.objectContaining({ code })]);
+  expect(client.inbox.map((payload) => payload[0])).not.toContain(MSG.USERAUTH_SUCCESS);
+  expect(verified).toEqual([]);
 }
 
 export type Parts = {
@@ -69,8 +90,7 @@ export function request(parts: Parts): Buffer {
   return writer.bytes();
 }
 
-/** What an honest client signs; each part may be another than in the request. */
-export function signature(sessionId: Buffer, signer: PrivateKey, parts: Parts = {}): Buffer {
+function signature(sessionId: Buffer, signer: PrivateKey, parts: Parts = {}): Buffer {
   const key = parts.key ?? signer.publicKey;
   const algorithm = parts.algorithm ?? key.signatureAlgorithms[0] ?? '';
   const data = signedData({ sessionId, username: parts.username ?? 'acme', algorithm, blob: parts.blob ?? key.blob });
