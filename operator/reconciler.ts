@@ -71,24 +71,25 @@ async function reconcile(run: Run): Promise<Result> {
   return run.result;
 }
 
+/** The whole of it, for one that is there to stay: what is, what has to be, and what its users are told. */
 async function bring(run: Run, access: SshAccess): Promise<void> {
+  const { world, config } = run.options;
+  const { metadata } = run.cached;
+
   const isFirst = await holdFinalizer(run);
-  const isNew = isFirst && run.options.world.hasNothingOf(run.cached.metadata);
-  const objects = isNew ? NO_OBJECTS : await readOwnObjects(run.cached.metadata, run.writer);
+  const objects = isFirst && world.hasNothingOf(metadata) ? NO_OBJECTS : await readOwnObjects(metadata, run.writer);
   const users = await judgeUsers(run, access);
   const keys = turnKeys(run, objects);
   const seen = lookAtPods(run, access, objects, { ...users, keys });
   const serving = servingOf(access.spec, seen.pods, storedRoute(objects.routeSecret));
-  const workload = run.options.world.workload(run.cached.metadata.namespace, access.spec.target);
+  const workload = world.workload(metadata.namespace, access.spec.target);
+  const cure = cureOfHoldouts(run, access, workload);
+  const rotations = rotationsOf(keys, { pods: seen.pods, config, now: run.now, cure });
+
   const awaits = { awaitsRollout: awaitsRollout(seen.pods, workload) };
   const objectProblem = await writeObjects(run, access, objects, { ...users, ...seen, ...awaits, serving, keys });
-  const rotations = rotationsOf(keys, {
-    pods: seen.pods,
-    config: run.options.config,
-    now: run.now,
-    cure: cureOfHoldouts(run, access, workload),
-  });
   const injection = await bringTarget(run, access, seen.pods, rotations.heldUp);
+
   const facts = {
     spec: access.spec,
     users: users.users.map(({ user }) => user),
@@ -101,7 +102,7 @@ async function bring(run: Run, access: SshAccess): Promise<void> {
     ...seen,
     enabled: access.spec.enabled,
     expiredAt: isExpired(access.spec, run.now) ? access.spec.expiresAt : undefined,
-    endpoint: run.options.config.endpoint,
+    endpoint: config.endpoint,
     serving,
     injection,
     objectProblem: objectProblem ?? hostKeyProblem(access.spec),
