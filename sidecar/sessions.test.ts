@@ -91,12 +91,11 @@ test('a signal from the client reaches the program; unknown ones are refused', a
 });
 
 test('a terminal has the size that the client says, also when it changes', async () => {
-  const session = await start(root, 'stty size; tty; echo $TERM; read x; stty size', (it) => it.pty(91, 33));
+  const script = 'stty size; tty; echo $TERM; until stty size | grep "^40 120"; do sleep 0.05; done';
+  const session = await start(root, script, (it) => it.pty(91, 33));
   await session.until('xterm');
   const resized = new Writer().uint32(120).uint32(40).uint32(0).uint32(0).bytes();
   expect(await session.request('window-change', resized)).toBe(true);
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  session.open.write(Buffer.from('\n'));
   const { stdout } = await session.done;
   expect(stdout).toMatch(/33 91\r\n\/dev\/pts\/\d+\r\nxterm\r\n/);
   expect(stdout).toMatch(/40 120\r\n$/);
