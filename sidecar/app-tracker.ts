@@ -87,6 +87,12 @@ export function createAppTracker({ inspect, startOf, now, sleep: pause, firstSta
   return { inspect: inspectForSession, poll, pollMs, history };
 }
 
+/** Of an app that keeps its processes to itself: there is nothing to look for, and nothing to wait for. */
+export const OUT_OF_SIGHT: AppTracker = {
+  inspect: () => Promise.resolve('not-running'),
+  history: { starts: 0, lastSeen: undefined },
+};
+
 /** The tracker of a container of this pod; polls until `signal` aborts. */
 export function trackApp(
   enter: string,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runProgram } from '../lib/process/run.ts';
 import { systemClock } from '../lib/ssh/clock.ts';
-import { FIRST_START_MS, trackApp } from './app-tracker.ts';
+import { FIRST_START_MS, OUT_OF_SIGHT, trackApp } from './app-tracker.ts';
 import { auditTo } from './audit.ts';
 import { readConfig } from './config.ts';
 import { STOP_GRACE_MS } from './limits.ts';
@@ -17,11 +17,10 @@ runProgram(log, async (signal) => {
   const config = readConfig(process.env);
   const sidecar = ownIds();
   log.info({ config: { ...config, sidecar } }, 'starting');
-  const tracker = trackApp(config.enterPath, config.container, {
-    signal,
-    // An app that is out of sight is never seen to start.
-    firstStartMs: config.processNamespace === 'isolated' ? 0 : FIRST_START_MS,
-  });
+  const tracker =
+    config.processNamespace === 'isolated'
+      ? OUT_OF_SIGHT
+      : trackApp(config.enterPath, config.container, { signal, firstStartMs: FIRST_START_MS });
   const place = { config, tracker, sidecar, leftovers: new Leftovers() };
   const server = new SidecarServer({
     port: config.port,
