@@ -61,6 +61,49 @@ test('F9: who asks without end is told so, and nobody else', async () => {
   expect(await ask(port, KUBELET)).toBe(200);
 });
 
+/** All that comes back before the connection ends, or the code of its error. */
+function say(port: number, ...pieces: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host: '127.0.0.1', port, noDelay: true, allowHalfOpen: true });
+    let heard = '';
+    socket.on('data', (bytes) => (heard += bytes.toString('latin1')));
+    socket.on('error', () => undefined).once('close', () => resolve(heard));
+    socket.once('end', () => socket.end());
+    for (const piece of pieces) socket.write(piece);
+  });
+}
+const QUESTION = 'GET /livez HTTP/1.1\r\nhost: x\r\n\r\n';
+const answersIn = (text: string): number => text.split('HTTP/1.1 ').length - 1;
+
+test('F9: a connection is one question, and what was sent beyond it costs nobody anything', async () => {
+  const port = await serving();
+  // What is left unread makes the kernel reset the connection, so the one answer may be lost.
+  for (let round = 0; round < 20; round++)
+    expect(answersIn(await say(port, QUESTION.repeat(1000)))).toBeLessThanOrEqual(1);
+  expect(await ask(port, KUBELET)).toBe(200);
+});
+
+test('a question may come in pieces, and its end need not wait for the answer', async () => {
+  const port = await serving();
+  const answer = await say(port, ...QUESTION.split(''));
+  expect(answer).toMatch(/^HTTP\/1\.1 200 \r\n(?:[a-z-]+: .*\r\n)+\r\nok\n$/);
+  const halfClosed = net.connect({ host: '127.0.0.1', port }).end(QUESTION);
+  const bytes: Buffer[] = [];
+  for await (const some of halfClosed) bytes.push(Buffer.from(some));
+  expect(Buffer.concat(bytes).toString('latin1')).toBe(answer);
+});
+
+test.each([
+  ['no HTTP', 'SSH-2.0-OpenSSH_10.0\r\n\r\n'],
+  ['a path with bytes that no path has', 'GET /\u00fc HTTP/1.1\r\n\r\n'],
+  ['a version of long ago', 'GET /livez\r\n\r\n'],
+  ['a head without an end', `GET /livez HTTP/1.1\r\n${'x: y\r\n'.repeat(3000)}`],
+])('F9: hung up on: %s', async (_what, question) => {
+  const port = await serving();
+  expect(await say(port, question)).toBe('');
+  expect(await ask(port, KUBELET)).toBe(200);
+});
+
 test('the place that holds the most loses what it has held longest; what was given back counts no more', () => {
   const shares = new Shares(10);
   const lost: string[] = [];
