@@ -29,7 +29,8 @@ const assertion: IdentityAssertion = {
 /** `listeningMs`: from its start until a connection is accepted. */
 export type SidecarServer = Server & { listeningMs: number };
 
-export async function startSidecar({ pod }: App, port: number): Promise<SidecarServer> {
+/** @param metricsPort 0: none, as by default */
+export async function startSidecar({ pod }: App, port: number, metricsPort = 0): Promise<SidecarServer> {
   const secret = await mkdtemp(join(tmpdir(), 'bench-sidecar-'));
   const file = (name: string): string => join(secret, name);
   const [hostKey, mappingKey] = [PrivateKey.generateEd25519(), PrivateKey.generateEd25519()];
@@ -49,6 +50,7 @@ export async function startSidecar({ pod }: App, port: number): Promise<SidecarS
       [SIDECAR_ENV.container]: CONTAINER,
       [SIDECAR_ENV.sessionEntry]: 'chroot',
       [SIDECAR_ENV.rootUid]: '0',
+      ...(metricsPort !== 0 && { [SIDECAR_ENV.metricsPort]: `${metricsPort}` }),
       SSHACCESS_PORT: `${port}`,
       SSHACCESS_SECRET_PATH: secret,
       SSHACCESS_ENTER_PATH: join(dist, 'tools/enter'),

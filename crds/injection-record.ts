@@ -62,6 +62,8 @@ export const InjectionRecord = z.object({
   processNamespaceReason: otherwise(z.optional(z.enum(PROCESS_NAMESPACE_REASONS)), undefined),
   /** Pods of an earlier version have a sidecar. */
   runtime: otherwise(Runtime, 'sidecar'),
+  /** Where the sidecar serves metrics; undefined: nowhere. */
+  metricsPort: otherwise(z.optional(z.int().check(z.minimum(1), z.maximum(65_535))), undefined),
   /** Only for runtime main_container: what of spec.mainContainer the pod was made with, and the usernames it was told. */
   mainContainer: otherwise(
     z.optional(
@@ -92,4 +94,6 @@ export const SIDECAR_ENV = {
   processNamespace: 'SSHACCESS_PROCESS_NAMESPACE',
   podName: 'SSHACCESS_POD_NAME',
   namespace: 'SSHACCESS_NAMESPACE',
+  /** None: no metrics are served. */
+  metricsPort: 'SSHACCESS_METRICS_PORT',
 } as const;

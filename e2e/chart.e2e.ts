@@ -86,13 +86,18 @@ describe('the chart', () => {
   const defaults = render();
 
   test('gives the webhook an environment that it understands', () => {
-    const [container] = podSpec(render('image.registry=reg.example', 'image.tag=v1'), 'sshaccess-webhook').containers;
+    const [container] = podSpec(
+      render('image.registry=reg.example', 'image.tag=v1', 'sidecar.metrics.port=22904'),
+      'sshaccess-webhook',
+    ).containers;
     const environment = Object.fromEntries(
       (container?.env ?? []).map(({ name, value }) => [name, value ?? 'from-field']),
     );
     const config = parseEnvironment(Config, environment);
     expect(config).toMatchObject({ SIDECAR_IMAGE: 'reg.example/sidecar:v1', SIDECAR_PULL_POLICY: 'IfNotPresent' });
     expect(config.SIDECAR_RESOURCES.limits).toEqual({ cpu: '2', memory: '1Gi' });
+    expect(config.SIDECAR_METRICS_PORT).toBe(22_904);
+    for (const port of [80, 2222, 70_000]) expect(() => render(`sidecar.metrics.port=${port}`)).toThrow(/metrics/);
   });
 
   test('sends only pods that opted in to the webhook, and none of kube-system or its own namespace', () => {

@@ -40,7 +40,8 @@ async function sum(program: string, series: string): Promise<number> {
   return values.reduce((total, value) => total + value, 0);
 }
 
-const promised = Object.entries(await describedMetrics());
+/** The sidecars of the demo serve none, as by default; those that do: e2e/watch-namespaces.e2e.ts. */
+const promised = Object.entries(await describedMetrics()).filter(([program]) => program !== 'sidecar');
 
 /** What is done may have met a replica that is on its way out, and new ones begin at 0: then it is done again. */
 async function grows(count: () => Promise<number>, act: () => Promise<void>): Promise<void> {
@@ -185,6 +186,25 @@ test('the chart has Prometheus and Grafana find it, where somebody wants that', 
       podMetricsEndpoints: [{ port: 'health', path: '/metrics' }],
     },
   });
+  const ofSidecars = (...set: readonly string[]) =>
+    render('sidecar.metrics.podMonitor.enabled=true', 'metrics.podMonitor.labels.release=prom', ...set).filter(
+      ({ kind }) => kind === 'PodMonitor',
+    );
+  expect(ofSidecars()).toEqual([]);
+  expect(ofSidecars('sidecar.metrics.port=22904')).toMatchObject([
+    {
+      metadata: { name: 'sshaccess-sidecar-metrics', labels: { release: 'prom' } },
+      spec: {
+        selector: { matchExpressions: [{ key: LABEL_ACCESS, operator: 'Exists' }] },
+        namespaceSelector: { any: true },
+        sampleLimit: 200,
+        podMetricsEndpoints: [{ port: 'ssh-metrics', path: '/metrics', interval: '30s', honorLabels: false }],
+      },
+    },
+  ]);
+  expect(ofSidecars('sidecar.metrics.port=22904', 'watchNamespaces={acme}')).toMatchObject([
+    { spec: { namespaceSelector: { matchNames: ['acme'] } } },
+  ]);
   const file = (path: string) => readFileSync(join(chart, path), 'utf8');
   expect(find(rendered, 'PrometheusRule', 'sshaccess-metrics')['spec']).toEqual(parse(file('rules/alerts.yaml')));
   const { data } = z

@@ -3,10 +3,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import manifest from '../package.json' with { type: 'json' };
+import { sidecarMetrics } from '../scripts/metric-registries.ts';
 import { demo } from './support/demo.ts';
 import { eventually } from './support/eventually.ts';
 import { helmUpgrade } from './support/helm.ts';
-import { apply, kubectl, tryKubectl } from './support/kubectl.ts';
+import { apply, kubectl, pods, tryKubectl } from './support/kubectl.ts';
 import { disposeScratch, generateKey, ssh } from './support/openssh.ts';
 import { portForward } from './support/port-forward.ts';
 import { run } from './support/process.ts';
@@ -15,8 +17,10 @@ import { accessManifest, condition, createWorkload, keySecret, removeNamespace }
 const inside = 'e2e-watched';
 const outside = 'e2e-unwatched';
 const leaving = 'e2e-watched-leaving';
+const METRICS_PORT = 22_904;
 const users = [{ secretRef: { name: 'alice' } }];
 let alice = '';
+const promised = sidecarMetrics().series;
 
 /** By which the API server of a cluster of ours says to our webhook who it is; '': it is another's, which does not. */
 function clientCA(): string {
@@ -30,6 +34,7 @@ const serveOnly = (namespaces: readonly string[]): Promise<string> => {
   const values = {
     watchNamespaces: namespaces,
     'admissionPolicy.enabled': isClosed,
+    'sidecar.metrics.port': isClosed ? METRICS_PORT : 0,
     'webhook.clientCA': isClosed ? clientCA() : '',
   };
   const set = Object.entries(values).flatMap(([name, value]) => ['--set-json', `${name}=${JSON.stringify(value)}`]);
@@ -77,6 +82,24 @@ describe('with a list of namespaces', () => {
     });
     await stop();
     expect(said).toBe(clientCA() === '' ? 'HTTP/1.1 404 Not Found' : '');
+  });
+
+  test('its sidecars serve metrics where that was asked for, of how many and not of whom', async () => {
+    await eventually(async () => {
+      const [pod] = await pods(inside, 'app');
+      const name = pod?.metadata.name ?? '';
+      const annotations = await kubectl('get', 'pod', name, '-n', inside, '-o', 'jsonpath={.metadata.annotations}');
+      // A webhook of before the upgrade may have made it, on its way out.
+      if (!annotations.includes('metricsPort')) await kubectl('delete', 'pod', name, '-n', inside, '--wait=false');
+      expect(await ssh({ user: `${inside}-app`, key: alice }, 'true')).toMatchObject({ code: 0 });
+      const path = `/api/v1/namespaces/${inside}/pods/${name}:${METRICS_PORT}/proxy`;
+      const page = await kubectl('get', '--raw', `${path}/metrics`);
+      expect(page).toMatch(/^sshaccess_sidecar_logins_total\{program="sidecar"\} [1-9]/m);
+      for (const { name: metric, type } of promised) expect(page).toContain(`# TYPE ${metric} ${type}\n`);
+      expect(page).toContain(`\nsshaccess_build_info{version="${manifest.version}",program="sidecar"} 1\n`);
+      expect(page).not.toMatch(/\b(?:e2e|alice|app)\b|\d+\.\d+\.\d+\.\d+/);
+      expect(await kubectl('get', '--raw', `${path}/readyz`)).toBe('ok\n');
+    });
   });
 
   test('one that is not in it is as if we were not there', async () => {

@@ -94,6 +94,17 @@ test('a piper that sends no traces loads nothing of what sends them', { timeout:
   expect(senders.flat().filter((file) => loaded.has(file))).toEqual([]);
 });
 
+test('a sidecar that serves no metrics loads nothing of what serves them', { timeout: 120_000 }, async () => {
+  const output = await temporaryFolder();
+  await bundleProgram('sidecar', { project: projectFolder, output });
+  const code = await readFile(join(output, 'main.cjs'), 'utf8');
+  // esbuild puts what is imported on demand into functions, each under the name of its file.
+  for (const file of ['sidecar/metrics.ts', 'lib/process/health.ts', 'lib/process/http-server.ts'])
+    expect(code).toMatch(new RegExp(`__esm\\(\\{"${file}"\\(\\)\\{`));
+  expect(code.match(/"use strict";init_http_server\(\)/g)).toHaveLength(1);
+  expect(code).not.toContain('require("node:http")');
+});
+
 test('the helper is the same bytes, wherever its sources are', { timeout: 120_000 }, async () => {
   const copy = await temporaryFolder();
   const here = join(projectFolder, 'sidecar/enter');

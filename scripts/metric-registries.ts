@@ -3,6 +3,9 @@ import * as z from 'zod';
 import { apiMetrics } from '../lib/kube/api-metrics.ts';
 import { OperatorMetrics } from '../operator/metrics.ts';
 import { PiperMetrics } from '../piper/metrics.ts';
+import { Counts } from '../sidecar/counts.ts';
+import { Leftovers } from '../sidecar/leftovers.ts';
+import { SidecarMetrics } from '../sidecar/metrics.ts';
 import { WebhookMetrics } from '../webhook/metrics.ts';
 
 export type DescribedMetric = {
@@ -36,8 +39,29 @@ export async function describedMetrics(): Promise<Readonly<Record<string, readon
     apiMetrics(metrics.registry);
     return [program, await describe(metrics.registry)] as const;
   });
-  return Object.fromEntries(await Promise.all(described));
+  return { ...Object.fromEntries(await Promise.all(described)), sidecar: describeSidecar() };
 }
+
+/** Those of a sidecar that nobody has come to. */
+export function sidecarMetrics(): SidecarMetrics {
+  const metrics = new SidecarMetrics({
+    server: { port: undefined, connectionCount: 0, startUpCount: 0 },
+    place: { counts: new Counts(), leftovers: new Leftovers() },
+  });
+  metrics.readiness(() => undefined);
+  return metrics;
+}
+
+const describeSidecar = (): DescribedMetric[] =>
+  sidecarMetrics().series.map(({ name, type, help, read }) => {
+    const all = read().map(([, labels = {}]) => labels);
+    const names = [...new Set(all.flatMap((labels) => Object.keys(labels)))];
+    return { name, type, help, labels: names.map((label) => ({ name: label, words: wordsOf(label, all) })) };
+  });
+
+const wordsOf = (label: string, all: readonly Partial<Record<string, string | number>>[]): string[] => [
+  ...new Set(all.flatMap((labels) => labels[label] ?? []).map(String)),
+];
 
 /** What prom-client keeps of a metric, and does not say in its types. */
 const Kept = z.object({ name: z.string(), labelNames: z.array(z.string()) });
@@ -56,7 +80,10 @@ async function describe(registry: Registry): Promise<DescribedMetric[]> {
     help,
     labels: (labelNames.get(name) ?? []).map((label) => ({
       name: label,
-      words: [...new Set(values.flatMap(({ labels }) => labels[label] ?? []).map(String))],
+      words: wordsOf(
+        label,
+        values.map(({ labels }) => labels),
+      ),
     })),
   }));
 }

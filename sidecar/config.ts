@@ -22,6 +22,8 @@ export type SidecarConfig = {
   podName: string;
   namespace: string;
   port: number;
+  /** Where metrics are served; 0: nowhere. */
+  metricsPort: number;
   secretPath: string;
   enterPath: string;
   busyboxPath: string;
@@ -47,6 +49,7 @@ const Environment = z.object({
   [SIDECAR_ENV.processNamespace]: z.optional(oneOf(PROCESS_NAMESPACES)),
   [SIDECAR_ENV.podName]: z.optional(z.string()),
   [SIDECAR_ENV.namespace]: z.optional(z.string()),
+  [SIDECAR_ENV.metricsPort]: z.optional(port),
   [PATHS.port]: z.optional(port),
   [PATHS.secret]: z.optional(z.string()),
   [PATHS.enter]: z.optional(z.string()),
@@ -65,6 +68,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): SidecarConfig {
     podName: parsed[SIDECAR_ENV.podName] ?? '',
     namespace: parsed[SIDECAR_ENV.namespace] ?? '',
     port: parsed[PATHS.port] ?? SSH_PORT,
+    metricsPort: parsed[SIDECAR_ENV.metricsPort] ?? 0,
     secretPath: parsed[PATHS.secret] ?? SIDECAR_SECRET_PATH,
     enterPath: parsed[PATHS.enter] ?? '/opt/sshaccess/enter',
     busyboxPath: parsed[PATHS.busybox] ?? '/opt/sshaccess/busybox',

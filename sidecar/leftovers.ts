@@ -26,6 +26,11 @@ export class Leftovers {
     return () => void this.#programs.delete(program);
   }
 
+  /** How many there are: of sessions that go on, or of those that are over. */
+  count(isLeft: boolean): number {
+    return [...this.#programs.keys()].filter((program) => program.isLeft === isLeft).length;
+  }
+
   /** A program's session is over, and something of it stays. */
   left(program: Owned): void {
     const owner = this.#programs.get(program);

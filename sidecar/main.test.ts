@@ -57,6 +57,8 @@ test('without its Secret the sidecar is dormant; with it, it serves; idle it is 
   expect(sidecar.port()).toBeUndefined();
   await sidecar.publish();
   await listening();
+  // Nobody has asked for metrics.
+  expect(sidecar.listeningSockets()).toBe(1);
   const client = await asserted();
   expect(await client.exec('exit 3')).toMatchObject({ code: 3 });
   expect(sidecar.stderr.at(-1)).toMatch(

@@ -66,8 +66,9 @@ export class PiperConnection {
         this.#verified = true;
         this.#authentication.succeed();
       },
+      onRefused: () => options.place.counts.refused('key'),
     });
-    this.#graceTimer = setTimeout(() => this.end('login took too long'), LOGIN_GRACE_MS);
+    this.#graceTimer = setTimeout(() => this.#loginTookTooLong(), LOGIN_GRACE_MS);
     this.#link.transport.start();
   }
 
@@ -85,6 +86,11 @@ export class PiperConnection {
   /** True where the ceiling of `access` has room for what this connection was told. */
   isWithin(access: PodAccess): boolean {
     return this.#assertion === undefined || ceilingProblem(this.#assertion, access.ceiling) === undefined;
+  }
+
+  #loginTookTooLong(): void {
+    this.#options.place.counts.refused('grace');
+    this.end('login took too long');
   }
 
   #receive(payload: Buffer): void {
@@ -125,13 +131,17 @@ export class PiperConnection {
   }
 
   #receiveAssertion(assertion: IdentityAssertion | undefined): void {
-    if (assertion === undefined) throw new SshError('protocol', 'the first request must assert a valid identity');
     const { access, place } = this.#options;
+    if (assertion === undefined) {
+      place.counts.refused('assertion');
+      throw new SshError('protocol', 'the first request must assert a valid identity');
+    }
     const { role, username, connectionId } = assertion;
     const problem =
       ceilingProblem(assertion, access.ceiling) ??
       roleProblem(role, { limitedUid: place.config.limitedUid, sidecar: place.sidecar });
     if (problem !== undefined) {
+      place.counts.refused('assertion');
       this.#log.warn({ username, connection: connectionId, problem }, 'assertion refused');
       this.#link.transport.send(Buffer.of(MSG.REQUEST_FAILURE));
       this.#link.transport.disconnect(DISCONNECT.BY_APPLICATION, problem);
@@ -144,6 +154,7 @@ export class PiperConnection {
   #serve(assertion: IdentityAssertion): void {
     const { socket, place, audit, access, log } = this.#options;
     clearTimeout(this.#graceTimer);
+    place.counts.logins++;
     const { username, role, connectionId, fingerprint, clientAddress } = assertion;
     this.#assertion = assertion;
     this.#log = log.child({ connection: connectionId });

@@ -3,6 +3,7 @@ import { type Account, accountOf } from './account.ts';
 import type { AppEntrance } from './app-sockets.ts';
 import type { AppTracker } from './app-tracker.ts';
 import type { SidecarConfig } from './config.ts';
+import type { Counts } from './counts.ts';
 import { placeArguments } from './enter-arguments.ts';
 import { type Entry, sessionEntry } from './entry.ts';
 import { parseEnviron } from './environment.ts';
@@ -16,6 +17,8 @@ export type Place = {
   sidecar: SidecarIds;
   /** What sessions have running here, and what they have left. */
   leftovers: Leftovers;
+  /** What has been done here. */
+  counts: Counts;
 };
 
 /** Where something of a user's runs, and as whom. */

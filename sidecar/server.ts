@@ -35,6 +35,11 @@ export class SidecarServer {
     return this.#connections.size;
   }
 
+  /** Of those, the ones whose identity has not been asserted yet. */
+  get startUpCount(): number {
+    return this.#startups.size;
+  }
+
   /** What the pod's Secret grants has changed. Connections that it would not let in any more end. */
   async setAccess(access: PodAccess | undefined): Promise<void> {
     const isSamePiper = isHandedOver(this.#access, access);
@@ -88,7 +93,9 @@ export class SidecarServer {
 
   #accept(socket: net.Socket): void {
     const access = this.#access;
-    if (access === undefined || this.#connections.size >= MAX_CONNECTIONS) {
+    const isFull = this.#connections.size >= MAX_CONNECTIONS;
+    if (access === undefined || isFull) {
+      if (isFull) this.#options.place.counts.refused('connections');
       socket.destroy();
       return;
     }
@@ -122,6 +129,7 @@ export class SidecarServer {
     for (const address of this.#startups.values()) counts.set(address, (counts.get(address) ?? 0) + 1);
     const most = Math.max(...counts.values());
     const victim = [...this.#startups].find(([, address]) => counts.get(address) === most)?.[0];
+    this.#options.place.counts.refused('start-ups');
     victim?.end('too many start-ups');
   }
 }

@@ -36,6 +36,7 @@ export async function startSession(
   announce(start, entry, () => greeting({ ...config, ...user, ...user.assertion, entry, account, uid: identity.uid }));
   let gone = (): void => undefined;
   const onLeft = (): void => place.leftovers.left(program);
+  place.counts.started(start.request.type);
   const program = startProgram(spec, start, { onEnd, onLeft, onGone: () => gone() });
   gone = place.leftovers.add({ username, role, uidOffset, fingerprint, since: user.connectedAt }, program);
   return program;

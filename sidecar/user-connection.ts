@@ -143,10 +143,13 @@ export class UserConnection {
   }
 
   #openSession(open: ChannelOpen): void {
-    const { policy } = this.#options.assertion;
+    const { assertion, place } = this.#options;
+    const { policy } = assertion;
     if (this.#noMoreSessions) return prohibit(open, 'the client asked for no more sessions');
-    if (this.#sessions.size >= policy.maxSessions || this.#lingeringSessions >= policy.maxSessions)
+    if (this.#sessions.size >= policy.maxSessions || this.#lingeringSessions >= policy.maxSessions) {
+      place.counts.refused('sessions');
       return prohibit(open, `no more than ${policy.maxSessions} sessions at once`);
+    }
     open.fields.end();
     return open.accept((channel) => this.#serveSession(channel));
   }
@@ -164,15 +167,20 @@ export class UserConnection {
       policy: assertion.policy,
       channel,
       log,
-      audit: (event) => audit?.(assertion, event),
+      audit: (event) => {
+        if (event.refused === true) place.counts.refused(event.type === 'subsystem' ? 'subsystem' : 'command');
+        audit?.(assertion, event);
+      },
       start: (start, onEnd) => startSession(place, user, start, onEnd),
       resources: this.#forwarding.sessionResources(),
       onGone: () => this.#lingeringSessions--,
     });
     this.#sessions.add(session);
+    place.counts.sessions++;
     const onClose = (): void => {
       // A program that does not heed its SIGHUP outlives its channel for seconds; it counts until it is gone.
       this.#sessions.delete(session);
+      place.counts.sessions--;
       this.#lingeringSessions++;
       session.events.onClose();
     };

@@ -11,6 +11,7 @@ const settings = {
   image: 'sidecar',
   pullPolicy: 'IfNotPresent',
   resources: { usual: {}, guaranteed: { cpu: '1', memory: '1Gi' } },
+  metricsPort: 0,
 };
 const accessAt = '/apis/sshaccess.dev/v1alpha1/namespaces/acme/sshaccesses/web';
 const namespaceAt = '/api/v1/namespaces/acme';

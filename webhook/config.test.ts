@@ -18,6 +18,16 @@ test('resources are JSON, as the chart writes them', () => {
   expect(config.SIDECAR_RESOURCES).toEqual({ limits: { cpu: 2 } });
 });
 
+test('sidecars serve metrics on no port, or on one that can be theirs', () => {
+  const portOf = (text: string) =>
+    parseEnvironment(Config, { ...least, SIDECAR_METRICS_PORT: text }).SIDECAR_METRICS_PORT;
+  expect(parseEnvironment(Config, least).SIDECAR_METRICS_PORT).toBe(0);
+  expect(['0', '1024', '65535'].map(portOf)).toEqual([0, 1024, 65_535]);
+  expect(() => portOf('2222')).toThrow(/SIDECAR_METRICS_PORT: 2222 is the port of ssh/);
+  for (const wrong of ['80', '1023', '65536', '-1', 'http'])
+    expect(() => portOf(wrong)).toThrow(/SIDECAR_METRICS_PORT/);
+});
+
 test('every mistake is named at once', () => {
   const wrong = { PORT: '0', SIDECAR_IMAGE: 'x', SIDECAR_RESOURCES: 'cpu', SIDECAR_PULL_POLICY: 'never' };
   expect(() => parseEnvironment(Config, wrong)).toThrow(

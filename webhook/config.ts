@@ -1,10 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import * as z from 'zod';
+import { SSH_PORT } from '../crds/index.ts';
 import { Resources } from './pod.ts';
 import { PodSecurityLevel } from './pod-security-level.ts';
 import { GuaranteedResources } from './sidecar-resources.ts';
 
 const port = z.coerce.number().int().min(1).max(65_535);
+const FIRST_UNPRIVILEGED_PORT = 1024;
 
 /** An environment variable that holds JSON of `schema`. */
 const json = <T extends z.ZodType>(schema: T) =>
@@ -49,6 +51,15 @@ export const Config = z.object({
     limits: { cpu: '2', memory: '1Gi' },
   }),
   SIDECAR_GUARANTEED_RESOURCES: json(GuaranteedResources).default({ cpu: '100m', memory: '256Mi' }),
+  /** Of each sidecar, for metrics; 0: none serves any. Low ports are not every sidecar's to bind. */
+  SIDECAR_METRICS_PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .refine((number) => number === 0 || number >= FIRST_UNPRIVILEGED_PORT, 'give a port of 1024 or more, or 0 for none')
+    .refine((number) => number !== SSH_PORT, `${SSH_PORT} is the port of ssh; give another one, or 0 for none`)
+    .default(0),
   DEFAULT_POD_SECURITY_LEVEL: PodSecurityLevel.default('privileged'),
   /** Names with commas between them; empty: all. */
   WATCH_NAMESPACES: z.string().default(''),

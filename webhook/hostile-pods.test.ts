@@ -13,6 +13,7 @@ const settings = {
   image: 'sidecar',
   pullPolicy: 'IfNotPresent',
   resources: { usual: {}, guaranteed: { cpu: '1', memory: '1Gi' } },
+  metricsPort: 0,
 };
 
 const RUNTIMES = {

@@ -12,6 +12,8 @@ const settings = {
     usual: { requests: { cpu: '10m' }, limits: { cpu: '1' } },
     guaranteed: { cpu: '100m', memory: '256Mi' },
   },
+  // Some have it for themselves: PORTS.
+  metricsPort: 9000,
 };
 
 const SERVERS = [

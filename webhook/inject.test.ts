@@ -22,6 +22,7 @@ const settings: SidecarSettings = {
     usual: { requests: { cpu: '10m', memory: '64Mi' }, limits: { cpu: '2', memory: '1Gi' } },
     guaranteed: { cpu: '100m', memory: '256Mi' },
   },
+  metricsPort: 0,
 };
 
 /** `<case>.yaml` is a Namespace, an SshAccess in it and a Pod: all that a decision is made of. */

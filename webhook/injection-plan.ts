@@ -6,7 +6,7 @@ import type { LimitRange } from './limit-range.ts';
 import { mainContainerPlan, type MainContainerPlan } from './main-container-plan.ts';
 import { mountsClash } from './mount-clash.ts';
 import { OUR_CONTAINERS, OUR_VOLUMES } from './our-names.ts';
-import { allContainers, isTcpPort, type Container, type Pod } from './pod.ts';
+import { allContainers, declaresPort, type Container, type Pod } from './pod.ts';
 import { podSecurityLevel, type PodSecurityLevel } from './pod-security-level.ts';
 import { decideProcessNamespace, ofThePod, type ProcessNamespaceDecision } from './process-namespace.ts';
 import type { SkipReason } from './skip-reasons.ts';
@@ -127,9 +127,6 @@ function sshdHindrance(own: Pod, target: Container, plan: MainContainerPlan): Sk
   if (mountsClash(own, target, plan)) return 'mount-taken';
   return plan.setup !== 'unmanaged' && plan.usernames.length === 0 ? 'organization-invalid' : undefined;
 }
-
-const declaresPort = (containers: readonly Container[], number: number): boolean =>
-  containers.some(({ ports }) => ports?.some((port) => isTcpPort(port, number)) ?? false);
 
 /** The container that the SshAccess names, else the first; in a second round the first of the first round. */
 function targetContainer({ spec }: Pod, access: Access, before: string | undefined): Container | undefined {

@@ -149,6 +149,7 @@ const settings = {
   image: 'sidecar',
   pullPolicy: 'IfNotPresent',
   resources: { usual: {}, guaranteed: { cpu: '1', memory: '1Gi' } },
+  metricsPort: 0,
 };
 const injected = (subject: Pod, known: Access): Pod => {
   const decision = decided(subject, known);

@@ -86,5 +86,6 @@ function sidecarSettings(config: Config): SidecarSettings {
     image: config.SIDECAR_IMAGE,
     pullPolicy: config.SIDECAR_PULL_POLICY,
     resources: { usual: config.SIDECAR_RESOURCES, guaranteed: config.SIDECAR_GUARANTEED_RESOURCES },
+    metricsPort: config.SIDECAR_METRICS_PORT,
   };
 }

@@ -10,6 +10,7 @@ const settings = {
   image: 'sidecar',
   pullPolicy: 'IfNotPresent',
   resources: { usual: {}, guaranteed: { cpu: '1', memory: '1Gi' } },
+  metricsPort: 0,
 };
 const accessTo = (target: object): Access =>
   Access.parse({

@@ -96,6 +96,9 @@ export type Pod = z.infer<typeof Pod>;
 export const isTcpPort = ({ containerPort, protocol = 'TCP' }: Port, number: number): boolean =>
   containerPort === number && protocol === 'TCP';
 
+export const declaresPort = (containers: readonly Container[], number: number): boolean =>
+  containers.some(({ ports }) => ports?.some((port) => isTcpPort(port, number)) ?? false);
+
 /** Init containers first: the order in which the kubelet starts them. */
 export const allContainers = (pod: Pod): readonly Container[] => [
   ...(pod.spec.initContainers ?? []),

@@ -8,7 +8,11 @@ import { SIDECAR_MOUNTS } from './sidecar-volumes.ts';
 
 export type SidecarImage = { image: string; pullPolicy: string };
 /** What the installation says about every sidecar. */
-export type SidecarSettings = SidecarImage & { resources: ResourceSettings };
+export type SidecarSettings = SidecarImage & {
+  resources: ResourceSettings;
+  /** Where each serves metrics; 0: nowhere. */
+  metricsPort: number;
+};
 
 /**
  * The native sidecar (Kubernetes KEP-753): it starts before the app and its init containers, and does not keep a Job from
@@ -18,7 +22,7 @@ export type SidecarSettings = SidecarImage & { resources: ResourceSettings };
  * Fields that the API server would default are written out, so that a second round of admission finds nothing to change.
  */
 export function sidecarContainer(
-  { image, pullPolicy }: SidecarImage,
+  { image, pullPolicy, metricsPort }: SidecarImage & { metricsPort: number | undefined },
   { container }: InjectionPlan,
   { sessionEntry, processNamespace, rootUid, limitedUid, context }: Privileges,
   resources: Resources,
@@ -30,7 +34,11 @@ export function sidecarContainer(
     command: SIDECAR_COMMAND,
     args: SIDECAR_ARGUMENTS,
     restartPolicy: 'Always',
-    ports: [{ name: 'ssh', containerPort: SSH_PORT, protocol: 'TCP' }],
+    ports: [
+      { name: 'ssh', containerPort: SSH_PORT, protocol: 'TCP' },
+      // A PodMonitor finds it by this name.
+      ...(metricsPort === undefined ? [] : [{ name: 'ssh-metrics', containerPort: metricsPort, protocol: 'TCP' }]),
+    ],
     env: [
       { name: SIDECAR_ENV.container, value: container },
       { name: SIDECAR_ENV.sessionEntry, value: sessionEntry },
@@ -40,6 +48,7 @@ export function sidecarContainer(
       { name: SIDECAR_ENV.limitedUid, ...(limitedUid !== null && { value: String(limitedUid) }) },
       fromField(SIDECAR_ENV.podName, 'metadata.name'),
       fromField(SIDECAR_ENV.namespace, 'metadata.namespace'),
+      ...(metricsPort === undefined ? [] : [{ name: SIDECAR_ENV.metricsPort, value: String(metricsPort) }]),
       // The NVIDIA runtime gives every GPU to a container that does not say otherwise.
       { name: 'NVIDIA_VISIBLE_DEVICES', value: 'void' },
     ],

@@ -2,6 +2,7 @@ import { MARKER_ENV, type InjectionRecord } from '../crds/index.ts';
 import type { Injection, OwnPod } from './injection.ts';
 import type { InjectionPlan } from './injection-plan.ts';
 import { fitInto } from './limit-range.ts';
+import { allContainers, declaresPort, type Pod } from './pod.ts';
 import { refresh } from './refresh.ts';
 import { privileges } from './security-context.ts';
 import { sidecarContainer, type SidecarSettings } from './sidecar-container.ts';
@@ -16,6 +17,7 @@ export function sidecarInjection(
 ): Injection {
   const { processNamespace } = plan;
   const granted = privileges(own, target, plan.level, processNamespace.is);
+  const metricsPort = metricsPortIn(own, settings);
   const record: InjectionRecord = {
     version: 1,
     access: plan.access,
@@ -26,11 +28,12 @@ export function sidecarInjection(
     processNamespace: processNamespace.is,
     processNamespaceReason: processNamespace.because,
     runtime: 'sidecar',
+    metricsPort,
   };
   const resources = fitInto(sidecarResources(own, settings.resources), plan.limitRanges);
   return {
     record,
-    initContainers: [refresh(pod, record, sidecarContainer(settings, plan, granted, resources))],
+    initContainers: [refresh(pod, record, sidecarContainer({ ...settings, metricsPort }, plan, granted, resources))],
     image: settings.image,
     volumes: sidecarVolumes(plan.access, granted.context.runAsUser),
     target: {
@@ -43,3 +46,7 @@ export function sidecarInjection(
     },
   };
 }
+
+/** A port that a container of the pod declares is that container's. */
+const metricsPortIn = (own: Pod, { metricsPort }: SidecarSettings): number | undefined =>
+  metricsPort === 0 || declaresPort(allContainers(own), metricsPort) ? undefined : metricsPort;

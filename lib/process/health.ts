@@ -1,6 +1,5 @@
 import { serveHttp } from './http-server.ts';
 import { RateLimiter, type Rate } from './rate-limiter.ts';
-import type { Metrics } from './metrics.ts';
 
 /**
  * Pages of metrics that are made anew, for all who ask: each takes a millisecond or two of the thread that carries everybody's
@@ -15,18 +14,24 @@ export type HealthPorts = { health: number; profiling: number };
 export type Checks = {
   ready: () => string | undefined;
   /** Served as `/metrics`, for Prometheus. */
-  metrics?: Metrics;
+  metrics?: Measured;
+};
+
+/** As {@link Metrics} and {@link PlainMetrics} do it. */
+type Measured = {
+  readiness: (problem: () => string | undefined) => void;
+  registry: { readonly contentType: string; metrics: () => string | Promise<string> };
 };
 
 /**
  * Serves `/livez`, `/readyz` and, where there are any, `/metrics` on `port` until `signal` aborts. `/livez` says that the event loop turns;
- * what a restart cannot cure belongs to `/readyz`.
+ * what a restart cannot cure belongs to `/readyz`. @returns the port
  */
 export async function serveHealth(
   { health: port, profiling }: HealthPorts,
   checks: Checks,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   if (profiling !== 0) await (await import('./profiling.ts')).serveProfiling(profiling, signal);
   const { metrics } = checks;
   const problem = (): string | undefined => (signal.aborted ? 'stopping' : checks.ready());
@@ -36,12 +41,12 @@ export async function serveHealth(
     return { status: reason === undefined ? 200 : 503, text: `${reason ?? 'ok'}\n` };
   };
   const pages = new RateLimiter(PAGES);
-  let last: Promise<string> | undefined;
+  let last: string | Promise<string> | undefined;
   const page = async (): Promise<string> => {
     if (last === undefined || pages.take('')) last = metrics?.registry.metrics();
     return (await last) ?? '';
   };
-  await serveHttp(
+  return await serveHttp(
     { port },
     {
       'GET /livez': () => ({ text: 'ok\n' }),

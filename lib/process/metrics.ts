@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { BUILD_INFO, READY } from './plain-metrics.ts';
 import { VERSION } from './version.ts';
 
 /** How often the event loop's delay is measured. By default a timer wakes an idle program a hundred times a second for it. */
@@ -19,8 +20,7 @@ export class Metrics {
     this.registry.setDefaultLabels({ program });
     collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: DELAY_RESOLUTION_MS });
     new Gauge({
-      name: 'sshaccess_build_info',
-      help: 'Always 1; its label says which version runs.',
+      ...BUILD_INFO,
       labelNames: ['version'],
       registers: [this.registry],
     }).set({ version: VERSION }, 1);
@@ -28,7 +28,7 @@ export class Metrics {
 
   /** @param problem as of /readyz: why not */
   readiness(problem: () => string | undefined): void {
-    this.gauge('sshaccess_ready', 'Whether /readyz says yes: 1 or 0.', () => Number(problem() === undefined));
+    this.gauge(READY.name, READY.help, () => Number(problem() === undefined));
   }
 
   /** All series are there from the start, at 0: an alert sees the first of a kind, too. @returns what counts one, or more */

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
 import * as z from 'zod';
 import { promtool } from '../machine/promtool.ts';
-import { type DescribedMetric, describedMetrics } from '../metric-registries.ts';
+import { type DescribedMetric, describedMetrics, sidecarMetrics } from '../metric-registries.ts';
 import { alerts, ALERTS_FILE, panels, selectorsOf } from './expressions.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 300_000 });
@@ -55,6 +55,15 @@ function histogramOf(name: string): DescribedMetric | undefined {
 
 test('promtool takes the alert rules', async () => {
   expect(await check('check', 'rules', ALERTS_FILE)).toContain(`SUCCESS: ${alerts().length} rules found`);
+});
+
+test('promtool finds nothing wrong with what a sidecar answers', async () => {
+  const page = sidecarMetrics().registry.metrics();
+  writeFileSync(join(folder, 'metrics.txt'), page);
+  const asked = ['-c', `${tool} check metrics < metrics.txt`];
+  const { stdout, stderr } = await promisify(execFile)('sh', asked, { cwd: folder });
+  expect([stdout, stderr]).toEqual(['', '']);
+  expect(page).toContain('\nsshaccess_sidecar_programs_started_total{kind="shell",program="sidecar"} 0\n');
 });
 
 test('promtool takes every expression of the dashboard', async () => {

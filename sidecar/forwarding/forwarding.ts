@@ -40,7 +40,7 @@ export class Forwarding {
     const { opener, assertion, place, log } = options;
     this.#options = options;
     this.#context = {
-      forwards: new Forwards(opener),
+      forwards: new Forwards(opener, place.counts),
       listeners: new Listeners(),
       entrance: () => entranceOf(place, assertion),
       log,
@@ -55,7 +55,7 @@ export class Forwarding {
     const addresses = loopbackTargets(assertion.policy, destination, port);
     if (addresses === undefined) {
       log.warn({ host: destination.host.slice(0, 255), port: destination.port }, 'forwarding refused');
-      return prohibit(open, 'only 127.0.0.1, ::1 and localhost are forwarded to, where the policy allows it');
+      return this.#prohibit(open, 'only 127.0.0.1, ::1 and localhost are forwarded to, where the policy allows it');
     }
     if (!forwards.take())
       return open.refuse(OPEN_FAILURE.RESOURCE_SHORTAGE, `no more than ${MAX_FORWARDS} forwarded connections at once`);
@@ -65,18 +65,20 @@ export class Forwarding {
 
   /** `direct-streamlocal@openssh.com`: to a socket of the app. */
   openSocket(open: ChannelOpen): void {
-    if (!this.#options.assertion.policy.socketForwarding) return prohibit(open, 'sockets are not forwarded here');
+    if (!this.#options.assertion.policy.socketForwarding) return this.#prohibit(open, 'sockets are not forwarded here');
     this.#options.audit(open.type);
     return forwardToSocket(open, this.#context);
   }
 
   /** The global requests of -R. False: none of them, or not allowed. */
   receiveRequest(name: string, fields: Reader): boolean | Promise<Answer> {
-    const { assertion, audit } = this.#options;
+    const { assertion, audit, place } = this.#options;
     const { policy } = assertion;
     const ports = policy.remoteForwarding === 'loopback';
-    if (name === 'tcpip-forward' ? ports : name === 'streamlocal-forward@openssh.com' && policy.socketForwarding)
-      audit(name);
+    if (name === 'tcpip-forward' || name === 'streamlocal-forward@openssh.com') {
+      if (name === 'tcpip-forward' ? ports : policy.socketForwarding) audit(name);
+      else place.counts.refused('forward');
+    }
     switch (name) {
       case 'tcpip-forward':
         return ports && listenForClient(fields, { ...this.#context, mayListenOn: (port) => this.#mayListenOn(port) });
@@ -111,8 +113,9 @@ export class Forwarding {
     if (port === this.#options.port) return false;
     return port === 0 || port >= FIRST_UNPRIVILEGED_PORT || (await situate(place, assertion)).identity.uid === 0;
   }
-}
 
-function prohibit(open: ChannelOpen, description: string): void {
-  open.refuse(OPEN_FAILURE.ADMINISTRATIVELY_PROHIBITED, description);
+  #prohibit(open: ChannelOpen, description: string): void {
+    this.#options.place.counts.refused('forward');
+    open.refuse(OPEN_FAILURE.ADMINISTRATIVELY_PROHIBITED, description);
+  }
 }

@@ -2,6 +2,7 @@ import type net from 'node:net';
 import type { Channel, ChannelEvents } from '../../lib/ssh/connection/channel.ts';
 import type { Connection } from '../../lib/ssh/connection/connection.ts';
 import { sendFrom, Sink } from '../../lib/ssh/connection/streams.ts';
+import type { Counts } from '../counts.ts';
 import { FORWARD_LINGER_MS, FORWARD_WINDOW, MAX_FORWARDS } from '../limits.ts';
 
 /** What a connection may open, and the forwards that it has. */
@@ -10,22 +11,29 @@ export type Opener = Pick<Connection, 'open'>;
 /** The forwarded connections of one SSH connection, whoever opened them: at most {@link MAX_FORWARDS}. */
 export class Forwards {
   readonly #opener: Opener;
+  readonly #counts: Counts;
   #count = 0;
 
-  constructor(opener: Opener) {
+  constructor(opener: Opener, counts: Counts) {
     this.#opener = opener;
+    this.#counts = counts;
   }
 
   /** Makes room for one more; false where there is none. Each is followed by one {@link release}. */
   take(): boolean {
-    if (this.#count >= MAX_FORWARDS) return false;
+    if (this.#count >= MAX_FORWARDS) {
+      this.#counts.refused('forwards');
+      return false;
+    }
     this.#count++;
+    this.#counts.forwards++;
     return true;
   }
 
   /** One is gone, its socket included. */
   release(): void {
     this.#count--;
+    this.#counts.forwards--;
   }
 
   /** A connection has come in the pod: opens a channel of ours for it. The client may not want it. */

@@ -6,9 +6,10 @@ import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { trackApp } from '../app-tracker.ts';
 import { auditTo } from '../audit.ts';
 import type { SidecarConfig } from '../config.ts';
+import { Counts } from '../counts.ts';
 import { Leftovers } from '../leftovers.ts';
 import { SidecarServer } from '../server.ts';
-import { ownIds } from '../place.ts';
+import { ownIds, type Place } from '../place.ts';
 import { UserClient } from './user-client.ts';
 
 const log = createLogger('sidecar', { level: process.env['TEST_LOG_LEVEL'] ?? 'silent' });
@@ -23,6 +24,7 @@ export type SidecarFixture = {
   port: () => number;
   /** Connects with the mapping key and, unless told not to, waits until it has been accepted. */
   connect: (key?: PrivateKey) => UserClient;
+  place: Place;
   close: () => Promise<void>;
 };
 
@@ -46,13 +48,14 @@ export async function startSidecar(
     podName: 'pod',
     namespace: 'acme',
     port: 0,
+    metricsPort: 0,
     secretPath: '/nonexistent',
     ...helper,
     ...config,
   };
   const tracker = trackApp(full.enterPath, full.container, { signal: stop.signal, firstStartMs });
   const audit = auditTo({ write: (line) => auditLines.push(line) });
-  const place = { config: full, tracker, sidecar: ownIds(), leftovers: new Leftovers() };
+  const place = { config: full, tracker, sidecar: ownIds(), leftovers: new Leftovers(), counts: new Counts() };
   const server = new SidecarServer({ port: 0, place, audit, log, clock });
   await server.setAccess({ hostKey, mappingKeys: [mappingKey.publicKey], ceiling });
   const port = (): number => server.port ?? 0;
@@ -61,6 +64,7 @@ export async function startSidecar(
     mappingKey,
     hostKey,
     auditLines,
+    place,
     port,
     connect: (key = mappingKey) => new UserClient({ port: port(), key, hostKey: hostKey.publicKey }),
     close: async () => {

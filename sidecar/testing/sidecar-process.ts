@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,10 +12,10 @@ import { PrivateKey } from '../../lib/ssh/keys/private-key.ts';
 import { bothRoles } from './sidecar-fixture.ts';
 import { UserClient } from './user-client.ts';
 
-const LogLine = z.looseObject({ msg: z.string(), port: z.number().optional() });
+const LogLine = z.looseObject({ level: z.string(), msg: z.string(), port: z.number().optional() });
 
-/** `node sidecar/main.ts` as a process of its own, with a Secret in a folder. */
-export async function runSidecar(enterPath: string) {
+/** `node sidecar/main.ts` as a process of its own, with a Secret in a folder. @param metricsPort 0: none */
+export async function runSidecar(enterPath: string, metricsPort = 0) {
   const secretPath = await mkdtemp(join(tmpdir(), 'sidecar-'));
   const hostKey = PrivateKey.generateEd25519();
   const mappingKey = PrivateKey.generateEd25519();
@@ -27,6 +27,7 @@ export async function runSidecar(enterPath: string) {
       [SIDECAR_ENV.limitedUid]: '61000',
       // There is no app to see, and none to wait for.
       [SIDECAR_ENV.processNamespace]: 'isolated',
+      ...(metricsPort !== 0 && { [SIDECAR_ENV.metricsPort]: `${metricsPort}` }),
       SSHACCESS_PORT: '0',
       SSHACCESS_SECRET_PATH: secretPath,
       SSHACCESS_ENTER_PATH: enterPath,
@@ -55,6 +56,13 @@ export async function runSidecar(enterPath: string) {
       const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
       return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024;
     },
+    /** Ports of TCP that it listens at (proc(5): state 0A is LISTEN). */
+    listeningSockets: (): number => {
+      const descriptors = readdirSync(`/proc/${child.pid}/fd`).flatMap((fd) => inodeOf(`/proc/${child.pid}/fd/${fd}`));
+      const lines = ['tcp', 'tcp6'].flatMap((table) => readFileSync(`/proc/net/${table}`, 'latin1').split('\n'));
+      const listening = lines.map((line) => line.trim().split(/\s+/)).filter((fields) => fields[3] === '0A');
+      return listening.filter((fields) => descriptors.includes(fields[9] ?? '')).length;
+    },
     stop: async (): Promise<number | null> => {
       if (child.exitCode === null) {
         child.kill('SIGTERM');
@@ -64,4 +72,13 @@ export async function runSidecar(enterPath: string) {
       return child.exitCode;
     },
   };
+}
+
+/** Of a socket; what is none, or has just been closed, has none. */
+function inodeOf(descriptor: string): string[] {
+  try {
+    return /^socket:\[(\d+)\]$/.exec(readlinkSync(descriptor))?.slice(1) ?? [];
+  } catch {
+    return [];
+  }
 }
