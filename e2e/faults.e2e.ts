@@ -182,6 +182,10 @@ async function seedWebhookless(): Promise<void> {
   await create({ namespace: webhookless, name: 'app', script });
 }
 
+const FIELD_MANAGER = 'e2e-faults';
+const Managed = z.object({
+  metadata: z.object({ managedFields: z.array(z.looseObject({ manager: z.string() })) }),
+});
 const Expressions = z.object({
   webhooks: z.tuple(
     [z.object({ namespaceSelector: z.object({ matchExpressions: z.array(z.unknown()) }) })],
@@ -199,8 +203,27 @@ async function withoutWebhook(verb: 'add' | 'remove'): Promise<void> {
   );
   const value = verb === 'add' ? [...others, exception] : others;
   const patch = JSON.stringify([{ op: 'replace', path, value }]);
-  await kubectl('patch', 'mutatingwebhookconfiguration', 'sshaccess-webhook', '--type=json', '-p', patch);
+  await patchWebhook(patch);
+  if (verb === 'remove') await giveBack();
 }
+
+/** What we have written is ours until we let go of it: helm refuses to write it. */
+async function giveBack(): Promise<void> {
+  const { metadata } = await get(Managed, 'mutatingwebhookconfiguration', 'sshaccess-webhook', '--show-managed-fields');
+  const value = metadata.managedFields.filter(({ manager }) => manager !== FIELD_MANAGER);
+  await patchWebhook(JSON.stringify([{ op: 'replace', path: '/metadata/managedFields', value }]));
+}
+
+const patchWebhook = (patch: string): Promise<string> =>
+  kubectl(
+    'patch',
+    'mutatingwebhookconfiguration',
+    'sshaccess-webhook',
+    '--type=json',
+    `--field-manager=${FIELD_MANAGER}`,
+    '-p',
+    patch,
+  );
 
 const Pod = z.object({ status: z.object({ podIP: z.string() }) });
 

@@ -246,6 +246,9 @@ const statusOf = async ({ level, name }: Pick<Case, 'name' | 'level'>) =>
 
 describe.each(titled)('$title', (one) => {
   test('root logs in', async () => {
+    await loggedIn(login(one), 'true');
+    // A node on which twenty pods start at once may take longer than who comes early waits for the app.
+    await kubectl('rollout', 'status', `deployment/${one.name}`, '-n', namespaceOf(one.level), '--timeout=180s');
     const { stdout, stderr } = await loggedIn(login(one), 'id -u; pwd; echo "$FRUIT"');
     expect(stderr).toBe('');
     const [uid, cwd, fruit] = stdout.split('\n');

@@ -142,3 +142,20 @@ test('a container that is being created is waited for; one that stays closed is 
   expect(await tracker.inspect()).toBe('not-permitted');
   expect([now, inspections]).toEqual([10_600, 1]);
 });
+
+test('before the app has been seen, its container may be in the making for as long as one that has not started', async () => {
+  let [now, opensAt] = [0, 20_000];
+  const app = parseInspection(output());
+  const create = () =>
+    createAppTracker({
+      inspect: async () => (now >= opensAt ? app : 'not-permitted'),
+      startOf: async () => undefined,
+      now: () => now,
+      sleep: async (ms) => (now += ms),
+      firstStartMs: 30_000,
+    });
+  expect(await create().inspect()).toBe(app);
+  [now, opensAt] = [0, Infinity];
+  expect(await create().inspect()).toBe('not-permitted');
+  expect(now).toBe(30_000);
+});

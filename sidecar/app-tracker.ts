@@ -62,10 +62,9 @@ export function createAppTracker({ inspect, startOf, now, sleep: pause, firstSta
     return found;
   };
   const isAwaited = (): boolean => history.starts === 0 && now() - began < firstStartMs;
-  const isClear = (found: AppProcess | NoAppProcess): boolean => {
-    if (found === 'not-running') return !isAwaited();
-    return refusedSince === undefined || now() - refusedSince >= SETTLE_MS;
-  };
+  /** Whether what was found is how it is, and not how it is for a moment. */
+  const isClear = (found: AppProcess | NoAppProcess): boolean =>
+    typeof found === 'object' || (!isAwaited() && (refusedSince === undefined || now() - refusedSince >= SETTLE_MS));
   /** What is, once it is clear. */
   const inspectSettled = async (): Promise<AppProcess | NoAppProcess> => {
     for (;;) {
